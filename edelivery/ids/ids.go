@@ -77,7 +77,7 @@ func split(kind, s string) (scheme, value string, err error) {
 	case strings.ContainsFunc(scheme, isSpace):
 		return "", "", &Error{kind, s, "white space in the scheme [BusDox 2.3]"}
 	}
-	return scheme, value, nil
+	return scheme, value, checkText(kind, value)
 }
 
 // checkText refuses what is no identifier in any scheme.
@@ -92,11 +92,8 @@ func checkText(kind, s string) error {
 	case strings.ContainsFunc(s, isControl):
 		return &Error{kind, s, "control character"}
 	}
-	if first, _ := utf8.DecodeRuneInString(s); isSpace(first) {
-		return &Error{kind, s, "white space in front"}
-	}
-	if last, _ := utf8.DecodeLastRuneInString(s); isSpace(last) {
-		return &Error{kind, s, "white space at the end"}
+	if len(strings.TrimSpace(s)) != len(s) {
+		return &Error{kind, s, "white space around it"}
 	}
 	return nil
 }
