@@ -39,12 +39,31 @@ func (n Node) NumDeclared() int {
 	return int(n.at().b)
 }
 
-// Declaration returns the i-th namespace declaration of an element with the number of its prefix.
-func (n Node) Declaration(i int) (prefixID int, prefix, uri string) {
-	m := n.at()
-	d := &n.d.decls[int(m.a-m.b)+1+i]
-	return int(d.pid), d.prefix, d.uri
+// Scope is a namespace declaration in force, with the way to the next outer one. It is the cheap form of
+// [Node.InScope] for code that visits every element.
+type Scope struct {
+	d *Document
+	i int32
 }
+
+// Scope returns the innermost declaration in force at n. The first NumDeclared steps are n's own declarations;
+// outer ones may be hidden by inner ones of the same prefix.
+func (n Node) Scope() Scope { return Scope{n.d, n.scope()} }
+
+// Valid reports whether there is a declaration.
+func (s Scope) Valid() bool { return s.i > xmlPrefix }
+
+// Outer returns the declaration before this one, on the same element or an ancestor.
+func (s Scope) Outer() Scope { return Scope{s.d, s.d.decls[s.i].prev} }
+
+// Prefix returns the declared prefix, "" for the default namespace.
+func (s Scope) Prefix() string { return s.d.decls[s.i].prefix }
+
+// PrefixID returns the number of the prefix, as [Node.PrefixID] does.
+func (s Scope) PrefixID() int { return int(s.d.decls[s.i].pid) }
+
+// URI returns the namespace; "" undeclares the default namespace.
+func (s Scope) URI() string { return s.d.decls[s.i].uri }
 
 // LookupNamespace returns what a prefix, "" for the default namespace, means at this node. An absent default
 // namespace is "" and not ok.
