@@ -1,0 +1,119 @@
+package sqlite
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// migrations are the steps from an empty file to the schema of this program, in order. A step that was
+// released is never changed: the next change is a new step. Each runs in one transaction together with
+// the new version number.
+//
+// Shapes worth knowing:
+//
+//   - due is when work is to be done: NextAttempt of a waiting message, the end of the lease of a leased
+//     one, NULL when nothing is to be done. So a lease that runs out is simply due again.
+//   - grave is 0 while a message holds its eb:MessageId and its own id once it failed or was rejected: the
+//     unique index then lets the same eb:MessageId in again, and still finds all of them.
+//   - event, payload and evidence of message m have the ids m<<16, m<<16+1, ...: one tree each, in the order
+//     in which they are read, without a second index.
+//   - header is apart, because SQLite writes the whole row anew at each change of state.
+//   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
+//     are worth reading.
+var migrations = []string{
+	`
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
+
+CREATE TABLE message (
+	id INTEGER PRIMARY KEY,
+	direction INTEGER NOT NULL, state INTEGER NOT NULL, grave INTEGER NOT NULL,
+	leased INTEGER NOT NULL, due INTEGER, attempts INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+	test INTEGER NOT NULL,
+	lease_owner TEXT, peer TEXT NOT NULL,
+	message_id TEXT NOT NULL, sender_key TEXT NOT NULL, conversation_id TEXT NOT NULL, ref_to_message_id TEXT NOT NULL,
+	domain TEXT NOT NULL, pmode TEXT NOT NULL, profile TEXT NOT NULL,
+	from_party TEXT NOT NULL, to_party TEXT NOT NULL, sender TEXT NOT NULL, receiver TEXT NOT NULL,
+	service TEXT NOT NULL, service_type TEXT NOT NULL, action TEXT NOT NULL,
+	error_code TEXT, error_text TEXT, error_remedy TEXT
+) STRICT;
+CREATE UNIQUE INDEX message_key ON message (message_id, direction, sender_key, grave);
+CREATE INDEX message_list ON message (domain, direction, state);
+CREATE INDEX message_conversation ON message (conversation_id) WHERE conversation_id <> '';
+CREATE INDEX message_work ON message (direction, leased, peer, due) WHERE due IS NOT NULL;
+
+CREATE TABLE header (id INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
+CREATE TABLE event (id INTEGER PRIMARY KEY, time INTEGER NOT NULL, state INTEGER NOT NULL, attempt INTEGER NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE TABLE evidence (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, time INTEGER NOT NULL, sha256 BLOB NOT NULL, octets BLOB NOT NULL) STRICT;
+CREATE TABLE payload (
+	id INTEGER PRIMARY KEY,
+	content_id TEXT NOT NULL, mime_type TEXT NOT NULL, name TEXT NOT NULL,
+	compressed INTEGER NOT NULL, size INTEGER NOT NULL, plain_size INTEGER NOT NULL,
+	place INTEGER NOT NULL, -- 0 deleted, 1 in octets, 2 in a file
+	sha256 BLOB NOT NULL, octets BLOB
+) STRICT;
+CREATE INDEX payload_file ON payload (sha256) WHERE place = 2;
+
+CREATE TABLE tally (
+	domain TEXT NOT NULL, direction INTEGER NOT NULL, state INTEGER NOT NULL, n INTEGER NOT NULL,
+	PRIMARY KEY (domain, direction, state)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE smp_entry (
+	id INTEGER PRIMARY KEY,
+	participant TEXT NOT NULL, generation TEXT NOT NULL, doctype TEXT NOT NULL,
+	etag TEXT NOT NULL, updated INTEGER NOT NULL, octets BLOB NOT NULL, source BLOB
+) STRICT;
+CREATE UNIQUE INDEX smp_entry_key ON smp_entry (participant, generation, doctype);
+
+CREATE TABLE token (
+	id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL,
+	created INTEGER NOT NULL, expires INTEGER
+) STRICT;
+`,
+}
+
+// VersionError refuses a file that a newer program wrote.
+type VersionError struct {
+	Path     string
+	Have     int // schema version of the file
+	Supports int // newest that this program knows
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("sqlite: %s has schema %d and this program knows schemas up to %d: run the newer program, or restore a back-up made before the upgrade",
+		e.Path, e.Have, e.Supports)
+}
+
+// applicationID marks our files ("VIAD"), so that a path in the configuration that names some other SQLite
+// file is refused instead of being filled with our tables.
+const applicationID = 0x56494144
+
+// migrate brings the file to the newest schema.
+func migrate(c *conn, path string, steps []string) error {
+	have, err := c.pragma("user_version")
+	if err != nil {
+		return err
+	}
+	app, err := c.pragma("application_id")
+	if err != nil {
+		return err
+	}
+	tables, err := c.queryInt("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return err
+	}
+	if app != applicationID && (have != 0 || tables != 0) {
+		return fmt.Errorf("sqlite: %s is a database of another program", path)
+	}
+	if int(have) > len(steps) {
+		return &VersionError{Path: path, Have: int(have), Supports: len(steps)}
+	}
+	for v := int(have); v < len(steps); v++ {
+		script := "BEGIN IMMEDIATE;" + steps[v] +
+			";PRAGMA application_id=" + strconv.Itoa(applicationID) + ";PRAGMA user_version=" + strconv.Itoa(v+1) + ";COMMIT"
+		if err := c.script(script); err != nil {
+			return fmt.Errorf("sqlite: %s: schema step %d: %w", path, v+1, err)
+		}
+	}
+	return nil
+}

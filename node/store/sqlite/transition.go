@@ -1,0 +1,189 @@
+package sqlite
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/node/store"
+)
+
+// standing is what a change of state has to know of a message.
+type standing struct {
+	direction store.Direction
+	state     store.State
+	leased    bool
+	due       any // int64 or nil
+	attempts  int
+	owner     string
+	peer      string
+	domain    string
+	problem   bool // an error is recorded
+}
+
+func (t *tx) standing(id int64) (s standing, err error) {
+	if err := t.usable(); err != nil {
+		return s, err
+	}
+	found := false
+	err = t.w.c.query(`SELECT direction, state, leased, due, attempts, lease_owner, peer, domain,
+		error_code IS NOT NULL OR error_text IS NOT NULL FROM message WHERE id = ?1`,
+		func(v row) error {
+			found = true
+			s = standing{
+				direction: store.Direction(v[0].(int64)), state: store.State(v[1].(int64)), leased: v[2].(int64) != 0,
+				due: v[3], attempts: int(v[4].(int64)), owner: v.text(5), peer: v.text(6), domain: v.text(7),
+				problem: v[8].(int64) != 0,
+			}
+			return nil
+		}, id)
+	if err != nil {
+		return s, t.done("read message", err)
+	}
+	if !found {
+		return s, fmt.Errorf("sqlite: message %d: %w", id, store.ErrNotFound)
+	}
+	return s, nil
+}
+
+// Transition implements store.Tx.
+func (t *tx) Transition(id int64, to store.State, c store.Change) error {
+	old, err := t.standing(id)
+	if err != nil {
+		return err
+	}
+	if c.Owner != "" && (!old.leased || old.owner != c.Owner) {
+		return fmt.Errorf("sqlite: message %d: %w", id, store.ErrLeaseLost)
+	}
+	if !old.state.May(old.direction, to) {
+		return fmt.Errorf("sqlite: message %d: %w: %s to %s (%s)", id, store.ErrTransition, old.state, to, old.direction)
+	}
+	at := c.Time
+	if at.IsZero() {
+		at = t.now
+	}
+	attempts := old.attempts
+	if c.ResetAttempts {
+		attempts = 0
+	}
+	peer := old.peer
+	if c.Peer != "" {
+		peer = c.Peer
+	}
+
+	var due, owner any
+	leased := old.leased && c.KeepLease
+	switch {
+	case leased:
+		due, owner = old.due, old.owner
+	case !c.Next.IsZero():
+		due = ms(c.Next)
+	case to.Waits():
+		due = ms(at)
+	}
+	grave := int64(0)
+	if to.Dead() {
+		grave = id
+	}
+	if _, err := t.exec("change state", `UPDATE message SET state = ?2, grave = ?3, leased = ?4, due = ?5, attempts = ?6, updated = ?7,
+		lease_owner = ?8, peer = ?9 WHERE id = ?1`,
+		id, int64(to), grave, flag(leased), due, int64(attempts), ms(at), owner, peer); err != nil {
+		if isUnique(err) {
+			return t.otherHolder(id)
+		}
+		return err
+	}
+	if err := t.sideChanges(id, to, c, old.problem); err != nil {
+		return err
+	}
+	if err := t.event(id, at, to, attempts, c.Detail); err != nil {
+		return err
+	}
+	if to != old.state {
+		t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{old.domain, old.direction, to})
+	}
+	if due != nil && !leased {
+		t.due(old.direction, peer, due.(int64))
+	}
+	return nil
+}
+
+// sideChanges writes the rare parts of a change.
+func (t *tx) sideChanges(id int64, to store.State, c store.Change, problem bool) error {
+	success := to == store.Sent || to == store.Acknowledged || to == store.Delivered || to == store.Confirmed
+	if !c.Error.IsZero() || problem && success {
+		if _, err := t.exec("record error", "UPDATE message SET error_code = ?2, error_text = ?3, error_remedy = ?4 WHERE id = ?1",
+			id, text(c.Error.Code), text(c.Error.Text), text(c.Error.Remedy)); err != nil {
+			return err
+		}
+	}
+	if c.PMode != "" {
+		if _, err := t.exec("set P-Mode", "UPDATE message SET pmode = ?2 WHERE id = ?1", id, c.PMode); err != nil {
+			return err
+		}
+	}
+	if c.Header != nil {
+		return t.putHeader(id, c.Header)
+	}
+	return nil
+}
+
+// otherHolder explains why a failed message cannot live again.
+func (t *tx) otherHolder(id int64) error {
+	dup := &store.DuplicateError{}
+	err := t.w.c.query(`SELECT o.id, o.state FROM message m JOIN message o ON o.message_id = m.message_id AND o.direction = m.direction
+		AND o.sender_key = m.sender_key AND o.grave = 0 WHERE m.id = ?1`,
+		func(v row) error {
+			dup.ID, dup.State = v[0].(int64), store.State(v[1].(int64))
+			return nil
+		}, id)
+	if err != nil {
+		return t.done("find duplicate", err)
+	}
+	return dup
+}
+
+// SetRetry implements store.Tx.
+func (t *tx) SetRetry(id int64, next time.Time, why store.Problem, detail string) error {
+	return t.Transition(id, store.Retrying, store.Change{Next: next, Error: why, Detail: detail})
+}
+
+// Extend implements store.Tx.
+func (t *tx) Extend(id int64, owner string, until time.Time) error {
+	n, err := t.exec("extend lease", "UPDATE message SET due = ?3 WHERE id = ?1 AND leased = 1 AND lease_owner = ?2", id, owner, ms(until))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("sqlite: message %d: %w", id, store.ErrLeaseLost)
+	}
+	return err
+}
+
+// DeletePayloads implements store.Tx.
+func (t *tx) DeletePayloads(id int64) error {
+	if _, err := t.standing(id); err != nil {
+		return err
+	}
+	_, err := t.exec("delete payloads", "UPDATE payload SET place = 0, octets = NULL WHERE id BETWEEN ?1 AND ?2",
+		id<<perMessage, id<<perMessage|1<<perMessage-1)
+	return err
+}
+
+// Delete implements store.Tx.
+func (t *tx) Delete(id int64) error {
+	old, err := t.standing(id)
+	if err != nil {
+		return err
+	}
+	low, high := id<<perMessage, id<<perMessage|1<<perMessage-1
+	for _, table := range [...]string{"event", "evidence", "payload"} {
+		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id BETWEEN ?1 AND ?2", low, high); err != nil {
+			return err
+		}
+	}
+	for _, table := range [...]string{"header", "message"} {
+		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id = ?1", id); err != nil {
+			return err
+		}
+	}
+	t.w.ids.deleted = true
+	t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{})
+	return nil
+}
