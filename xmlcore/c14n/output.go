@@ -21,6 +21,7 @@ type output struct {
 	many     map[string]struct{} // the same, when they are many
 
 	rendered []string // by prefix: the URI that output ancestors have declared
+	vetted   []string // by prefix: the last URI found absolute and without anything to escape
 	undo     []restore
 	stack    []open
 	ns       []namespace // to write in the tag under construction
@@ -59,6 +60,7 @@ func get(w io.Writer, d *dom.Document, f features, prefixes []string) *output {
 	o.w, o.d, o.features, o.n, o.err = w, d, f, 0, nil
 	n := d.Prefixes()
 	o.rendered = slices.Grow(o.rendered[:0], n)[:n]
+	o.vetted = slices.Grow(o.vetted[:0], n)[:n]
 	o.marks = slices.Grow(o.marks[:0], n)[:n]
 	if f.exclusive {
 		for _, p := range prefixes {
@@ -84,6 +86,7 @@ func (o *output) done(err error) error {
 		err = o.err
 	}
 	clear(o.rendered)
+	clear(o.vetted)
 	clear(o.marks)
 	clear(o.undo[:cap(o.undo)])
 	clear(o.stack[:cap(o.stack)])
@@ -186,8 +189,8 @@ func (o *output) text(n dom.Node) {
 	o.bytes(v[from:])
 }
 
-// value writes an attribute value [C14N10 2.3].
-func (o *output) value(v string) {
+// value writes an attribute value [C14N10 2.3] and reports whether nothing in it was escaped.
+func (o *output) value(v string) (plain bool) {
 	from := 0
 	for i := 0; i < len(v); i++ {
 		var sub string
@@ -212,6 +215,7 @@ func (o *output) value(v string) {
 		from = i + 1
 	}
 	o.str(v[from:])
+	return from == 0
 }
 
 // carriage writes comments and processing instructions, where only CR is replaced.
@@ -271,16 +275,23 @@ func (o *output) namespaces() error {
 	}
 	for i := range o.ns {
 		n := &o.ns[i]
-		if n.uri != "" && !absolute(n.uri) {
-			return fmt.Errorf("%w: %q", ErrRelativeNamespace, n.uri)
-		}
 		o.str(" xmlns")
 		if n.prefix != "" {
 			o.byte(':')
 			o.str(n.prefix)
 		}
 		o.str(`="`)
-		o.value(n.uri)
+		switch {
+		case n.uri == "":
+		case o.vetted[n.pid] == n.uri:
+			o.str(n.uri)
+		case !absolute(n.uri):
+			return fmt.Errorf("%w: %q", ErrRelativeNamespace, n.uri)
+		default:
+			if o.value(n.uri) {
+				o.vetted[n.pid] = n.uri
+			}
+		}
 		o.byte('"')
 	}
 	o.ns = o.ns[:0]

@@ -1,6 +1,7 @@
 package dom
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 )
@@ -88,8 +89,14 @@ func hasControl(b []byte) bool {
 	return false
 }
 
+// eq marks the octets of v that equal c with 0x80.
+func eq(v uint64, c byte) uint64 {
+	x := v ^ ones*uint64(c)
+	return ^((x&^highs + ones*0x7F) | x | ones*0x7F)
+}
+
 // badChar returns the offset of the first octet that no XML document may hold, or -1: malformed UTF-8 or a
-// character outside of Char. One pass in advance lets the parser look at delimiters only.
+// character outside of Char. One pass in advance lets the parser look at delimiters only. There is no CR in b.
 func badChar(b []byte) int {
 	bad := -1
 	high := uint64(0)
@@ -97,27 +104,19 @@ func badChar(b []byte) int {
 	for ; i+8 <= len(b); i += 8 {
 		v := binary.LittleEndian.Uint64(b[i:])
 		high |= v
-		if (v-ones*0x20)&^v&highs == 0 {
-			continue
-		}
-		for j := i; j < i+8; j++ {
-			if c := b[j]; c < 0x20 && class[c]&cSpace == 0 {
-				bad = j
+		if (v-ones*0x20)&^v&highs != 0 {
+			v |= (eq(v, '\n') | eq(v, '\t')) >> 2 // both become at least 0x20
+			if (v-ones*0x20)&^v&highs != 0 {
 				break
 			}
-		}
-		if bad >= 0 {
-			break
 		}
 	}
-	if bad < 0 {
-		for ; i < len(b); i++ {
-			c := b[i]
-			high |= uint64(c)
-			if c < 0x20 && class[c]&cSpace == 0 {
-				bad = i
-				break
-			}
+	for ; i < len(b); i++ {
+		c := b[i]
+		high |= uint64(c)
+		if c < 0x20 && class[c]&cSpace == 0 {
+			bad = i
+			break
 		}
 	}
 	if high&highs == 0 {
@@ -134,13 +133,20 @@ func badChar(b []byte) int {
 
 // badUTF8 returns the offset of the first malformed sequence or of U+FFFE, U+FFFF, or -1.
 func badUTF8(b []byte) int {
-	valid := utf8.Valid(b)
+	if utf8.Valid(b) { // EF BF BE and EF BF BF are left to look for
+		for i := 0; ; i++ {
+			n := bytes.IndexByte(b[i:], 0xEF)
+			if n < 0 {
+				return -1
+			}
+			i += n
+			if b[i+1] == 0xBF && b[i+2] >= 0xBE {
+				return i
+			}
+		}
+	}
 	for i := 0; i < len(b); {
 		if b[i] < 0x80 {
-			i++
-			continue
-		}
-		if valid && b[i] != 0xEF { // only E F B F B E and B F are left to look for
 			i++
 			continue
 		}

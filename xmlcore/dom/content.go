@@ -124,21 +124,32 @@ func (p *parser) mergeTarget(off int) (int, error) {
 // expand appends src[i:end] to side with references resolved and, in attributes, white space normalised
 // [XML 3.3.3, 4.4].
 func (p *parser) expand(i, end int, attribute bool) error {
+	if cap(p.side) == 0 {
+		const typical = 64 // octets of a value with references
+		rest := p.src[i:]
+		p.side = make([]byte, 0, min(len(rest), typical*(1+bytes.Count(rest, []byte{'&'}))))
+	}
 	for i < end {
-		c := p.src[i]
-		switch {
-		case c == '&':
-			n, err := p.reference(i, end)
-			if err != nil {
-				return err
-			}
-			i = n
-			continue
-		case attribute && c < 0x20:
-			c = ' '
+		n := bytes.IndexByte(p.src[i:end], '&')
+		if n < 0 {
+			n = end - i
 		}
-		p.side = append(p.side, c)
-		i++
+		from := len(p.side)
+		p.side = append(p.side, p.src[i:i+n]...)
+		if attribute {
+			for j, c := range p.side[from:] {
+				if c < 0x20 {
+					p.side[from+j] = ' '
+				}
+			}
+		}
+		if i += n; i == end {
+			break
+		}
+		var err error
+		if i, err = p.reference(i, end); err != nil {
+			return err
+		}
 	}
 	return nil
 }
