@@ -1,0 +1,217 @@
+package as4
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/wss"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// PartyRef names one party of a P-Mode. An empty ID matches any party (dynamic sender or receiver).
+type PartyRef struct {
+	ID   string `yaml:"id"`
+	Type string `yaml:"type"`
+	Role string `yaml:"role"`
+}
+
+// PMode is the agreement of two parties on one kind of message, from one's own side [ebMS3 D]. Empty fields match
+// anything on receipt and must be supplied by the message on sending; what the profile says is the default.
+type PMode struct {
+	ID            string   `yaml:"id"`
+	ProfileName   string   `yaml:"profile"`
+	Agreement     string   `yaml:"agreement"`
+	AgreementType string   `yaml:"agreementType"`
+	Initiator     PartyRef `yaml:"initiator"`
+	Responder     PartyRef `yaml:"responder"`
+	Service       string   `yaml:"service"`
+	ServiceType   string   `yaml:"serviceType"`
+	Action        string   `yaml:"action"`
+	MPC           string   `yaml:"mpc"`
+	URL           string   `yaml:"url"` // where the responder listens
+
+	SignToken    wss.TokenForm `yaml:"signToken"`    // bst, pkipath, ski, issuer-serial, thumbprint
+	EncryptToken wss.TokenForm `yaml:"encryptToken"` // the same and x509-ski
+	Unsigned     bool          `yaml:"unsigned"`
+	Unencrypted  bool          `yaml:"unencrypted"`
+
+	NoReceiptProof  bool        `yaml:"receiptWithoutProof"` // receipts repeat the UserMessage instead of digests
+	NoCompression   bool        `yaml:"noCompression"`
+	MaxSize         int64       `yaml:"maxSize"`
+	ContentID       string      `yaml:"contentId"` // of the first payload, where the partner's payload profile asks for one
+	Retry           Retry       `yaml:"retry"`
+	TwoCorner       bool        `yaml:"twoCorner"`    // originalSender and finalRecipient are not required
+	FaultOnError    bool        `yaml:"faultOnError"` // answer errors with HTTP 500 and a S12:Fault beside
+	Quirks          ebms.Quirks `yaml:"quirks"`
+	DuplicateIs0004 bool        `yaml:"duplicateIs0004"` // the partner answers a duplicate with EBMS:0004
+
+	Profile *Profile `yaml:"-"`
+	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
+	// have signed. Without any, the chain and the profile's subject rule decide.
+	Certificates []*pki.Certificate `yaml:"-"`
+	// EncryptionCertificate encrypts where it is not the one that signs (X25519).
+	EncryptionCertificate *pki.Certificate `yaml:"-"`
+}
+
+// Retry is the schedule of attempts [AS4 3.2]. The zero value means the defaults.
+type Retry struct {
+	Max    int           `yaml:"max"`    // attempts in all, the first included; default 10
+	First  time.Duration `yaml:"first"`  // pause before the second attempt; default 1m
+	Factor float64       `yaml:"factor"` // every further pause is longer by this; default 2
+	Limit  time.Duration `yaml:"limit"`  // no pause is longer; default 6h
+}
+
+// Next says when the attempt after the given number of made ones is due; ok is false when none is left.
+func (r Retry) Next(made int, now time.Time) (at time.Time, ok bool) {
+	if made >= cmp.Or(r.Max, 10) {
+		return time.Time{}, false
+	}
+	pause, factor, limit := cmp.Or(r.First, time.Minute), cmp.Or(r.Factor, 2), cmp.Or(r.Limit, 6*time.Hour)
+	for i := 1; i < made && pause < limit; i++ {
+		pause = time.Duration(float64(pause) * factor)
+	}
+	return now.Add(min(pause, limit)), true
+}
+
+// Or fills what r leaves open from another schedule.
+func (r Retry) Or(d Retry) Retry {
+	return Retry{Max: cmp.Or(r.Max, d.Max), First: cmp.Or(r.First, d.First), Factor: cmp.Or(r.Factor, d.Factor), Limit: cmp.Or(r.Limit, d.Limit)}
+}
+
+// Complete fills in what the profile gives and checks the rest. All problems are reported, joined.
+func (p *PMode) Complete() error {
+	if p.Profile == nil {
+		p.Profile = Profiles[p.ProfileName]
+	}
+	if p.Profile == nil {
+		return fmt.Errorf("as4: P-Mode %q: unknown profile %q (there are %s)", p.ID, p.ProfileName, strings.Join(ProfileNames(), ", "))
+	}
+	pr := p.Profile
+	p.ProfileName = pr.Name
+	if p.Agreement == "" {
+		p.Agreement, p.AgreementType = pr.Agreement.Value, pr.Agreement.Type
+	}
+	p.Initiator.Role = cmp.Or(p.Initiator.Role, pr.InitiatorRole)
+	p.Responder.Role = cmp.Or(p.Responder.Role, pr.ResponderRole)
+	if p.Initiator.ID != "" {
+		p.Initiator.Type = cmp.Or(p.Initiator.Type, pr.PartyType)
+	}
+	if p.Responder.ID != "" {
+		p.Responder.Type = cmp.Or(p.Responder.Type, pr.PartyType)
+	}
+	p.SignToken = cmp.Or(p.SignToken, pr.RequireToken, pr.Suites[0].SignToken)
+	p.EncryptToken = cmp.Or(p.EncryptToken, pr.RequireToken, pr.Suites[0].EncryptToken)
+	p.MaxSize = cmp.Or(p.MaxSize, pr.MaxSize, DefaultMaxSize)
+	for _, f := range []wss.TokenForm{p.SignToken, p.EncryptToken} {
+		switch f {
+		case wss.TokenBST, wss.TokenPKIPath, wss.TokenSKI, wss.TokenIssuerSerial, wss.TokenThumbprint, wss.TokenX509SKI:
+		default:
+			return fmt.Errorf("as4: P-Mode %q: unknown token form %q (bst, pkipath, ski, issuer-serial, thumbprint, x509-ski)", p.ID, f)
+		}
+	}
+	if p.Unsigned && !pr.Unsigned {
+		return fmt.Errorf("as4: P-Mode %q: profile %s does not allow unsigned messages", p.ID, pr.Name)
+	}
+	if p.Unencrypted && !pr.Unencrypted {
+		return fmt.Errorf("as4: P-Mode %q: profile %s does not allow unencrypted messages", p.ID, pr.Name)
+	}
+	return nil
+}
+
+// suites are the profile's with the tokens of this P-Mode in the one that is written.
+func (p *PMode) suites() []wss.Suite {
+	s := append([]wss.Suite(nil), p.Profile.Suites...)
+	s[0].SignToken, s[0].EncryptToken = p.SignToken, p.EncryptToken
+	return s
+}
+
+// Table is an immutable set of P-Modes. The order is the order of preference among equally good matches.
+type Table struct{ modes []*PMode }
+
+// NewTable completes the P-Modes and makes a table of them.
+func NewTable(modes ...*PMode) (*Table, error) {
+	for _, m := range modes {
+		if err := m.Complete(); err != nil {
+			return nil, err
+		}
+	}
+	return &Table{modes: modes}, nil
+}
+
+// All returns the P-Modes in order.
+func (t *Table) All() []*PMode { return t.modes }
+
+// ByID finds a P-Mode by its id.
+func (t *Table) ByID(id string) *PMode {
+	for _, m := range t.modes {
+		if m.ID == id {
+			return m
+		}
+	}
+	return nil
+}
+
+// Match finds the P-Mode of a received message [edelivery AS4 1.4.2.2]. Values compare ignoring case, an empty type
+// equals an absent one. The error tells what was not recognised: EBMS:0001 agreement, service or action, EBMS:0003 a
+// party, EBMS:0010 all known but not together. Every P-Mode serves the test service of its parties as well.
+func (t *Table) Match(um *ebms.UserMessage) (*PMode, error) {
+	test := um.IsTest()
+	var agreement, service, action, parties bool
+	var best *PMode
+	bestScore := -1
+	for _, m := range t.modes {
+		a := um.Agreement == nil || m.Agreement == "" || um.Agreement != nil && same(m.Agreement, um.Agreement.Value) && (m.AgreementType == "" || um.Agreement.Type == "" || same(m.AgreementType, um.Agreement.Type))
+		s := test || m.Service == "" || same(m.Service, um.Service.Value) && same(m.ServiceType, um.Service.Type)
+		c := test || m.Action == "" || same(m.Action, um.Action)
+		p := matchParty(m.Initiator, um.From) && matchParty(m.Responder, um.To)
+		agreement, service, action, parties = agreement || a, service || s, action || c, parties || p
+		if a && s && c && p {
+			if score := m.specificity(); score > bestScore {
+				best, bestScore = m, score
+			}
+		}
+	}
+	switch {
+	case best != nil:
+		return best, nil
+	case !agreement:
+		return nil, ebms.ValueNotRecognized.New("unknown agreement")
+	case !parties:
+		return nil, ebms.ValueInconsistent.New("unknown party or role")
+	case !service:
+		return nil, ebms.ValueNotRecognized.New("unknown service")
+	case !action:
+		return nil, ebms.ValueNotRecognized.New("unknown action")
+	}
+	return nil, ebms.ProcessingModeMismatch.New("no agreement for this combination of parties, service and action")
+}
+
+func (p *PMode) specificity() int {
+	n := 0
+	for _, s := range []string{p.Initiator.ID, p.Responder.ID, p.Service, p.Action, p.Agreement} {
+		if s != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func matchParty(ref PartyRef, p ebms.Party) bool {
+	if ref.Role != "" && !same(ref.Role, p.Role) {
+		return false
+	}
+	if ref.ID == "" {
+		return true
+	}
+	for _, id := range p.IDs {
+		if same(ref.ID, id.Value) && same(ref.Type, id.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+func same(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b)) }

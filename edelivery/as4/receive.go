@@ -1,0 +1,344 @@
+package as4
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/wss"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Intake is where a receiver puts what it received. The node implements it.
+type Intake interface {
+	// Begin is asked once a message's header is understood and before its security is checked.
+	Begin(ctx context.Context, um *ebms.UserMessage, pm *PMode) (Delivery, error)
+	// Signal takes a receipt or error that came by itself. An *ebms.Error is answered.
+	Signal(ctx context.Context, s *Signal) error
+}
+
+// Delivery is one message on its way in.
+type Delivery interface {
+	// Payload is where the octets of one part go, expanded. They are not yet to be trusted.
+	Payload(part *ebms.PartInfo) (io.Writer, error)
+	// Known returns the stored answer to a message that was accepted before [AS4 3.2], or nil.
+	Known(ctx context.Context, messageID, sender string) ([]byte, error)
+	// Check judges the content. An *ebms.Error is answered to the sender, anything else as EBMS:0004.
+	Check(ctx context.Context, r *Received) error
+	// Commit stores message and receipt together and returns when both are durable. header is the SOAP envelope as it
+	// came, the proof of origin. The octets that Commit returns are answered: the given receipt, or that of a copy
+	// which was quicker.
+	Commit(ctx context.Context, r *Received, header, receipt []byte) ([]byte, error)
+	// Close is called in the end, whatever happened.
+	Close()
+}
+
+// Signal is a receipt or error outside a back channel, verified as far as its sender allows.
+type Signal struct {
+	Signal *ebms.Signal
+	Signer *pki.Certificate // nil: unsigned
+	Octets []byte           // the SOAP envelope
+	At     time.Time
+}
+
+// Receiver is the AS4 endpoint [ebMS3, AS4, edelivery AS4 1.4].
+type Receiver struct {
+	PModes   func() *Table
+	Intake   Intake
+	Identity func(*PMode) *pki.Identity // who signs receipts and errors; called with nil when no P-Mode is known
+	Keys     func() []*pki.Identity     // recipients we are: current and former keys
+	Trust    *pki.Verifier
+	Clock    func() time.Time
+	Host     string // right side of our message ids
+	Limits   ebms.Limits
+	// Refused is told of every message that is answered with an error: for the log, never for the peer.
+	Refused func(ctx context.Context, um *ebms.UserMessage, peer string, err error)
+}
+
+// ServeHTTP answers one request. GET is a health probe.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	switch req.Method {
+	case http.MethodGet, http.MethodHead:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, "AS4 endpoint. Send messages by POST.\n")
+		return
+	case http.MethodPost:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "AS4 messages are sent by POST", http.StatusMethodNotAllowed)
+		return
+	}
+	x := &exchange{r: r, ctx: req.Context(), peer: req.RemoteAddr, now: r.Clock()}
+	a := x.handle(req)
+	if a.contentType != "" {
+		w.Header().Set("Content-Type", a.contentType)
+	}
+	w.WriteHeader(a.status)
+	w.Write(a.body)
+}
+
+type answer struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+// exchange is one request and what is known of it so far.
+type exchange struct {
+	r    *Receiver
+	ctx  context.Context
+	peer string
+	now  time.Time
+	env  *ebms.Envelope
+	raw  []byte
+	um   *ebms.UserMessage
+	pm   *PMode
+}
+
+func (x *exchange) handle(req *http.Request) answer {
+	limits := x.r.Limits
+	limits.Length = max(req.ContentLength, 0)
+	env, parts, err := readEnvelope(req.Header.Get("Content-Type"), req.Body, limits, &x.raw)
+	if err != nil {
+		return x.refuse(err)
+	}
+	x.env = env
+	if !env.Messaging.Valid() {
+		return x.refuse(ebms.InvalidHeader.New("the message has no eb:Messaging header"))
+	}
+	m, err := ebms.ParseMessaging(env.Messaging, ebms.DefaultQuirks())
+	if err != nil {
+		return x.refuse(err)
+	}
+	if x.um = m.UserMessage(); x.um == nil {
+		return x.signals(m, parts)
+	}
+	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
+		return x.refuse(err)
+	}
+	if err := CheckHeader(x.um, x.pm); err != nil {
+		return x.refuse(err)
+	}
+	receipt, err := x.receive(parts)
+	if err != nil {
+		return x.refuse(err)
+	}
+	return answer{http.StatusOK, ebms.SOAPContentType, receipt}
+}
+
+// receive is steps 7 to 14: security, duplicates, content, storage, receipt.
+func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
+	d, err := x.r.Intake.Begin(x.ctx, x.um, x.pm)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	targets := make([]wss.Target, 0, len(x.um.Parts))
+	for i := range x.um.Parts {
+		p := &x.um.Parts[i]
+		cid, ok := p.ContentID()
+		if !ok {
+			return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only")
+		}
+		out, err := d.Payload(p)
+		if err != nil {
+			return nil, err
+		}
+		compressed, err := p.Compressed()
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, wss.Target{ContentID: cid, Compressed: compressed, W: out, MaxSize: x.pm.MaxSize})
+	}
+	rcv := &Received{Message: x.um, PMode: x.pm, Test: x.um.IsTest(), At: x.now, Peer: x.peer}
+	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
+		Suites: x.pm.suites(), RequireSigned: !x.pm.Unsigned, RequireEncrypted: !x.pm.Unencrypted, Keys: x.r.Keys(),
+		Known: knownOf(x.pm), Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
+	})
+	if err != nil {
+		return nil, securityError(err)
+	}
+	rcv.Signer, rcv.Parts, rcv.References, rcv.Encrypted = opened.Signer, opened.Parts, opened.References, opened.Encrypted
+	rcv.Sender = senderKey(x.um, opened.Signer)
+	if known, err := d.Known(x.ctx, x.um.MessageID, rcv.Sender); known != nil || err != nil {
+		return known, err
+	}
+	if !rcv.Test {
+		if err := d.Check(x.ctx, rcv); err != nil {
+			return nil, err
+		}
+	}
+	receipt, err := x.signal(&ebms.Signal{Receipt: receiptFor(rcv)})
+	if err != nil {
+		return nil, err
+	}
+	return d.Commit(x.ctx, rcv, x.raw, receipt)
+}
+
+// senderKey is what duplicate detection goes by beside the MessageId: the authenticated party, so that no one can
+// block another's ids. A certificate may change between attempts, its subject and the party do not.
+func senderKey(um *ebms.UserMessage, signer *pki.Certificate) string {
+	id := um.From.ID()
+	if signer == nil {
+		return "unsigned|" + id.Type + "|" + id.Value
+	}
+	return signer.Subject.String() + "|" + id.Type + "|" + id.Value
+}
+
+// signals takes receipts and errors that come by themselves. Nothing waits for a signal on push, so a receipt that
+// nobody expects is EBMS:0302.
+func (x *exchange) signals(m *ebms.Messaging, parts *ebms.MIMEReader) answer {
+	if len(m.Signals) == 0 {
+		return x.refuse(ebms.InvalidHeader.New("eb:Messaging is empty"))
+	}
+	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
+		Suites: allSuites(), Trust: func(leaf *pki.Certificate, path []*pki.Certificate, _ wss.TokenForm) error {
+			_, err := x.r.Trust.Verify(leaf, path, pki.PurposeAccessPoint)
+			return err
+		},
+	})
+	if err != nil {
+		return x.refuse(securityError(err))
+	}
+	for _, s := range m.Signals {
+		if s.PullRequest != nil {
+			return x.refuse(ebms.FeatureNotSupportedInHeader.New("this endpoint answers no pull requests"))
+		}
+		if err := x.r.Intake.Signal(x.ctx, &Signal{Signal: s, Signer: opened.Signer, Octets: x.raw, At: x.now}); err != nil {
+			return x.refuse(err)
+		}
+	}
+	return answer{status: http.StatusAccepted}
+}
+
+func allSuites() []wss.Suite {
+	var all []wss.Suite
+	for _, n := range ProfileNames() {
+		all = append(all, Profiles[n].Suites...)
+	}
+	return all
+}
+
+// signal makes and signs an answer that refers to the message.
+func (x *exchange) signal(s *ebms.Signal) ([]byte, error) {
+	id, err := ebms.NewMessageID(rand.Reader, x.r.Host)
+	if err != nil {
+		return nil, err
+	}
+	s.MessageID, s.Timestamp = id, x.now
+	if x.um != nil {
+		s.RefToMessageID = x.um.MessageID
+	}
+	opt := wss.SecureOptions{Suite: wss.SuiteRSA, ID: idSuffix(s.MessageID)}
+	if x.pm != nil {
+		opt.Suite = x.pm.suites()[0]
+	}
+	if x.pm == nil || !x.pm.Unsigned {
+		opt.Sign = x.r.Identity(x.pm)
+	}
+	sec, err := wss.Secure(wss.NewDraft(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID), nil, opt)
+	if err != nil {
+		return nil, err
+	}
+	return sec.Envelope, nil
+}
+
+// refuse answers an error in the form that fits it: HTTP, SOAP or ebMS.
+func (x *exchange) refuse(err error) answer {
+	if x.r.Refused != nil {
+		x.r.Refused(x.ctx, x.um, x.peer, err)
+	}
+	var fault *ebms.Fault
+	var e *ebms.Error
+	switch {
+	case errors.Is(err, ebms.ErrContentType), errors.Is(err, ebms.ErrTooLarge):
+		return answer{http.StatusBadRequest, "text/plain; charset=utf-8", []byte(err.Error() + "\n")}
+	case errors.Is(err, ErrBusy):
+		return answer{http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("try again later\n")}
+	case errors.As(err, &fault):
+		var b bytes.Buffer
+		ebms.WriteFault(&b, fault)
+		return answer{http.StatusInternalServerError, ebms.SOAPContentType, b.Bytes()}
+	case !errors.As(err, &e):
+		e = ebms.Other.Wrap(err, "the message could not be processed")
+	}
+	shown := *e
+	if x.um != nil {
+		shown.RefToMessageInError = x.um.MessageID
+	}
+	body, signErr := x.signal(&ebms.Signal{Errors: []*ebms.Error{&shown}})
+	if signErr != nil {
+		return answer{http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the error could not be signed\n")}
+	}
+	status := http.StatusOK
+	return answer{status, ebms.SOAPContentType, body}
+}
+
+// ErrBusy says that the node cannot take messages now: it is starting, stopping or out of room. HTTP 503 is answered.
+var ErrBusy = errors.New("as4: not accepting messages now")
+
+// securityError gives a security failure its code. The peer hears the code alone: which check failed is for our log,
+// since an attacker could learn from it [edelivery AS4 1.4.2.6].
+func securityError(err error) error {
+	switch {
+	case errors.Is(err, wss.ErrPart):
+		return ebms.ExternalPayloadError.Wrap(err, "payloads and header do not agree")
+	case errors.Is(err, wss.ErrDecompression):
+		return ebms.DecompressionFailure.Wrap(err, "a payload cannot be decompressed")
+	case errors.Is(err, wss.ErrDecryption):
+		return ebms.FailedDecryption.Wrap(err, "security")
+	case errors.Is(err, wss.ErrPolicy):
+		return ebms.PolicyNoncompliance.Wrap(err, "security")
+	case errors.Is(err, wss.ErrAuthentication):
+		return ebms.FailedAuthentication.Wrap(err, "security")
+	}
+	return mimeError(err)
+}
+
+// CheckHeader applies the rules of profile and P-Mode to a message's header [edelivery AS4 1.4.4, 1.5.1].
+func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
+	pr := pm.Profile
+	if err := um.CheckTest(); err != nil {
+		return err
+	}
+	for _, p := range []ebms.Party{um.From, um.To} {
+		if len(p.IDs) != 1 {
+			return ebms.ValueInconsistent.New("eb:From and eb:To have exactly one eb:PartyId")
+		}
+	}
+	if pr.MaxParts > 0 && len(um.Parts) > pr.MaxParts && !um.IsTest() {
+		return ebms.Other.Newf("the profile allows %d payload(s), the message has %d", pr.MaxParts, len(um.Parts))
+	}
+	if um.MPC != "" && pm.MPC != "" && !same(um.MPC, pm.MPC) {
+		return ebms.ValueNotRecognized.New("unknown message partition channel")
+	}
+	for _, name := range pr.ForbiddenProperties {
+		if _, ok := um.Property(name); ok {
+			return ebms.ProcessingModeMismatch.Newf("message property %s must not be used", name)
+		}
+	}
+	if pr.FourCorner && !pm.TwoCorner && !um.IsTest() {
+		for _, name := range []string{ebms.PropertyOriginalSender, ebms.PropertyFinalRecipient} {
+			i := slices.IndexFunc(um.Properties, func(p ebms.Property) bool { return strings.EqualFold(p.Name, name) })
+			switch {
+			case i < 0:
+				return ebms.ProcessingModeMismatch.Newf("message property %s is missing", name)
+			case pr.TypedProperties && um.Properties[i].Type == "":
+				return ebms.ProcessingModeMismatch.Newf("message property %s has no type", name)
+			}
+		}
+	}
+	for i := range um.Parts {
+		if _, err := um.Parts[i].Compressed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,273 @@
+package as4
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/wss"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Outgoing is one user message with its payloads in the form in which they are signed.
+type Outgoing struct {
+	Message  *ebms.UserMessage
+	Contents []wss.Content // in the order of Message.Parts
+	PMode    *PMode
+	Attempt  int // this one, counted from 1
+}
+
+// Verdict says what an attempt came to.
+type Verdict int
+
+// The verdicts. Retry means that the same message may be sent again; whether one is left is the schedule's matter.
+const (
+	Acknowledged               Verdict = iota + 1
+	AcknowledgedWithoutReceipt         // the peer has it from an earlier attempt, whose receipt was lost
+	RetryLater
+	Failed
+)
+
+// Outcome is the result of one attempt.
+type Outcome struct {
+	Verdict  Verdict
+	Err      error         // why not Acknowledged: *ebms.Error where the protocol has a code
+	Warnings []*ebms.Error // beside a receipt
+	Receipt  *ebms.Signal
+	Answer   []byte // the SOAP envelope of the answer, octet for octet: the evidence
+	Status   int    // HTTP
+	Signed   bool   // the answer's signature held
+}
+
+// Sender sends user messages. It is safe for concurrent use.
+type Sender struct {
+	Client    *http.Client
+	Identity  func(*PMode) *pki.Identity // who signs for a P-Mode
+	Trust     *pki.Verifier              // judges receivers and who signs their answers
+	Clock     func() time.Time
+	UserAgent string
+}
+
+// maxAnswer bounds a receipt or error: 4 MiB.
+const maxAnswer = 4 << 20
+
+// Send makes one attempt.
+func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
+	secured, err := s.secure(out)
+	if err != nil {
+		return &Outcome{Verdict: Failed, Err: err}
+	}
+	req, err := s.request(ctx, out, secured)
+	if err != nil {
+		return &Outcome{Verdict: Failed, Err: err}
+	}
+	resp, err := s.Client.Do(req)
+	if err != nil {
+		return &Outcome{Verdict: RetryLater, Err: ebms.ConnectionFailure.Wrap(err, "no answer")}
+	}
+	defer resp.Body.Close()
+	return s.judge(ctx, out, secured, resp)
+}
+
+// secure checks the receiver's certificate, then signs and encrypts. A receiver that may not be trusted gets nothing.
+func (s *Sender) secure(out *Outgoing) (*wss.Secured, error) {
+	pm := out.PMode
+	opt := wss.SecureOptions{Suite: pm.suites()[0], ID: idSuffix(out.Message.MessageID)}
+	if !pm.Unsigned {
+		if opt.Sign = s.Identity(pm); opt.Sign == nil {
+			return nil, ebms.ProcessingModeMismatch.New("no signing key for this P-Mode")
+		}
+	}
+	if !pm.Unencrypted && len(out.Contents) > 0 {
+		if len(pm.Certificates) == 0 {
+			return nil, ebms.ProcessingModeMismatch.New("the receiver's certificate is not known")
+		}
+		opt.Recipient = pm.Certificates[0]
+		if c := pm.EncryptionCertificate; c != nil {
+			opt.Recipient = c
+		}
+		if _, err := s.Trust.Verify(opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
+			return nil, ebms.FailedAuthentication.Wrap(err, "the receiver's certificate is not accepted")
+		}
+	}
+	draft := wss.NewDraft(&ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}, opt.ID)
+	return wss.Secure(draft, out.Contents, opt)
+}
+
+// bufferedBody is the size up to which a request body is made in memory: one write, and the connection may be tried
+// again when it turns out to be stale. Larger ones stream.
+const bufferedBody = 256 << 10
+
+func (s *Sender) request(ctx context.Context, out *Outgoing, sec *wss.Secured) (*http.Request, error) {
+	length, contentType := int64(len(sec.Envelope)), ebms.SOAPContentType
+	var body io.Reader = bytes.NewReader(sec.Envelope)
+	if len(sec.Parts) > 0 {
+		id := idSuffix(out.Message.MessageID)
+		boundary, root := "b-"+id, "root-"+id+"@viadukt"
+		headers := make([]ebms.PartHeader, 1, len(sec.Parts)+1)
+		headers[0] = ebms.PartHeader{ContentType: ebms.SOAPContentType, ContentID: root, Length: length}
+		for i := range sec.Parts {
+			p := &sec.Parts[i]
+			headers = append(headers, ebms.PartHeader{ContentType: p.ContentType, ContentID: p.ContentID, Length: p.Length})
+		}
+		length = ebms.MIMELength(boundary, headers)
+		contentType = ebms.MultipartContentType(boundary, root)
+		write := func(w io.Writer) error { return writeParts(ebms.NewMIMEWriter(w, boundary, root), headers, sec) }
+		if length <= bufferedBody {
+			buf := bytes.NewBuffer(make([]byte, 0, length))
+			if err := write(buf); err != nil {
+				return nil, err
+			}
+			body = bytes.NewReader(buf.Bytes())
+		} else {
+			pr, pw := io.Pipe()
+			go func() { pw.CloseWithError(write(pw)) }() // ends when the transport closes the body
+			body = pr
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, out.PMode.URL, body)
+	if err != nil {
+		return nil, ebms.ProcessingModeMismatch.Wrap(err, "the receiver's address is no URL")
+	}
+	req.ContentLength = length
+	req.Header["Content-Type"] = []string{contentType}
+	req.Header["User-Agent"] = []string{s.UserAgent}
+	return req, nil
+}
+
+func writeParts(mw *ebms.MIMEWriter, headers []ebms.PartHeader, sec *wss.Secured) error {
+	w, err := mw.Part(headers[0])
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(sec.Envelope); err != nil {
+		return err
+	}
+	for i := range sec.Parts {
+		if w, err = mw.Part(headers[i+1]); err != nil {
+			return err
+		}
+		if _, err := sec.Parts[i].WriteTo(w); err != nil {
+			return err
+		}
+	}
+	return mw.Close()
+}
+
+// judge reads the answer whatever its status: receipts and errors come with 200, 500 and others [ebMS3 C].
+func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, resp *http.Response) *Outcome {
+	o := &Outcome{Status: resp.StatusCode}
+	env, parts, err := readEnvelope(resp.Header.Get("Content-Type"), io.LimitReader(resp.Body, maxAnswer), ebms.Limits{Length: max(resp.ContentLength, 0)}, &o.Answer)
+	if err != nil {
+		o.Verdict = RetryLater
+		o.Err = ebms.MissingReceipt.Wrap(err, fmt.Sprintf("HTTP status %d without a signal message", resp.StatusCode))
+		return o
+	}
+	if !env.Messaging.Valid() {
+		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.New(fmt.Sprintf("HTTP status %d, the answer has no eb:Messaging", resp.StatusCode))
+		return o
+	}
+	m, err := ebms.ParseMessaging(env.Messaging, out.PMode.Quirks)
+	if err != nil {
+		o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(err, "the answer cannot be read")
+		return o
+	}
+	signErr := s.checkAnswer(ctx, env, parts, out.PMode, o)
+	for _, sig := range m.Signals {
+		if sig.Receipt != nil && sig.RefToMessageID == out.Message.MessageID {
+			o.Receipt = sig
+		}
+		for _, e := range sig.Errors {
+			if e.Severity == ebms.Warning {
+				o.Warnings = append(o.Warnings, e)
+			} else if o.Err == nil {
+				o.Err = e
+			}
+		}
+	}
+	switch {
+	case o.Err != nil:
+		o.Verdict = verdictOf(out, o.Err.(*ebms.Error), o.Signed)
+	case o.Receipt == nil:
+		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.New("the answer holds no receipt for this message")
+		if slices.ContainsFunc(m.Signals, func(s *ebms.Signal) bool { return s.Receipt != nil }) {
+			o.Err = ebms.InvalidReceipt.New("the receipt is for another message")
+		}
+	case signErr != nil:
+		o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(signErr, "the receipt's signature or signer is not accepted")
+	default:
+		if err := checkReceipt(o.Receipt.Receipt, sec.References, out); err != nil {
+			o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(err, err.Error())
+			return o
+		}
+		o.Verdict = Acknowledged
+	}
+	return o
+}
+
+// verdictOf sorts an error by its code. An unsigned error fails the attempt, but is no proof that the receiver will
+// never take the message: anybody on the way can write one.
+func verdictOf(out *Outgoing, e *ebms.Error, signed bool) Verdict {
+	switch {
+	case out.Attempt > 1 && (e.Code == ebms.DuplicateDetected || out.PMode.DuplicateIs0004 && e.Code == ebms.Other):
+		return AcknowledgedWithoutReceipt
+	case e.Permanent() && signed:
+		return Failed
+	}
+	return RetryLater
+}
+
+// checkAnswer verifies the answer's security. It sets Signed when the expected party signed.
+func (s *Sender) checkAnswer(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, pm *PMode, o *Outcome) error {
+	opened, err := wss.Open(ctx, env, parts, wss.OpenOptions{
+		Suites: pm.suites(), RequireSigned: !pm.Unsigned, Trust: trustIn(s.Trust, pm, pm.Responder), Known: knownOf(pm),
+	})
+	if err != nil {
+		return err
+	}
+	o.Signed = opened.Signer != nil
+	return nil
+}
+
+// trustIn judges the signer of a message of this P-Mode: pinned certificates first, else the chain; then the rules of
+// the profile on token and subject.
+func trustIn(v *pki.Verifier, pm *PMode, party PartyRef) func(*pki.Certificate, []*pki.Certificate, wss.TokenForm) error {
+	return func(leaf *pki.Certificate, path []*pki.Certificate, form wss.TokenForm) error {
+		if _, err := v.Verify(leaf, path, pki.PurposeAccessPoint); err != nil {
+			return err
+		}
+		if pm.Profile.RequireToken != "" && form != pm.Profile.RequireToken {
+			return fmt.Errorf("%w: certificate named by %s, the profile wants %s", wss.ErrPolicy, form, pm.Profile.RequireToken)
+		}
+		if len(pm.Certificates) > 0 {
+			for _, c := range pm.Certificates {
+				if c.Equal(leaf) {
+					return nil
+				}
+			}
+			return errors.New("as4: signed with a valid certificate, but not the one agreed or discovered")
+		}
+		if pm.Profile.SubjectIsParty && party.ID != "" && leaf.Subject.CommonName() != party.ID {
+			return fmt.Errorf("as4: signer %q is not the party %q", leaf.Subject.CommonName(), party.ID)
+		}
+		return nil
+	}
+}
+
+// knownOf finds the partner's certificate for references that carry none.
+func knownOf(pm *PMode) func(wss.TokenRef) []*pki.Certificate {
+	return func(ref wss.TokenRef) []*pki.Certificate {
+		for _, c := range pm.Certificates {
+			if ref.Matches(c) {
+				return []*pki.Certificate{c}
+			}
+		}
+		return nil
+	}
+}
