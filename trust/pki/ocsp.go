@@ -1,0 +1,401 @@
+package pki
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha1"
+	"fmt"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+const (
+	oidOCSPBasic OID = "1.3.6.1.5.5.7.48.1.1"
+	oidOCSPNonce OID = "1.3.6.1.5.5.7.48.1.2"
+
+	maxOCSP          = 4 << 20
+	maxOCSPResponses = 1000
+)
+
+// OCSPResponse is a parsed basic response [RFC 6960 4.2.1]. Several single answers occur.
+type OCSPResponse struct {
+	Raw, RawBasic, RawTBS []byte
+	ResponderName         Name // one of the two identifies the responder
+	RawResponderName      []byte
+	ResponderKeyHash      []byte // SHA-1 of the key's BIT STRING
+	ProducedAt            time.Time
+	Responses             []SingleResponse
+	Nonce                 []byte // content of the nonce extension, nil where absent
+	Extensions            []Extension
+	Certificates          []*Certificate // candidates for the responder
+	SignatureAlgorithm    SignatureAlgorithm
+	Signature             []byte
+}
+
+// SingleResponse is the answer about one certificate.
+type SingleResponse struct {
+	Hash                   crypto.Hash // of NameHash and KeyHash; 0: unknown to us, matches nothing
+	NameHash, KeyHash      []byte
+	SerialNumber           *big.Int
+	State                  RevocationState
+	RevokedAt              time.Time
+	Reason                 Reason
+	ThisUpdate, NextUpdate time.Time // NextUpdate zero: newer information is always available
+	Extensions             []Extension
+}
+
+// OCSPStatusError is a response without an answer; the code is OCSPResponseStatus.
+type OCSPStatusError struct{ Code int }
+
+func (e *OCSPStatusError) Error() string {
+	words := map[int]string{1: "malformed request", 2: "internal error", 3: "try later", 5: "signature required", 6: "unauthorized"}
+	return fmt.Sprintf("pki: OCSP responder answers %d (%s)", e.Code, words[e.Code])
+}
+
+// Temporary reports whether asking again may help.
+func (e *OCSPStatusError) Temporary() bool { return e.Code == 2 || e.Code == 3 }
+
+// ParseOCSPResponse reads OCSPResponse, or the BasicOCSPResponse within it, which signatures embed. A
+// response that is only an error is *[OCSPStatusError]. It takes ownership of der.
+func ParseOCSPResponse(der []byte) (*OCSPResponse, error) {
+	r, err := parseOCSP(der)
+	if err != nil {
+		return nil, fmt.Errorf("OCSP response: %w", err)
+	}
+	return r, nil
+}
+
+func parseOCSP(der []byte) (*OCSPResponse, error) {
+	in := cryptobyte.String(der)
+	var outer cryptobyte.String
+	if len(der) > maxOCSP || !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() {
+		return nil, malformed("no DER SEQUENCE")
+	}
+	if outer.PeekASN1Tag(asn1.SEQUENCE) {
+		return parseBasic(der, der)
+	}
+	var code int
+	if !outer.ReadASN1Enum(&code) {
+		return nil, malformed("status")
+	}
+	if code != 0 {
+		return nil, &OCSPStatusError{code}
+	}
+	var explicit, bytes, basic cryptobyte.String
+	var kind OID
+	if !outer.ReadASN1(&explicit, asn1.Tag(0).Constructed().ContextSpecific()) || !outer.Empty() ||
+		!explicit.ReadASN1(&bytes, asn1.SEQUENCE) || !readOID(&bytes, &kind) || !bytes.ReadASN1(&basic, asn1.OCTET_STRING) {
+		return nil, malformed("response bytes")
+	}
+	if kind != oidOCSPBasic {
+		return nil, fmt.Errorf("%w: OCSP response type %s", ErrUnsupported, kind)
+	}
+	return parseBasic(der, basic)
+}
+
+func parseBasic(der, basic []byte) (*OCSPResponse, error) {
+	in := cryptobyte.String(basic)
+	var outer, tbs, alg, signature, certs cryptobyte.String
+	var hasCerts bool
+	if !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1Element(&tbs, asn1.SEQUENCE) ||
+		!outer.ReadASN1Element(&alg, asn1.SEQUENCE) || !readBitString(&outer, &signature) ||
+		!outer.ReadOptionalASN1(&certs, &hasCerts, asn1.Tag(0).Constructed().ContextSpecific()) || !outer.Empty() {
+		return nil, malformed("not tbsResponseData, signatureAlgorithm, signature, certs")
+	}
+	r := &OCSPResponse{Raw: der, RawBasic: basic, RawTBS: tbs, Signature: signature}
+	var err error
+	if r.SignatureAlgorithm, err = ParseSignatureAlgorithm(alg); err != nil {
+		return nil, err
+	}
+	if err := r.parseData(tbs); err != nil {
+		return nil, err
+	}
+	if hasCerts {
+		var list cryptobyte.String
+		if !certs.ReadASN1(&list, asn1.SEQUENCE) {
+			return nil, malformed("certificates")
+		}
+		for !list.Empty() {
+			var one cryptobyte.String
+			if !list.ReadASN1Element(&one, asn1.SEQUENCE) || len(r.Certificates) == maxPath {
+				return nil, malformed("certificate %d", len(r.Certificates)+1)
+			}
+			c, err := ParseCertificate(one)
+			if err != nil {
+				return nil, err
+			}
+			r.Certificates = append(r.Certificates, c)
+		}
+	}
+	return r, nil
+}
+
+func (r *OCSPResponse) parseData(tbs cryptobyte.String) error {
+	var data, id, list, exts cryptobyte.String
+	var tag asn1.Tag
+	var version int64
+	tbs.ReadASN1(&data, asn1.SEQUENCE)
+	if !data.ReadOptionalASN1Integer(&version, asn1.Tag(0).Constructed().ContextSpecific(), int64(0)) || version != 0 {
+		return malformed("version")
+	}
+	if !data.ReadAnyASN1(&id, &tag) {
+		return malformed("responder")
+	}
+	switch tag {
+	case asn1.Tag(1).Constructed().ContextSpecific():
+		var err error
+		if r.ResponderName, err = parseName(id); err != nil {
+			return fmt.Errorf("responder: %w", err)
+		}
+		r.RawResponderName = id
+	case asn1.Tag(2).Constructed().ContextSpecific():
+		var hash cryptobyte.String
+		if !id.ReadASN1(&hash, asn1.OCTET_STRING) || !id.Empty() {
+			return malformed("responder key hash")
+		}
+		r.ResponderKeyHash = hash
+	default:
+		return malformed("responder")
+	}
+	if !readTime(&data, &r.ProducedAt) {
+		return malformed("producedAt")
+	}
+	if !data.ReadASN1(&list, asn1.SEQUENCE) {
+		return malformed("responses")
+	}
+	for !list.Empty() {
+		one, err := parseSingle(&list)
+		if err != nil {
+			return fmt.Errorf("answer %d: %w", len(r.Responses)+1, err)
+		}
+		if r.Responses = append(r.Responses, one); len(r.Responses) > maxOCSPResponses {
+			return malformed("more than %d answers", maxOCSPResponses)
+		}
+	}
+	var present bool
+	if !data.ReadOptionalASN1(&exts, &present, asn1.Tag(1).Constructed().ContextSpecific()) || !data.Empty() {
+		return malformed("something after the answers")
+	}
+	if present {
+		var err error
+		if r.Extensions, err = readExtensions(&exts); err != nil {
+			return err
+		}
+		r.Nonce = r.nonce()
+	}
+	return nil
+}
+
+// nonce takes the OCTET STRING of RFC 8954 and the bare octets of older responders.
+func (r *OCSPResponse) nonce() []byte {
+	v, ok := findExtension(r.Extensions, oidOCSPNonce)
+	if !ok {
+		return nil
+	}
+	in := cryptobyte.String(v)
+	var content cryptobyte.String
+	if in.ReadASN1(&content, asn1.OCTET_STRING) && in.Empty() {
+		return content
+	}
+	return v
+}
+
+func parseSingle(list *cryptobyte.String) (r SingleResponse, err error) {
+	var one, id, name, key, status, exts cryptobyte.String
+	r.SerialNumber = new(big.Int)
+	if !list.ReadASN1(&one, asn1.SEQUENCE) || !one.ReadASN1(&id, asn1.SEQUENCE) || !readHash(&id, &r.Hash) ||
+		!id.ReadASN1(&name, asn1.OCTET_STRING) || !id.ReadASN1(&key, asn1.OCTET_STRING) ||
+		!readInteger(&id, r.SerialNumber) || !id.Empty() {
+		return r, malformed("CertID")
+	}
+	r.NameHash, r.KeyHash = name, key
+	var tag asn1.Tag
+	if !one.ReadAnyASN1(&status, &tag) {
+		return r, malformed("status")
+	}
+	switch tag {
+	case asn1.Tag(0).ContextSpecific():
+		r.State = RevocationGood
+	case asn1.Tag(1).Constructed().ContextSpecific():
+		r.State = RevocationRevoked
+		if !readTime(&status, &r.RevokedAt) {
+			return r, malformed("revocation time")
+		}
+		var reason cryptobyte.String
+		var present bool
+		var code int
+		if !status.ReadOptionalASN1(&reason, &present, asn1.Tag(0).Constructed().ContextSpecific()) ||
+			present && (!reason.ReadASN1Enum(&code) || code < 0 || code > 10) {
+			return r, malformed("revocation reason")
+		}
+		r.Reason = Reason(code)
+	case asn1.Tag(2).ContextSpecific(), asn1.Tag(2).Constructed().ContextSpecific():
+		r.State = RevocationUnknown
+	default:
+		return r, malformed("status")
+	}
+	var next cryptobyte.String
+	var hasNext, hasExts bool
+	if !readTime(&one, &r.ThisUpdate) ||
+		!one.ReadOptionalASN1(&next, &hasNext, asn1.Tag(0).Constructed().ContextSpecific()) || hasNext && !readTime(&next, &r.NextUpdate) ||
+		!one.ReadOptionalASN1(&exts, &hasExts, asn1.Tag(1).Constructed().ContextSpecific()) || !one.Empty() {
+		return r, malformed("thisUpdate, nextUpdate or extensions")
+	}
+	if hasExts {
+		r.Extensions, err = readExtensions(&exts)
+	}
+	return r, err
+}
+
+// Verify checks the response for certificates of an issuer: signed by the issuer itself, or by a
+// responder that the same issuer key certified for it [RFC 6960 4.2.2.2]. at is the moment at which a
+// delegated responder's certificate must be valid. It returns the responder.
+func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, error) {
+	if r.by(issuer) {
+		if err := issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
+			return nil, fmt.Errorf("OCSP response by %q: %w", issuer.Subject, err)
+		}
+		return issuer, nil
+	}
+	for _, c := range r.Certificates {
+		if !r.by(c) {
+			continue
+		}
+		if err := delegated(c, issuer, at); err != nil {
+			return nil, err
+		}
+		if err := c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
+			return nil, fmt.Errorf("OCSP response by %q: %w", c.Subject, err)
+		}
+		return c, nil
+	}
+	return nil, fmt.Errorf("%w: OCSP responder is neither %q nor in the response", ErrUntrusted, issuer.Subject)
+}
+
+func delegated(c, issuer *Certificate, at time.Time) error {
+	if err := c.CheckSignatureFrom(issuer); err != nil {
+		return fmt.Errorf("OCSP responder: %w", err)
+	}
+	if !hasOID(c.ExtKeyUsage, EKUOCSPSigning) {
+		return fmt.Errorf("%w: %q is no OCSP responder [RFC 6960 4.2.2.2]", ErrKeyUsage, c.Subject)
+	}
+	if c.HasKeyUsage && c.KeyUsage&(UseDigitalSignature|UseContentCommitment) == 0 {
+		return fmt.Errorf("%w: OCSP responder %q is not for signing", ErrKeyUsage, c.Subject)
+	}
+	return checkPeriod(c, at)
+}
+
+// by reports whether the responder identifier means this certificate.
+func (r *OCSPResponse) by(c *Certificate) bool {
+	if r.ResponderKeyHash != nil {
+		h := sha1.Sum(c.keyBits())
+		return bytes.Equal(h[:], r.ResponderKeyHash)
+	}
+	return sameName(r.RawResponderName, c.RawSubject, r.ResponderName, c.Subject)
+}
+
+// keyBits is the content of the key's BIT STRING, which OCSP and key identifiers hash.
+func (c *Certificate) keyBits() []byte {
+	in := cryptobyte.String(c.RawSPKI)
+	var spki, bits cryptobyte.String
+	in.ReadASN1(&spki, asn1.SEQUENCE)
+	spki.SkipASN1(asn1.SEQUENCE)
+	readBitString(&spki, &bits)
+	return bits
+}
+
+// Find returns the latest answer about a certificate, matched by issuer name, issuer key and serial number.
+func (r *OCSPResponse) Find(cert, issuer *Certificate) (*SingleResponse, bool) {
+	var best *SingleResponse
+	for i := range r.Responses {
+		s := &r.Responses[i]
+		if s.matches(cert, issuer) && (best == nil || s.ThisUpdate.After(best.ThisUpdate)) {
+			best = s
+		}
+	}
+	return best, best != nil
+}
+
+func (s *SingleResponse) matches(cert, issuer *Certificate) bool {
+	if s.Hash == 0 || s.SerialNumber.Cmp(cert.SerialNumber) != 0 {
+		return false
+	}
+	return bytes.Equal(digest(s.Hash, issuer.RawSubject), s.NameHash) && bytes.Equal(digest(s.Hash, issuer.keyBits()), s.KeyHash)
+}
+
+func digest(hash crypto.Hash, b []byte) []byte {
+	h := hash.New()
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+// Status verifies the response and answers about one certificate, as a [RevocationSource] does.
+func (r *OCSPResponse) Status(_ context.Context, cert, issuer *Certificate, at time.Time) (RevocationStatus, error) {
+	s, ok := r.Find(cert, issuer)
+	if !ok {
+		return RevocationStatus{}, nil
+	}
+	if _, err := r.Verify(issuer, r.ProducedAt); err != nil {
+		return RevocationStatus{}, err
+	}
+	if !s.NextUpdate.IsZero() && at.After(s.NextUpdate) {
+		return RevocationStatus{}, fmt.Errorf("OCSP answer about %q was for the time until %s", cert.Subject, s.NextUpdate.Format(time.RFC3339))
+	}
+	st := RevocationStatus{State: s.State, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate}
+	if s.State == RevocationRevoked {
+		if s.RevokedAt.After(at) {
+			st.State = RevocationGood
+		} else {
+			st.RevokedAt, st.Reason = s.RevokedAt, s.Reason
+		}
+	}
+	return st, nil
+}
+
+// MarshalOCSPRequest asks about one certificate; hash is SHA-1 for responders that know no other. A nonce
+// (1 to 32 octets [RFC 8954 2.1]) may be nil.
+func MarshalOCSPRequest(cert, issuer *Certificate, hash crypto.Hash, nonce []byte) ([]byte, error) {
+	var o OID
+	for id, h := range hashes {
+		if h == hash {
+			o = id
+		}
+	}
+	if o == "" || !hash.Available() {
+		return nil, fmt.Errorf("%w: OCSP with %s", ErrUnsupported, hash)
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // OCSPRequest
+		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // TBSRequest
+			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // requestList
+				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // Request
+					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // CertID
+						b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+							addOID(b, o)
+							b.AddASN1NULL()
+						})
+						b.AddASN1OctetString(digest(hash, issuer.RawSubject))
+						b.AddASN1OctetString(digest(hash, issuer.keyBits()))
+						b.AddASN1BigInt(cert.SerialNumber)
+					})
+				})
+			})
+			if nonce == nil {
+				return
+			}
+			b.AddASN1(asn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
+				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+						addOID(b, oidOCSPNonce)
+						b.AddASN1(asn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
+					})
+				})
+			})
+		})
+	})
+	return b.Bytes()
+}
