@@ -130,7 +130,7 @@ func (x *exchange) handle(req *http.Request) answer {
 	if err != nil {
 		return x.refuse(err)
 	}
-	return answer{http.StatusOK, ebms.SOAPContentType, receipt}
+	return answer{http.StatusOK, ebms.ContentTypeSOAP, receipt}
 }
 
 // receive is steps 7 to 14: security, duplicates, content, storage, receipt.
@@ -265,7 +265,7 @@ func (x *exchange) refuse(err error) answer {
 	case errors.As(err, &fault):
 		var b bytes.Buffer
 		ebms.WriteFault(&b, fault)
-		return answer{http.StatusInternalServerError, ebms.SOAPContentType, b.Bytes()}
+		return answer{http.StatusInternalServerError, ebms.ContentTypeSOAP, b.Bytes()}
 	case !errors.As(err, &e):
 		e = ebms.Other.Wrap(err, "the message could not be processed")
 	}
@@ -278,7 +278,7 @@ func (x *exchange) refuse(err error) answer {
 		return answer{http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the error could not be signed\n")}
 	}
 	status := http.StatusOK
-	return answer{status, ebms.SOAPContentType, body}
+	return answer{status, ebms.ContentTypeSOAP, body}
 }
 
 // ErrBusy says that the node cannot take messages now: it is starting, stopping or out of room. HTTP 503 is answered.

@@ -59,7 +59,7 @@ const maxAnswer = 4 << 20
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
-	secured, err := s.secure(out)
+	secured, err := s.secure(ctx, out)
 	if err != nil {
 		return &Outcome{Verdict: Failed, Err: err}
 	}
@@ -76,7 +76,7 @@ func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
 }
 
 // secure checks the receiver's certificate, then signs and encrypts. A receiver that may not be trusted gets nothing.
-func (s *Sender) secure(out *Outgoing) (*wss.Secured, error) {
+func (s *Sender) secure(ctx context.Context, out *Outgoing) (*wss.Secured, error) {
 	pm := out.PMode
 	opt := wss.SecureOptions{Suite: pm.suites()[0], ID: idSuffix(out.Message.MessageID)}
 	if !pm.Unsigned {
@@ -92,7 +92,7 @@ func (s *Sender) secure(out *Outgoing) (*wss.Secured, error) {
 		if c := pm.EncryptionCertificate; c != nil {
 			opt.Recipient = c
 		}
-		if _, err := s.Trust.Verify(opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
+		if _, err := s.Trust.VerifyRecipient(ctx, opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
 			return nil, ebms.FailedAuthentication.Wrap(err, "the receiver's certificate is not accepted")
 		}
 	}
@@ -105,13 +105,13 @@ func (s *Sender) secure(out *Outgoing) (*wss.Secured, error) {
 const bufferedBody = 256 << 10
 
 func (s *Sender) request(ctx context.Context, out *Outgoing, sec *wss.Secured) (*http.Request, error) {
-	length, contentType := int64(len(sec.Envelope)), ebms.SOAPContentType
+	length, contentType := int64(len(sec.Envelope)), ebms.ContentTypeSOAP
 	var body io.Reader = bytes.NewReader(sec.Envelope)
 	if len(sec.Parts) > 0 {
 		id := idSuffix(out.Message.MessageID)
 		boundary, root := "b-"+id, "root-"+id+"@viadukt"
 		headers := make([]ebms.PartHeader, 1, len(sec.Parts)+1)
-		headers[0] = ebms.PartHeader{ContentType: ebms.SOAPContentType, ContentID: root, Length: length}
+		headers[0] = ebms.PartHeader{ContentType: ebms.ContentTypeSOAP, ContentID: root, Length: length}
 		for i := range sec.Parts {
 			p := &sec.Parts[i]
 			headers = append(headers, ebms.PartHeader{ContentType: p.ContentType, ContentID: p.ContentID, Length: p.Length})
