@@ -31,10 +31,7 @@ var (
 	bpKey    = sync.OnceValue(func() crypto.Signer {
 		return bpSigner{must(brainpool.GenerateKey(brainpool.P256r1(), rand.Reader))}
 	})
-	edKey = sync.OnceValue(func() ed25519.PrivateKey {
-		_, k, err := ed25519.GenerateKey(rand.Reader)
-		return must(k, err)
-	})
+	edKey = sync.OnceValue(func() ed25519.PrivateKey { return must(edPair()) })
 )
 
 // bpSigner signs with a brainpool key as a key store would.
@@ -133,6 +130,7 @@ func sign(tb testing.TB, src string, key any) string {
 	tb.Helper()
 	for strings.Contains(src, "<ds:DigestValue></ds:DigestValue>") {
 		d := parseDoc(tb, src)
+		src = string(d.Source()) // offsets count in it
 		sig := signatureIn(tb, d, 0)
 		for ref := range sig.Child(Namespace, "SignedInfo").Elements() {
 			v := ref.Child(Namespace, "DigestValue")
@@ -213,4 +211,9 @@ func reference(uri, digestMethod string, transforms ...string) string {
 	}
 	fmt.Fprintf(&b, `<ds:DigestMethod Algorithm="%s"></ds:DigestMethod><ds:DigestValue></ds:DigestValue></ds:Reference>`, digestMethod)
 	return b.String()
+}
+
+func edPair() (ed25519.PrivateKey, error) {
+	_, k, err := ed25519.GenerateKey(rand.Reader)
+	return k, err
 }

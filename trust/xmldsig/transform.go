@@ -83,13 +83,14 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 	return o, d.nodes.write(w, c14n.Method{Algorithm: c14n.Inclusive10})
 }
 
-// enveloped removes the Signature that holds the reference [XMLDSIG 6.6.4]. It must leave something: a reference
-// into the signature itself would otherwise sign the empty node-set and look like content.
+// enveloped removes the Signature that holds the reference [XMLDSIG 6.6.4]. A reference to that Signature itself would
+// sign the empty node-set and look like content. One into it loses nothing, as with the Java implementations, where the
+// letter of the clause would remove all of it: what is digested is the element.
 func (c *chain) enveloped(d *data) error {
 	switch {
 	case !d.nodes.apex.Valid(), !c.sig.Valid(), d.nodes.apex.Document() != c.sig.Document():
 		return fmt.Errorf("%w: enveloped-signature needs nodes of the signature's document [XMLDSIG 6.6.4]", ErrReference)
-	case c.sig.Contains(d.nodes.apex):
+	case d.nodes.apex == c.sig:
 		return fmt.Errorf("%w: enveloped-signature removes all that is referenced", ErrReference)
 	case d.nodes.apex.Contains(c.sig) && !slices.Contains(d.nodes.except, c.sig):
 		d.nodes.except = append(d.nodes.except, c.sig)
