@@ -16,7 +16,7 @@ func GenerateKey(c *Curve, rand io.Reader) (*ecdsa.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.privateKey(k)
+	return c.privateKey(k), nil
 }
 
 // randomScalar draws a number in [1, n-1] by rejection; about two of three draws are below n.
@@ -36,13 +36,14 @@ func (c *Curve) randomScalar(rand io.Reader) ([]byte, error) {
 	}
 }
 
-func (c *Curve) privateKey(d []byte) (*ecdsa.PrivateKey, error) {
+// privateKey takes a scalar in [1, n-1] of c.size octets.
+func (c *Curve) privateKey(d []byte) *ecdsa.PrivateKey {
 	var p point
 	c.mulBase(&p, d)
 	priv := &ecdsa.PrivateKey{D: new(big.Int).SetBytes(d)}
 	priv.Curve = c
 	priv.X, priv.Y = c.toAffine(&p)
-	return priv, nil
+	return priv
 }
 
 // hashScalar is the leftmost octets of a digest as a number modulo n [SEC1 4.1.3 step 5].

@@ -194,10 +194,7 @@ func parseECPrivateKey(der []byte, c *Curve) (*ecdsa.PrivateKey, error) {
 	if v.Sign() == 0 || v.Cmp(c.params.N) >= 0 {
 		return nil, errors.New("brainpool: private key out of range")
 	}
-	priv, err := c.privateKey(v.FillBytes(make([]byte, c.size)))
-	if err != nil {
-		return nil, err
-	}
+	priv := c.privateKey(v.FillBytes(make([]byte, c.size)))
 	if hasPublic {
 		var point []byte
 		if !public.ReadASN1BitStringAsBytes(&point) {
