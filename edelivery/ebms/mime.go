@@ -208,12 +208,13 @@ func (r *MIMEReader) preamble() error {
 			r.crlf = true // decided by the line itself
 			return r.line()
 		}
-		if !r.fill() {
-			if r.srcErr == io.EOF {
-				return fmt.Errorf("%w: the boundary never appears", ErrMIME)
-			}
+		if r.srcErr == io.EOF {
+			return fmt.Errorf("%w: the boundary never appears", ErrMIME)
+		}
+		if r.srcErr != nil {
 			return r.ended("the preamble")
 		}
+		r.fill()
 	}
 }
 
@@ -362,9 +363,13 @@ func (r *MIMEReader) content() ([]byte, error) {
 		if at > r.r && r.crlf && r.buf[at-1] == '\r' && r.srcErr == nil {
 			at--
 		}
-		if r.safe = at; at == r.r && !r.fill() {
+		if r.safe = at; at > r.r {
+			continue
+		}
+		if r.srcErr != nil {
 			return r.last()
 		}
+		r.fill()
 	}
 }
 

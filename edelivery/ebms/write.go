@@ -327,8 +327,8 @@ func InsertSecurity(envelope []byte, l Layout, security []byte) []byte {
 	return append(out, envelope[l.Security:]...)
 }
 
-// SOAPContentType is the Content-Type of an envelope, alone or as the root part.
-const SOAPContentType = "application/soap+xml; charset=UTF-8"
+// ContentTypeSOAP is the Content-Type of an envelope, alone or as the root part.
+const ContentTypeSOAP = "application/soap+xml; charset=UTF-8"
 
 const soapType = "application/soap+xml"
 
