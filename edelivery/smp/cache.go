@@ -47,7 +47,7 @@ func (c *Client) resource(ctx context.Context, key string, ask func(context.Cont
 		switch {
 		case r != nil:
 			// The signer may have expired, or its anchor been taken away, since then. For a known one this costs nothing.
-			if r.signed == nil || c.stillTrusted(r.signed) {
+			if r.signed == nil || c.stillTrusted(ctx, r.signed) {
 				return r, nil
 			}
 			c.cache.drop(key)
@@ -83,8 +83,8 @@ func (c *Client) fly(ctx context.Context, key string, f *flight, ask func(contex
 	return f.res, f.err
 }
 
-func (c *Client) stillTrusted(s *Signed) bool {
-	_, err := c.Trust.Verify(s.Signer, s.Chain[1:], pki.PurposeSMP)
+func (c *Client) stillTrusted(ctx context.Context, s *Signed) bool {
+	_, err := c.Trust.VerifyContext(ctx, s.Signer, s.Chain[1:], pki.PurposeSMP)
 	return err == nil
 }
 

@@ -107,7 +107,7 @@ func (c *Client) ServiceGroup(ctx context.Context, base string, p ids.Participan
 			return nil, err
 		}
 		size := len(body)
-		sg, err := VerifyGroup(body, c.options(p, ids.DocumentType{}))
+		sg, err := VerifyGroup(ctx, body, c.options(p, ids.DocumentType{}))
 		if err != nil {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (c *Client) metadata(ctx context.Context, base string, p ids.Participant, d
 		if err != nil {
 			return nil, err
 		}
-		return c.verified(body, from, p, d)
+		return c.verified(ctx, body, from, p, d)
 	})
 }
 
@@ -148,13 +148,13 @@ func (c *Client) metadataAt(ctx context.Context, at string, p ids.Participant, d
 		if err != nil {
 			return nil, err
 		}
-		return c.verified(body, at, p, d)
+		return c.verified(ctx, body, at, p, d)
 	})
 }
 
-func (c *Client) verified(body []byte, from string, p ids.Participant, d ids.DocumentType) (*resource, error) {
+func (c *Client) verified(ctx context.Context, body []byte, from string, p ids.Participant, d ids.DocumentType) (*resource, error) {
 	size := len(body)
-	s, err := VerifyMetadata(body, c.options(p, d))
+	s, err := VerifyMetadata(ctx, body, c.options(p, d))
 	if err != nil {
 		return nil, &ResponseError{URL: from, Status: http.StatusOK, Err: err}
 	}

@@ -76,7 +76,7 @@ func (l *lookup) run(ctx context.Context) error {
 		return l.step("select", "", err)
 	}
 	_ = l.step("select", l.a.Endpoint.TransportProfile, nil)
-	return l.judge()
+	return l.judge(ctx)
 }
 
 // match finds the registered document type that stands for the wanted one.
@@ -177,7 +177,7 @@ func matchesUID(uid string, subject pki.Name) bool {
 }
 
 // judge looks at the chosen endpoint before anybody uses it.
-func (l *lookup) judge() error {
+func (l *lookup) judge(ctx context.Context) error {
 	e := l.a.Endpoint
 	policy := l.c.EndpointPolicy
 	if policy == nil {
@@ -186,7 +186,7 @@ func (l *lookup) judge() error {
 	if err := l.step("address", e.URL, checkAddress(policy, e.URL)); err != nil {
 		return err
 	}
-	detail, err := l.certificates(e)
+	detail, err := l.certificates(ctx, e)
 	return l.step("certificate", detail, err)
 }
 
@@ -198,27 +198,24 @@ func checkAddress(policy *Policy, raw string) error {
 	return policy.CheckURL(u)
 }
 
-func (l *lookup) certificates(e *Endpoint) (detail string, err error) {
-	sign, encrypt := e.Signing(), e.Encryption()
-	if sign == nil && encrypt == nil {
-		return "", fmt.Errorf("%w: none", ErrCertificate)
+func (l *lookup) certificates(ctx context.Context, e *Endpoint) (detail string, err error) {
+	sign, encrypt, trust := e.Signing(), e.Encryption(), l.c.EndpointTrust
+	switch {
+	case encrypt == nil:
+		return "", fmt.Errorf("%w: none to encrypt to", ErrCertificate)
+	case trust == nil:
+		return encrypt.Subject.String() + " (not judged)", nil
 	}
-	for _, cert := range []*pki.Certificate{sign, encrypt} {
-		if cert == nil {
-			continue
-		}
-		detail = cert.Subject.String()
-		if l.c.EndpointTrust == nil {
-			continue
-		}
-		if _, err := l.c.EndpointTrust.Verify(cert, nil, pki.PurposeAccessPoint); err != nil {
-			return detail, fmt.Errorf("%w: %s: %w", ErrCertificate, cert.Subject, err)
-		}
+	if sign != nil {
+		_, err = trust.VerifyContext(ctx, sign, nil, pki.PurposeAccessPoint)
 	}
-	if l.c.EndpointTrust == nil {
-		detail += " (not judged)"
+	if err == nil {
+		_, err = trust.VerifyRecipient(ctx, encrypt, nil, pki.PurposeAccessPoint)
 	}
-	return detail, nil
+	if err != nil {
+		return "", fmt.Errorf("%w: %s: %w", ErrCertificate, encrypt.Subject, err)
+	}
+	return encrypt.Subject.String(), nil
 }
 
 // answered records what an SMP said.

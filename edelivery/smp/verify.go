@@ -1,6 +1,7 @@
 package smp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -49,7 +50,7 @@ type Signed struct {
 //
 // Where 2.0 has several signatures one good one by a trusted SMP suffices, because two enveloped signatures over one
 // document cannot both hold. A generation 1 redirect names no identifiers, so step 6 looks at its href.
-func VerifyMetadata(src []byte, opt VerifyOptions) (*Signed, error) {
+func VerifyMetadata(ctx context.Context, src []byte, opt VerifyOptions) (*Signed, error) {
 	doc, err := parseXML(src)
 	if err != nil {
 		return nil, err
@@ -59,19 +60,22 @@ func VerifyMetadata(src []byte, opt VerifyOptions) (*Signed, error) {
 	if g == 0 || !opt.accepts(g) {
 		return nil, wrongRoot(root, "signed metadata of an accepted generation")
 	}
-	s, err := verifySignatures(doc, g, opt)
+	s, err := verifySignatures(ctx, doc, g, opt)
 	if err != nil {
 		return nil, err
 	}
 	if s.Metadata, err = readMetadata(doc); err != nil {
 		return nil, err
 	}
-	return s, opt.compare(s.Metadata)
+	if err := opt.compare(s.Metadata); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // VerifyGroup checks a ServiceGroup: the participant, and in 2.0 the signatures where there are any. Without one the
 // group is a hint, as it always is in generation 1. It takes ownership of src. DocumentType of opt is not looked at.
-func VerifyGroup(src []byte, opt VerifyOptions) (*ServiceGroup, error) {
+func VerifyGroup(ctx context.Context, src []byte, opt VerifyOptions) (*ServiceGroup, error) {
 	doc, err := parseXML(src)
 	if err != nil {
 		return nil, err
@@ -86,7 +90,7 @@ func VerifyGroup(src []byte, opt VerifyOptions) (*ServiceGroup, error) {
 		return nil, err
 	}
 	if sg.Signed {
-		if _, err := verifySignatures(doc, g, opt); err != nil {
+		if _, err := verifySignatures(ctx, doc, g, opt); err != nil {
 			return nil, err
 		}
 	}
@@ -140,7 +144,7 @@ func (o *VerifyOptions) compare(md *ServiceMetadata) error {
 // maxSignatures bounds what a 2.0 document may make us compute.
 const maxSignatures = 4
 
-func verifySignatures(doc *dom.Document, g Generation, opt VerifyOptions) (*Signed, error) {
+func verifySignatures(ctx context.Context, doc *dom.Document, g Generation, opt VerifyOptions) (*Signed, error) {
 	sigs, err := signatures(doc, g)
 	if err != nil {
 		return nil, err
@@ -148,7 +152,7 @@ func verifySignatures(doc *dom.Document, g Generation, opt VerifyOptions) (*Sign
 	for _, sig := range sigs {
 		var s *Signed
 		var e error
-		if s, e = verifyOne(doc, sig, g, opt); e == nil {
+		if s, e = verifyOne(ctx, doc, sig, g, opt); e == nil {
 			return s, nil
 		}
 		err = errors.Join(err, e)
@@ -184,7 +188,7 @@ func signatures(doc *dom.Document, g Generation) (sigs []dom.Node, err error) {
 	return sigs, nil
 }
 
-func verifyOne(doc *dom.Document, sig dom.Node, g Generation, opt VerifyOptions) (*Signed, error) {
+func verifyOne(ctx context.Context, doc *dom.Document, sig dom.Node, g Generation, opt VerifyOptions) (*Signed, error) {
 	if err := checkCoverage(sig); err != nil {
 		return nil, err
 	}
@@ -203,7 +207,7 @@ func verifyOne(doc *dom.Document, sig dom.Node, g Generation, opt VerifyOptions)
 		return nil, sig.Errorf("%w: no X509Certificate in KeyInfo", ErrUntrusted)
 	}
 	signer := res.Certificates[0]
-	chain, err := opt.Trust.Verify(signer, res.Certificates[1:], pki.PurposeSMP)
+	chain, err := opt.Trust.VerifyContext(ctx, signer, res.Certificates[1:], pki.PurposeSMP)
 	switch {
 	case errors.Is(err, pki.ErrWrongPurpose):
 		return nil, fmt.Errorf("%w: %s: %w", ErrNotSMP, signer.Subject, err)
