@@ -55,7 +55,7 @@ func decode(src []byte, lim int) ([]byte, error) {
 		}
 	}
 	var label string
-	if bytes.HasPrefix(src, []byte("<?xml")) {
+	if bytes.HasPrefix(src, []byte("<?xml")) && len(src) > 5 && class[src[5]]&cSpace != 0 {
 		label = declaredEncoding(src)
 	}
 	if src, err = agree(src, enc, mark, label); err != nil {

@@ -183,7 +183,9 @@ func (p *parser) document() error {
 			return p.fail(p.pos, ErrDoctype, "")
 		case p.starts("<?"):
 			err = p.pi()
-		case p.src[p.pos] == '<' && p.root == 0:
+		case p.root == 0 && (p.starts("</") || p.starts("<!")):
+			err = p.fail(p.pos, ErrSyntax, "only comments and processing instructions may precede the document element [XML 2.8]")
+		case p.root == 0 && p.src[p.pos] == '<':
 			p.root = int32(len(p.nodes))
 			err = p.content()
 		case p.root == 0:
