@@ -1,0 +1,324 @@
+// Package config reads the configuration of a node: one YAML file, read strictly, with every problem
+// reported at once by file and line.
+//
+// The structs in this file are the manual. Their doc tags are what [Describe] prints, what [Template]
+// writes into a new configuration, and what an error says about a key that is missing.
+//
+// # Refused on purpose
+//
+// Unknown and repeated keys, anchors, aliases and merge keys, several documents in one file, and secrets
+// or keys written into the file: those are named with file: or env:.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is a whole configuration file.
+type Config struct {
+	Node      Node               `yaml:"node" required:"true" doc:"Who this node is and where it keeps its data."`
+	API       API                `yaml:"api" doc:"The node's own interface for back offices, the command line and the console."`
+	AS4       AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
+	TLS       *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
+	SMP       SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
+	Discovery Discovery          `yaml:"discovery" doc:"How the access point of a receiver is found when no P-Mode says it."`
+	Outbound  Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
+	Folders   Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
+	Partners  []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
+	PModes    []Section          `yaml:"pmodes" doc:"P-Modes: agreements with partners on one kind of message each."`
+	Domains   map[string]Section `yaml:"domains" doc:"Fields of use, each with its own settings; a domain is active when its section is there."`
+	Log       Log                `yaml:"log" doc:"What the node writes to standard error."`
+	Metrics   Metrics            `yaml:"metrics" doc:"Figures for Prometheus, under /metrics."`
+
+	file, dir string
+	root      *yaml.Node
+}
+
+// Node says who the node is.
+type Node struct {
+	Name    string `yaml:"name" required:"true" example:"ee-gateway" doc:"Name of this node, for logs and the console. Letters, digits, dots and hyphens."`
+	Country string `yaml:"country" required:"true" example:"EE" doc:"Country the node acts for, as two capital letters of ISO 3166-1. Greece is EL in the Union's own lists; both are taken."`
+	DataDir Path   `yaml:"dataDir" default:"data" doc:"Folder for messages, payloads and evidence. Only this node may use it."`
+	Host    string `yaml:"host" example:"as4.example.ee" doc:"Host name that stands behind the @ in message ids. Default: the host of as4.url, else the node's name."`
+	MinFree Size   `yaml:"minFree" default:"256MiB" doc:"Room kept free on the volume; below it new messages are refused instead of stored."`
+}
+
+// API is the node's own interface.
+type API struct {
+	Listen Listen  `yaml:"listen" default:"127.0.0.1:8480" doc:"Address of the API and the console."`
+	URL    URL     `yaml:"url" example:"https://api.example.ee" doc:"Address under which others see the API. Default: made from listen."`
+	Tokens []Token `yaml:"tokens" doc:"Tokens for programs, besides those made with the console. Without any, only calls from this machine are answered."`
+}
+
+// Token allows a program to use the API.
+type Token struct {
+	Name   string   `yaml:"name" required:"true" example:"back-office" doc:"Who uses the token, for the log."`
+	Secret Secret   `yaml:"secret" required:"true" example:"file:keys/api.token" doc:"Where the token is."`
+	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics" doc:"What it allows."`
+}
+
+// AS4 is the gateway.
+type AS4 struct {
+	Listen     Listen    `yaml:"listen" default:":8443" doc:"Address on which messages arrive."`
+	URL        URL       `yaml:"url" example:"https://as4.example.ee/as4" doc:"Address under which partners reach this node, as published for them."`
+	Path       string    `yaml:"path" default:"/as4" doc:"Path of the endpoint on the listener."`
+	Profile    string    `yaml:"profile" default:"eu-edelivery" doc:"Message profile where no P-Mode names another."`
+	Party      Party     `yaml:"party" doc:"Identifier of this node as a party; partners name it in their P-Modes."`
+	Signing    Identity  `yaml:"signing" doc:"Key that signs messages and receipts."`
+	Encryption Identity  `yaml:"encryption" doc:"Key for which partners encrypt. Default: the signing key."`
+	Trust      []Anchor  `yaml:"trust" doc:"Authorities whose certificates are trusted, each for named purposes only."`
+	Limits     AS4Limits `yaml:"limits" doc:"Bounds on what arrives; more is refused."`
+}
+
+// Party identifies a gateway.
+type Party struct {
+	ID   string `yaml:"id" example:"ee-gw" doc:"Party identifier."`
+	Type string `yaml:"type" example:"urn:oasis:names:tc:ebcore:partyid-type:unregistered" doc:"Type of the identifier; may be left out when the identifier is a URI."`
+}
+
+// Identity is a key with its certificate.
+type Identity struct {
+	Key         Path   `yaml:"key" example:"keys/as4.pem" doc:"PEM or PKCS#12 file with private key, certificate and chain."`
+	Password    Secret `yaml:"password" example:"file:keys/as4.pass" doc:"Password of the file."`
+	Certificate Path   `yaml:"certificate" doc:"Certificate and chain where the key file has none."`
+}
+
+// Anchor is a trusted authority.
+type Anchor struct {
+	File     Path     `yaml:"file" required:"true" example:"trust/ca.pem" doc:"PEM or DER file with one or more certificates."`
+	Purposes []string `yaml:"purposes" required:"true" enum:"access-point,smp,tls,document,token,evidence,time" example:"[access-point]" doc:"What certificates below it may be used for."`
+}
+
+// AS4Limits bound what arrives.
+type AS4Limits struct {
+	Message     Size     `yaml:"message" default:"2GiB" doc:"Octets of a whole request."`
+	Payload     Size     `yaml:"payload" default:"2GiB" doc:"Octets of one payload after decompression."`
+	Header      Size     `yaml:"header" default:"1MiB" min:"16KiB" max:"64MiB" doc:"Octets of the SOAP envelope."`
+	Parts       int      `yaml:"parts" default:"1000" min:"1" max:"100000" doc:"Payloads in a message."`
+	Connections int      `yaml:"connections" default:"1000" min:"1" doc:"Requests at work at the same time."`
+	Timeout     Duration `yaml:"timeout" default:"10m" min:"1s" doc:"Time for a whole request to arrive and be answered."`
+}
+
+// TLS is the certificate of the listeners.
+type TLS struct {
+	Certificate Path   `yaml:"certificate" required:"true" example:"keys/tls.crt" doc:"PEM file with certificate and chain."`
+	Key         Path   `yaml:"key" required:"true" example:"keys/tls.key" doc:"PEM file with the private key."`
+	Password    Secret `yaml:"password" doc:"Password of the key file."`
+	MinVersion  string `yaml:"minVersion" default:"1.2" enum:"1.2,1.3" doc:"Oldest version of TLS that is spoken."`
+	ClientCA    Path   `yaml:"clientCA" doc:"PEM file with authorities; partners must then show a certificate below one of them."`
+}
+
+// SMP is the node's own service metadata publisher.
+type SMP struct {
+	Listen      Listen   `yaml:"listen" example:":8081" doc:"Address on which metadata are served. Without it the publisher is off."`
+	URL         URL      `yaml:"url" example:"http://smp.example.ee" doc:"Address under which others see it."`
+	Generations []string `yaml:"generations" default:"busdox-1.0,oasis-1.0,oasis-2.0" enum:"busdox-1.0,oasis-1.0,oasis-2.0" doc:"Document formats it serves."`
+	Signing     Identity `yaml:"signing" doc:"Key that signs the metadata. Default: the signing key of as4."`
+	PublicZone  string   `yaml:"publicZone" example:"participant.sml.example.eu" doc:"DNS zone in which its participants are registered, for checks."`
+}
+
+// Discovery finds access points.
+type Discovery struct {
+	Zone                  string   `yaml:"zone" example:"participant.sml.example.eu" doc:"DNS zone in which receivers are registered. Without it receivers are found by P-Modes alone."`
+	Servers               []string `yaml:"servers" example:"[192.0.2.53]" doc:"DNS servers as address or address:port. Default: those of the machine."`
+	Label                 string   `yaml:"label" default:"automatic" enum:"automatic,scheme-label,whole-identifier,whole-qualified,scheme-label-exact,partitioned,legacy-cname" doc:"How a participant becomes a DNS name."`
+	DNSSEC                string   `yaml:"dnssec" default:"prefer" enum:"off,prefer,require" doc:"What to do about signed DNS answers."`
+	Services              []string `yaml:"services" default:"meta:smp" doc:"Services of NAPTR records that are followed."`
+	AllowHTTP             bool     `yaml:"allowHTTP" doc:"Follow records that lead to a publisher without TLS; its documents are signed all the same."`
+	AllowPrivateAddresses bool     `yaml:"allowPrivateAddresses" doc:"Allow publishers and access points in private networks. For tests and closed networks: in the open, a record could lead the node to your inner servers."`
+	Schemes               []string `yaml:"schemes" doc:"Identifier schemes whose participants are looked up. Default: all."`
+	Cache                 Duration `yaml:"cache" default:"1h" doc:"Longest time an answer is used again."`
+}
+
+// Outbound says how undelivered messages are tried again.
+type Outbound struct {
+	MaxAttempts int      `yaml:"maxAttempts" default:"10" min:"1" max:"1000" doc:"Deliveries of one message that are tried, the first included; 1 disables retries."`
+	FirstRetry  Duration `yaml:"firstRetry" default:"2m" min:"1s" doc:"Pause before the second attempt."`
+	Factor      float64  `yaml:"factor" default:"2" min:"1" max:"100" doc:"Every further pause is longer by this factor."`
+	MaxPause    Duration `yaml:"maxPause" default:"6h" min:"1s" doc:"No pause is longer."`
+	PerPeer     int      `yaml:"perPeer" default:"8" min:"1" doc:"Messages on their way to one access point at the same time."`
+	Workers     int      `yaml:"workers" default:"16" min:"1" max:"10000" doc:"Messages on their way at the same time."`
+	Timeout     Duration `yaml:"timeout" default:"5m" min:"1s" doc:"Time for one attempt."`
+}
+
+// Check implements [Checker].
+func (o *Outbound) Check(report func(key, format string, args ...any)) {
+	if o.MaxPause < o.FirstRetry {
+		report("maxPause", "%s is shorter than firstRetry, %s", o.MaxPause, o.FirstRetry)
+	}
+}
+
+// Folders exchange messages with a back office.
+type Folders struct {
+	Outbox Path     `yaml:"outbox" example:"outbox" doc:"Files and folders put here are sent."`
+	Inbox  Path     `yaml:"inbox" example:"inbox" doc:"What arrives is written here, a folder for each message."`
+	Poll   Duration `yaml:"poll" default:"2s" min:"100ms" doc:"How often the outbox is looked at."`
+}
+
+// Check implements [Checker].
+func (f *Folders) Check(report func(key, format string, args ...any)) {
+	if f.Inbox != "" && f.Inbox == f.Outbox {
+		report("inbox", "is the same folder as outbox: what arrives would be sent again")
+	}
+}
+
+// Log says what is written to standard error.
+type Log struct {
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" doc:"Least important lines that are written."`
+	Format string `yaml:"format" default:"text" enum:"text,json" doc:"Form of the lines."`
+}
+
+// Metrics says where figures are served.
+type Metrics struct {
+	Listen Listen `yaml:"listen" example:"127.0.0.1:9480" doc:"Address of its own for /metrics. Default: the API's listener, for tokens with the scope metrics."`
+}
+
+// fileMax bounds a configuration file.
+const fileMax = 1 << 20
+
+// Load reads a file.
+func Load(file string) (*Config, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, fileMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return Parse(file, dir, b)
+}
+
+// Parse reads a configuration. file is for problems; relative paths start at dir.
+func Parse(file, dir string, text []byte) (*Config, error) {
+	root, err := parseYAML(file, text)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{file: file, dir: dir, root: root}
+	if err := Decode(Section{File: file, Dir: dir, node: root}, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// parseYAML reads exactly one document, whose root must be a mapping.
+func parseYAML(file string, text []byte) (*yaml.Node, error) {
+	whole := func(line int, format string, args ...any) error {
+		return Problems{{File: file, Line: line, Text: fmt.Sprintf(format, args...)}}
+	}
+	if len(text) > fileMax {
+		return nil, whole(0, "longer than %s", Size(fileMax))
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, whole(0, "is empty: \"viadukt init\" writes one to start from")
+		}
+		line, m := 0, yamlLine.FindStringSubmatch(err.Error())
+		if m != nil {
+			line, _ = strconv.Atoi(m[1])
+		}
+		return nil, whole(line, "no YAML: %s", yamlLine.ReplaceAllString(err.Error(), ""))
+	}
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, whole(more.Line, "more than one YAML document")
+	}
+	if len(doc.Content) != 1 {
+		return nil, whole(0, "is empty: \"viadukt init\" writes one to start from")
+	}
+	return doc.Content[0], nil
+}
+
+var (
+	nodeName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
+	country  = regexp.MustCompile(`^[A-Z]{2}$`)
+)
+
+// Check implements [Checker].
+func (n *Node) Check(report func(key, format string, args ...any)) {
+	if !nodeName.MatchString(n.Name) || len(n.Name) > 63 {
+		report("name", "%q: only letters, digits, dots and hyphens, at most 63", shown(n.Name))
+	}
+	if !country.MatchString(n.Country) {
+		report("country", "%q is not two capital letters", shown(n.Country))
+	}
+	if n.Host != "" && (!nodeName.MatchString(n.Host) || len(n.Host) > 253) {
+		report("host", "%q is no host name", shown(n.Host))
+	}
+}
+
+// Check implements [Checker].
+func (a *AS4) Check(report func(key, format string, args ...any)) {
+	if !strings.HasPrefix(a.Path, "/") {
+		report("path", "%q does not start with /", shown(a.Path))
+	}
+}
+
+// Check implements [Checker].
+func (s *SMP) Check(report func(key, format string, args ...any)) {
+	if s.Listen != "" && s.URL == "" {
+		report("url", "missing: others must know where the publisher is")
+	}
+}
+
+// File returns the name of the file as given to Load.
+func (c *Config) File() string { return c.file }
+
+// Section decodes the settings of a domain; see [Decode]. An absent one gives the defaults.
+func (c *Config) Section(name string, into any) error {
+	s, ok := c.Domains[name]
+	if !ok {
+		s = Section{File: c.file, Dir: c.dir, Path: "domains." + name}
+	}
+	return Decode(s, into)
+}
+
+// Has reports whether there is a section for a domain.
+func (c *Config) Has(domain string) bool { _, ok := c.Domains[domain]; return ok }
+
+// CheckDomains reports sections that no domain will read.
+func (c *Config) CheckDomains(known ...string) error {
+	var ps Problems
+	for _, name := range sortedKeys(c.Domains) {
+		found := false
+		for _, k := range known {
+			found = found || k == name
+		}
+		if !found {
+			ps = append(ps, c.Problem("domains."+name, "no such domain%s", didYouMean(name, known)))
+		}
+	}
+	return ps.err()
+}
+
+// Problem makes an error that points at a key of the file, for checks that need more than the file.
+func (c *Config) Problem(path, format string, args ...any) *Problem {
+	return Section{File: c.file, node: c.root}.Problem(path, format, args...)
+}
+
+// LogValue tells which configuration this is and nothing of what is in it.
+func (c *Config) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("file", c.file), slog.String("node", c.Node.Name))
+}
+
+func (c *Config) String() string { return fmt.Sprintf("configuration of %s (%s)", c.Node.Name, c.file) }
