@@ -2,9 +2,9 @@ package pki
 
 import (
 	"bytes"
-	"encoding/pem"
 	"fmt"
 	"math/big"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -55,11 +55,11 @@ func ParseCRL(b []byte) (*CRL, error) {
 		return nil, malformed("CRL of %d octets", len(b))
 	}
 	if len(b) > 0 && b[0] != 0x30 {
-		block, _ := pem.Decode(b)
-		if block == nil || block.Type != "X509 CRL" && block.Type != "CRL" {
+		block, _, ok, err := nextPEM(b)
+		if err != nil || !ok || block.label != "X509 CRL" && block.label != "CRL" {
 			return nil, malformed("CRL is neither DER nor PEM")
 		}
-		b = block.Bytes
+		b = block.der
 	}
 	c, err := parseCRL(b)
 	if err != nil {
@@ -238,23 +238,41 @@ func trimSerial(b []byte) []byte {
 	return b
 }
 
-// Find looks up a serial number.
-func (c *CRL) Find(serial *big.Int) (RevokedEntry, bool) {
+// Entries returns all lines about a serial number, oldest first. Some authorities keep the whole story of
+// a suspended certificate on the list: held, released, held again.
+func (c *CRL) Entries(serial *big.Int) []RevokedEntry {
 	c.once.Do(c.buildIndex)
 	var b cryptobyte.Builder
 	b.AddASN1BigInt(serial)
 	der, err := b.Bytes()
 	if err != nil {
-		return RevokedEntry{}, false
+		return nil
 	}
 	in := cryptobyte.String(der)
 	var content cryptobyte.String
 	in.ReadASN1(&content, asn1.INTEGER)
 	i := sort.Search(len(c.sorted), func(i int) bool { return bytes.Compare(c.serialAt(c.sorted[i]), content) >= 0 })
-	if i == len(c.sorted) || !bytes.Equal(c.serialAt(c.sorted[i]), content) {
-		return RevokedEntry{}, false
+	var out []RevokedEntry
+	for ; i < len(c.sorted) && bytes.Equal(c.serialAt(c.sorted[i]), content); i++ {
+		out = append(out, c.entryAt(c.sorted[i]))
 	}
-	return c.entryAt(c.sorted[i]), true
+	slices.SortStableFunc(out, func(x, y RevokedEntry) int {
+		if d := x.RevokedAt.Compare(y.RevokedAt); d != 0 {
+			return d
+		}
+		return int(y.Reason) - int(x.Reason) // a release before a revocation of the same second
+	})
+	return out
+}
+
+// Find returns the last word about a serial number up to a moment.
+func (c *CRL) Find(serial *big.Int, at time.Time) (RevokedEntry, bool) {
+	for _, e := range slices.Backward(c.Entries(serial)) {
+		if !e.RevokedAt.After(at) {
+			return e, e.Reason != ReasonRemoveFromCRL
+		}
+	}
+	return RevokedEntry{}, false
 }
 
 func (c *CRL) entryAt(offset uint32) (e RevokedEntry) {
@@ -276,10 +294,10 @@ func (c *CRL) entryAt(offset uint32) (e RevokedEntry) {
 	return e
 }
 
-// IsRevoked reports whether the list names a serial number, at whatever date.
+// IsRevoked reports whether the list as it stands revokes a serial number, at whatever date.
 func (c *CRL) IsRevoked(serial *big.Int) bool {
-	e, ok := c.Find(serial)
-	return ok && e.Reason != ReasonRemoveFromCRL
+	all := c.Entries(serial)
+	return len(all) > 0 && all[len(all)-1].Reason != ReasonRemoveFromCRL
 }
 
 // Verify checks that the issuer signed the list and may sign lists.

@@ -84,7 +84,7 @@ func inForce(l *CRL, cert *Certificate, at time.Time) bool {
 
 func (c *CRL) status(cert *Certificate, at time.Time) RevocationStatus {
 	st := RevocationStatus{State: RevocationGood, ThisUpdate: c.ThisUpdate, NextUpdate: c.NextUpdate}
-	if e, ok := c.Find(cert.SerialNumber); ok && e.Reason != ReasonRemoveFromCRL && !e.RevokedAt.After(at) {
+	if e, ok := c.Find(cert.SerialNumber, at); ok {
 		st.State, st.RevokedAt, st.Reason = RevocationRevoked, e.RevokedAt, e.Reason
 	}
 	return st

@@ -68,25 +68,28 @@ func loadPEM(b []byte) (*Identity, error) {
 	var key Key
 	var certs []*Certificate
 	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
+		block, rest, ok, err := nextPEM(b)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
 			break
 		}
+		b = rest
 		switch {
-		case certificateBlock(block.Type):
-			c, err := ParseCertificate(block.Bytes)
+		case certificateBlock(block.label):
+			c, err := ParseCertificate(block.der)
 			if err != nil {
 				return nil, fmt.Errorf("PEM block %d: %w", n, err)
 			}
 			certs = append(certs, c)
-		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+		case block.label == "ENCRYPTED PRIVATE KEY" || block.encrypted:
 			return nil, fmt.Errorf("%w: PEM block %d is an encrypted key; use PKCS #12 for keys with a password", ErrUnsupported, n)
-		case block.Type == "PRIVATE KEY" || block.Type == "RSA PRIVATE KEY" || block.Type == "EC PRIVATE KEY":
+		case block.label == "PRIVATE KEY" || block.label == "RSA PRIVATE KEY" || block.label == "EC PRIVATE KEY":
 			if key != nil {
 				return nil, malformed("PEM block %d is a second private key", n)
 			}
-			var err error
-			if key, err = ParsePrivateKey(block.Bytes); err != nil {
+			if key, err = ParsePrivateKey(block.der); err != nil {
 				return nil, fmt.Errorf("PEM block %d: %w", n, err)
 			}
 		}

@@ -23,14 +23,18 @@ func ParsePEMCertificates(b []byte) ([]*Certificate, error) {
 	}
 	var out []*Certificate
 	for n := 1; ; n++ {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
+		block, rest, ok, err := nextPEM(b)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
 			break
 		}
-		if !certificateBlock(block.Type) {
+		b = rest
+		if !certificateBlock(block.label) {
 			continue
 		}
-		c, err := ParseCertificate(block.Bytes)
+		c, err := ParseCertificate(block.der)
 		if err != nil {
 			return nil, fmt.Errorf("PEM block %d: %w", n, err)
 		}
@@ -45,7 +49,7 @@ func ParsePEMCertificates(b []byte) ([]*Certificate, error) {
 }
 
 func certificateBlock(t string) bool {
-	return t == "CERTIFICATE" || t == "X509 CERTIFICATE" || t == "TRUSTED CERTIFICATE"
+	return t == "CERTIFICATE" || t == "X509 CERTIFICATE"
 }
 
 // MarshalPEM writes certificates in the order given.
