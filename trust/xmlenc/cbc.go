@@ -7,7 +7,7 @@ import (
 )
 
 // openCBC decrypts IV || ciphertext of AES-CBC. Of the padding only the last octet has a meaning, the number of octets to drop;
-// the others are arbitrary and not looked at [XMLENC11 5.2.3].
+// the others are arbitrary and not looked at [XMLENC11 5.2.1].
 func openCBC(key, sealed []byte) ([]byte, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

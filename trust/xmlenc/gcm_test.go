@@ -280,6 +280,46 @@ func TestGCMMessageEndsAtItsLimit(t *testing.T) {
 	}
 }
 
+func TestGCMMemoryIsOnePiece(t *testing.T) {
+	t.Parallel()
+	key := noise(16, 16)
+	const size = 40 * pieceSize
+	pr, pw := io.Pipe()
+	w, err := NewGCMWriter(pw, key, [12]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := io.CopyN(w, zeroReader{}, size)
+		pw.CloseWithError(errors.Join(err, w.Close())) // nil is io.EOF
+	}()
+	r, err := NewGCMReader(pr, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, r)
+	if err != nil || n != size {
+		t.Fatalf("%d octets, %v", n, err)
+	}
+	if got := cap(r.(*gcmReader).buf); got > fullBuffer+1 {
+		t.Errorf("the reader holds %d octets", got)
+	}
+	w2, err := NewGCMWriter(io.Discard, key, [12]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w2.Write(make([]byte, 5*pieceSize)); err != nil {
+		t.Fatal(err)
+	}
+	if got := cap(w2.(*gcmWriter).buf); got > fullBuffer {
+		t.Errorf("the writer holds %d octets", got)
+	}
+}
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
 func TestGCMWriterKeepsItsFirstError(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
@@ -369,7 +409,11 @@ func FuzzGCMReader(f *testing.F) {
 				wantErr = nil
 			}
 		}
-		r, err := NewGCMReader(&chunks{in, func() int { return int(step) + 1 }}, key)
+		chunk := int(step) + 1
+		if len(in) > pieceSize {
+			chunk += 1 << 14 // a million reads prove no more
+		}
+		r, err := NewGCMReader(&chunks{in, func() int { return chunk }}, key)
 		if err != nil {
 			t.Fatal(err)
 		}
