@@ -166,14 +166,22 @@ func checkSigner(rd *Redirect, signer *pki.Certificate) error {
 	return fmt.Errorf("%w: %s instead of %s", ErrRedirectSigner, signer.Subject, rd.CertificateUID)
 }
 
-// matchesUID compares a CertificateUID with a subject: as names where it is one, otherwise with the common name and the
-// subject's serial number, which occur too [PSMP 4.3].
+// matchesUID compares a CertificateUID with a subject: as names where it is one, whatever the order of their parts, which
+// tools disagree about; otherwise with the common name and the subject's serial number, which occur too [PSMP 4.3].
 func matchesUID(uid string, subject pki.Name) bool {
 	if strings.Contains(uid, "=") {
 		name, err := pki.ParseName(uid)
-		return err == nil && name.Equal(subject)
+		return err == nil && pki.Name{flat(name)}.Equal(pki.Name{flat(subject)})
 	}
 	return strings.EqualFold(uid, subject.CommonName()) || strings.EqualFold(uid, subject.Get("2.5.4.5"))
+}
+
+// flat makes one level of a name: within one, order means nothing.
+func flat(n pki.Name) (all pki.RDN) {
+	for _, rdn := range n {
+		all = append(all, rdn...)
+	}
+	return all
 }
 
 // judge looks at the chosen endpoint before anybody uses it.

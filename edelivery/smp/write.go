@@ -16,6 +16,11 @@ func WriteServiceGroup(sg *ServiceGroup, g Generation, base string) ([]byte, err
 	if sg.Participant.IsZero() {
 		return nil, fmt.Errorf("%w: service group without participant", ErrSyntax)
 	}
+	for i, ref := range sg.References {
+		if ref.DocumentType.IsZero() && (g == OASIS20 || ref.Href == "") {
+			return nil, fmt.Errorf("%w: reference %d names no document type", ErrSyntax, i+1)
+		}
+	}
 	w := dom.NewWriter([]byte(declaration))
 	var err error
 	switch g {
