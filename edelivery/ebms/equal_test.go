@@ -1,8 +1,6 @@
 package ebms
 
 import (
-	"testing"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -20,7 +18,10 @@ var compared = cmp.Options{
 }
 
 // equalMessaging compares all that the two say; eb:Timestamp is written in milliseconds, error texts are shortened.
-func equalMessaging(t testing.TB, want, got *Messaging) {
+func equalMessaging(t interface {
+	Helper()
+	Errorf(string, ...any)
+}, want, got *Messaging) {
 	t.Helper()
 	if d := cmp.Diff(normal(want), normal(got), compared); d != "" {
 		t.Errorf("written and read again (-want +got):\n%s", d)

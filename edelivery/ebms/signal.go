@@ -204,7 +204,10 @@ func (p *parser) receiptChild(r *Receipt, e dom.Node) *Error {
 	case e.Space() == NS:
 		return fail(e, InvalidReceipt, "not expected here")
 	}
-	if um := wrapped(e); um.Valid() && p.quirks.ReceiptWrappedCopy {
+	if um := wrapped(e); um.Valid() {
+		if !p.quirks.ReceiptWrappedCopy {
+			return fail(e, InvalidReceipt, "a wrapped user message [AS4 5.1.8]")
+		}
 		p.seen.ReceiptWrappedCopy = true
 		return p.copied(r, um)
 	}

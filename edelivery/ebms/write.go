@@ -1,6 +1,7 @@
 package ebms
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -298,8 +299,51 @@ func WriteEnvelopeWith(w *dom.Writer, m *Messaging, ids EnvelopeIDs, b Blocks) L
 	return l
 }
 
-// append writes eb:Messaging: signals before user messages, as the schema wants it [Core 5.2].
+// append writes eb:Messaging in canonical form.
 func (m *Messaging) append(w *dom.Writer, id string) {
+	if !m.redeclares() {
+		m.write(w, id)
+		return
+	}
+	inner := dom.NewWriter(nil)
+	m.write(inner, id)
+	doc, err := dom.Parse(inner.Bytes(), dom.Limits{})
+	if err != nil { // octets that a caller put into NRReference.Raw: they will be refused at the other end
+		w.Raw(inner.Bytes())
+		return
+	}
+	w.Raw(canonical(doc.Root()))
+}
+
+// redeclares reports whether something copied into a receipt may declare a prefix that eb:Messaging declares
+// already: each piece is canonical by itself, and then the whole is not.
+func (m *Messaging) redeclares() bool {
+	for _, s := range m.Signals {
+		switch r := s.Receipt; {
+		case r == nil:
+		case len(r.References) == 0:
+			if r.UserMessage != nil && r.UserMessage.Node.Valid() {
+				return true
+			}
+		default:
+			for i := range r.References {
+				x := &r.References[i]
+				if x.Raw == nil && x.Node.Valid() {
+					return true
+				}
+				for _, prefix := range [...]string{"xmlns:S12=", "xmlns:eb=", "xmlns:wsu=", "xmlns:ebbpsig="} {
+					if bytes.Contains(x.Raw, []byte(prefix)) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// write writes eb:Messaging: signals before user messages, as the schema wants it [Core 5.2].
+func (m *Messaging) write(w *dom.Writer, id string) {
 	var buf [12]string
 	attrs := append(buf[:0], "xmlns:S12", NSSOAP, "xmlns:eb", NS)
 	if id != "" {
