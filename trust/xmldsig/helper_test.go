@@ -152,7 +152,7 @@ func sign(tb testing.TB, src string, key any) string {
 				tb.Fatal(err)
 			}
 			s := &scratch{}
-			sum, err := r.compute(&chain{sig: tsig}, IndexIDs(tmp, IDPolicy{}), s, &opt)
+			sum, err := r.compute(&chain{sig: tsig, budget: 1 << 30}, IndexIDs(tmp, IDPolicy{}), s, &opt)
 			if err != nil {
 				tb.Fatal(err)
 			}

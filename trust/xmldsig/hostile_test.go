@@ -138,6 +138,7 @@ func TestHostile(t *testing.T) {
 		{"two references without URI", order(t, edKey(), Ed25519, zeroed(reference("-", SHA256)), zeroed(reference("-", SHA256))), nil, VerifyOptions{}, ErrStructure},
 		{"more references than allowed", order(t, edKey(), Ed25519, zeroed(reference("cid:1", SHA256)), zeroed(reference("cid:2", SHA256)), zeroed(reference("cid:3", SHA256))), nil, VerifyOptions{MaxReferences: 2}, ErrStructure},
 		{"1001 references", order(t, edKey(), Ed25519, strings.Repeat(zeroed(reference("#b", SHA256)), 1001)), nil, VerifyOptions{}, ErrStructure},
+		{"1000 good references to a large document", repeated(t, 1000, 5000), nil, VerifyOptions{}, ErrStructure},
 		{"31 transforms", order(t, edKey(), Ed25519, zeroed(reference("#b", SHA256, slices.Repeat([]string{c14n.Exclusive10}, 31)...))), nil, VerifyOptions{}, ErrStructure},
 		{"an empty Transforms", replace(t, ed, "<ds:Transforms>", "<ds:Transforms/><ds:Transforms>"), nil, VerifyOptions{}, ErrStructure},
 		{"an element of the Signature twice", replace(t, ed, "</ds:SignatureValue>", "</ds:SignatureValue><ds:SignatureValue>AAAA</ds:SignatureValue>"), nil, VerifyOptions{}, ErrStructure},
@@ -258,7 +259,7 @@ func TestHostile(t *testing.T) {
 	for _, good := range []struct {
 		src string
 		key crypto.PublicKey
-	}{{ed, edKey().Public()}, {rs, rsaKey().Public()}, {ec, p256Key().Public()}, {prefixed, edKey().Public()}} {
+	}{{ed, edKey().Public()}, {repeated(t, 20, 5000), edKey().Public()}, {rs, rsaKey().Public()}, {ec, p256Key().Public()}, {prefixed, edKey().Public()}} {
 		if _, err := Verify(signatureIn(t, parseDoc(t, good.src), 0), VerifyOptions{Key: fixed(good.key)}); err != nil {
 			t.Errorf("what the attacks start from: %v", err)
 		}
@@ -273,6 +274,16 @@ var edOther = must(edPair())
 // zeroed fills a digest that the verifier must never get to compare.
 func zeroed(ref string) string {
 	return strings.ReplaceAll(ref, "<ds:DigestValue></", "<ds:DigestValue>"+base64.StdEncoding.EncodeToString(make([]byte, 32))+"</")
+}
+
+// repeated signs a document of many lines as a whole, references times over.
+func repeated(tb testing.TB, references, lines int) string {
+	tb.Helper()
+	ref := reference("", SHA256, Enveloped)
+	head := orderHead + strings.Repeat("<line></line>", lines)
+	once := sign(tb, head+signature(Ed25519, ref, "")+"</order>", edKey())
+	from, to := strings.Index(once, "<ds:Reference"), strings.Index(once, "</ds:SignedInfo>")
+	return sign(tb, head+signature(Ed25519, strings.Repeat(once[from:to], references), "")+"</order>", edKey())
 }
 
 func neverCalled(t *testing.T) func(string, []Transform, string) ([]byte, error) {

@@ -33,8 +33,16 @@ type outcome struct {
 // chain runs the transforms of one reference. sig is the signature that holds it, zero where there is none.
 type chain struct {
 	sig    dom.Node
+	budget int // nodes that the references of the signature may yet pass through transforms
 	limits dom.Limits
 }
+
+// A thousand references to a whole document, thirty transforms each, would take hours for the largest documents: the
+// document may pass a few dozen times, and small ones as often as the other limits allow.
+const (
+	budgetPerNode = 64
+	budgetBase    = 1 << 20
+)
 
 // digest runs the transforms over d and writes the octets to be digested into w. A chain of enveloped-signature and one
 // canonicalisation, in whatever number, streams from the document into w.

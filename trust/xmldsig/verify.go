@@ -72,7 +72,7 @@ func (p *parsed) verifyReferences(s *scratch, opt *VerifyOptions) error {
 	if ids == nil {
 		ids = p.indexReferenced(opt.IDAttributes)
 	}
-	c := chain{sig: p.sig}
+	c := chain{sig: p.sig, budget: budgetPerNode*p.sig.Document().Len() + budgetBase}
 	for i := range p.refs {
 		r := &p.refs[i]
 		sum, err := r.compute(&c, ids, s, opt)
@@ -121,6 +121,12 @@ func (r *Reference) compute(c *chain, ids *IDIndex, s *scratch, opt *VerifyOptio
 		if r.Target, err = ids.Lookup(id); err != nil {
 			return nil, err
 		}
+		if r.Target.Document() != c.sig.Document() {
+			return nil, fmt.Errorf("%w: the ID index is of another document", ErrReference)
+		}
+	}
+	if c.budget -= (r.Target.End() - r.Target.Index()) * (1 + len(r.Transforms)); c.budget < 0 {
+		return nil, fmt.Errorf("%w: the references digest the document too many times over", ErrStructure)
 	}
 	h := r.digest.get()
 	defer r.digest.put(h)

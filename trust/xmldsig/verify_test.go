@@ -229,6 +229,10 @@ func TestIndexIDs(t *testing.T) {
 	if _, err := Verify(signatureIn(t, od, 0), opt); err != nil {
 		t.Errorf("with an index made before: %v", err)
 	}
+	opt.IDs = IndexIDs(parseDoc(t, src), IDPolicy{})
+	if _, err := Verify(signatureIn(t, od, 0), opt); !errors.Is(err, ErrReference) {
+		t.Errorf("with the index of a twin document: %v", err)
+	}
 	opt.IDs = x
 	if _, err := Verify(signatureIn(t, od, 0), opt); !errors.Is(err, ErrReference) {
 		t.Errorf("with the index of another document: %v", err)
