@@ -49,7 +49,6 @@ type Document struct {
 	decls []declaration
 	root  int32
 	nPfx  int32
-	ids   []int32 // attributes that an internal subset declares as ID, ascending
 }
 
 // node is 32 octets. Index 0 of the arena is the document node.
@@ -68,7 +67,7 @@ type node struct {
 const (
 	inSide   uint8 = 1 << iota // value is in side, not in src
 	escapes                    // value is in src, but holds characters that need escaping when written
-	isIDAttr                   // typed ID by the internal subset
+	isIDAttr                   // typed ID by an internal subset
 )
 
 type name struct {
@@ -195,6 +194,10 @@ func (n Node) Is(space, local string) bool {
 	m := n.nameOf()
 	return m.local == local && m.space == space
 }
+
+// IsID reports whether an internal DTD subset declares this attribute as ID. xml:id and the ID attributes of
+// schemas are not known here.
+func (n Node) IsID() bool { return n.d != nil && n.at().flags&isIDAttr != 0 }
 
 // Contains reports whether m is n or one of its descendants or their attributes.
 func (n Node) Contains(m Node) bool {

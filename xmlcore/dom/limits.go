@@ -10,6 +10,11 @@ type Limits struct {
 	Attributes           int // attributes and namespace declarations of the document; default 1,000,000
 	AttributesPerElement int // the same per element; default 1,000, at most 65,535
 	NameBytes            int // octets of one name; default 1,024
+
+	// InternalSubset admits a document type declaration without external parts. Its entities are expanded, at
+	// most 10,000 times, 16 levels deep and within Bytes; its attribute defaults and types apply; Source shows
+	// the document after that. It is for reading old signed documents of known origin, never for messages.
+	InternalSubset bool
 }
 
 func (l Limits) withDefaults() Limits {

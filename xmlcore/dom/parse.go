@@ -28,6 +28,7 @@ type parser struct {
 	current          []int32 // by prefix: the declaration in force, or unbound
 	scope            int32   // innermost declaration
 	xmlDeclared      bool
+	dtd              *subset // nil without internal subset
 	root             int32
 	wide             map[wideName]struct{}
 }
@@ -52,9 +53,9 @@ func (p *parser) parse(src []byte, lim Limits) (*Document, error) {
 	if err := p.document(); err != nil {
 		return nil, err
 	}
-	p.nodes[0].end = int32(len(p.nodes))
+	p.nodes[0].end, p.nodes[0].offEnd = int32(len(p.nodes)), uint32(len(p.src))
 	return &Document{
-		src: src, side: p.side, nodes: p.nodes, root: p.root, nPfx: int32(len(p.current)),
+		src: p.src, side: p.side, nodes: p.nodes, root: p.root, nPfx: int32(len(p.current)),
 		names: append([]name(nil), p.names...), decls: append([]declaration(nil), p.decls...),
 	}, nil
 }
@@ -70,7 +71,7 @@ func (p *parser) reset(src []byte, lim Limits) {
 	// Pretty-printed XML has three nodes for two tags, and an attribute for each equals sign.
 	guess := bytes.Count(src, []byte{'<'})*3/2 + bytes.Count(src, []byte{'='}) + 8
 	p.nodes = make([]node, 1, min(guess, len(src)/8+8, lim.Nodes+1))
-	p.nodes[0] = node{kind: DocumentNode, parent: -1, offEnd: uint32(len(src))}
+	p.nodes[0] = node{kind: DocumentNode, parent: -1}
 	p.cur, p.depth, p.nattr, p.root, p.scope = 0, 0, 0, 0, 0
 	p.qtab.reset(128)
 	p.ptab.reset(32)
@@ -100,7 +101,7 @@ func (p *parser) release() {
 	clear(p.qnames)
 	clear(p.names)
 	clear(p.decls)
-	p.src, p.nodes, p.side, p.manyNames, p.wide = nil, nil, nil, nil, nil
+	p.src, p.nodes, p.side, p.manyNames, p.wide, p.dtd = nil, nil, nil, nil, nil, nil
 	parsers.Put(p)
 }
 
@@ -109,7 +110,7 @@ func (p *parser) fail(off int, kind error, format string, args ...any) error {
 	d := &Document{src: p.src, side: p.side, nodes: p.nodes, names: p.names, decls: p.decls}
 	line, col := d.position(off)
 	msg := fmt.Sprintf(format, args...)
-	if kind == ErrDoctype {
+	if format == "" {
 		msg = kind.Error()
 	}
 	// The path is of the element that is open. The tree is unfinished, so there are no indices.
@@ -179,8 +180,8 @@ func (p *parser) document() error {
 		switch {
 		case p.starts("<!--"):
 			err = p.comment()
-		case p.starts("<!DOCTYPE"):
-			return p.fail(p.pos, ErrDoctype, "")
+		case p.starts("<!DOCTYPE") && p.root == 0:
+			err = p.doctype()
 		case p.starts("<?"):
 			err = p.pi()
 		case p.root == 0 && (p.starts("</") || p.starts("<!")):

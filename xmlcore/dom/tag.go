@@ -48,6 +48,9 @@ func (p *parser) startTag() error {
 	}
 	e.a, e.b = uint32(p.scope), uint32(int32(len(p.decls))-first)
 	if e.nattr > 0 {
+		if p.dtd != nil {
+			p.typed(el, qid)
+		}
 		if err := p.resolve(el); err != nil {
 			return err
 		}
