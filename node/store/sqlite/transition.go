@@ -162,7 +162,7 @@ func (t *tx) DeletePayloads(id int64) error {
 		return err
 	}
 	_, err := t.exec("delete payloads", "UPDATE payload SET place = 0, octets = NULL WHERE id BETWEEN ?1 AND ?2",
-		id<<perMessage, id<<perMessage|1<<perMessage-1)
+		span(id)...)
 	return err
 }
 
@@ -172,9 +172,8 @@ func (t *tx) Delete(id int64) error {
 	if err != nil {
 		return err
 	}
-	low, high := id<<perMessage, id<<perMessage|1<<perMessage-1
 	for _, table := range [...]string{"event", "evidence", "payload"} {
-		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id BETWEEN ?1 AND ?2", low, high); err != nil {
+		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id BETWEEN ?1 AND ?2", span(id)...); err != nil {
 			return err
 		}
 	}
