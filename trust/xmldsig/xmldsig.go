@@ -79,7 +79,7 @@ type VerifyOptions struct {
 	Key func(keyInfo dom.Node, method string) (crypto.PublicKey, error)
 
 	// External returns the digest of what a URI outside the document names, after the given transforms (see
-	// [DigestOctets]). A Reference without URI arrives with Anonymous meaning: uri is "". Nil: such references fail.
+	// [DigestOctets]). For a Reference without URI attribute uri is "". Nil: such references fail.
 	External func(uri string, transforms []Transform, digestMethod string) (digest []byte, err error)
 
 	// IDAttributes names the attributes that are IDs. The zero value: wsu:Id, xml:id, Id, ID, id.
