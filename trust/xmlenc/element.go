@@ -74,7 +74,7 @@ func (ed *EncryptedData) Keys() ([]*EncryptedKey, error) {
 	}
 	if len(nodes) == 0 {
 		for e := range ed.Node.Parent().Elements() {
-			if e.Is(nsXenc, "EncryptedKey") {
+			if e.Is(nsXenc, "EncryptedKey") && len(nodes) <= maxKeys {
 				nodes = append(nodes, e)
 			}
 		}

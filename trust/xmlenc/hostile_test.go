@@ -212,6 +212,7 @@ func TestHostileElements(t *testing.T) {
 		{"a key that does not fit", dataXML("", gcm, inside(rsaKey), data, ""), ErrDecrypt},
 		{"many keys that do not fit", dataXML("", gcm, inside(strings.Repeat(rsaKey, maxKeys)), data, ""), ErrDecrypt},
 		{"too many keys", dataXML("", gcm, inside(strings.Repeat(rsaKey, maxKeys+1)), data, ""), ErrStructure},
+		{"too many keys beside", `<r>` + dataXML("", gcm, "", data, "") + strings.Repeat(rsaKey, 10*maxKeys) + `</r>`, ErrStructure},
 		{"a reference to nothing", dataXML("", gcm, retrieval("#gone"), data, ""), ErrStructure},
 		{"a reference to itself", dataXML(` Id="me"`, gcm, retrieval("#me"), data, ""), ErrStructure},
 		{"a reference to the root", dataXML("", gcm, retrieval(""), data, ""), ErrStructure},

@@ -75,7 +75,13 @@ func value(n dom.Node, limit int) ([]byte, error) {
 		return nil, n.Errorf("%w: %d octets of base64, at most %d expected", ErrStructure, len(text), 2*limit)
 	}
 	if bytes.ContainsAny(text, " \t") { // the decoder skips only line ends by itself
-		text = bytes.Join(bytes.Fields(text), nil)
+		dense := make([]byte, 0, len(text))
+		for _, c := range text {
+			if c != ' ' && c != '\t' {
+				dense = append(dense, c)
+			}
+		}
+		text = dense
 	}
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	m, err := base64.StdEncoding.Decode(out, text)
