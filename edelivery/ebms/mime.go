@@ -40,6 +40,7 @@ func (l Limits) withDefaults() Limits {
 const (
 	headerBytes = 64 << 10
 	bufferBytes = 64<<10 + 1024 // a whole header block and the longest boundary line fit
+	firstBuffer = 16 << 10      // enough for most messages without a large part
 	maxBoundary = 256           // RFC 2046 allows 70
 	maxPadding  = 256           // white space after a boundary
 	maxFields   = 100           // header fields of a part
@@ -94,7 +95,7 @@ func NewReader(contentType string, body io.Reader, lim Limits) (*MIMEReader, err
 		return nil, fmt.Errorf("%w: boundary missing or longer than %d", ErrContentType, maxBoundary)
 	}
 	r := &MIMEReader{src: body, lim: lim.withDefaults(), media: m, start: trimBrackets(m.Param("start")),
-		delim: append([]byte("\n--"), b...), buf: make([]byte, bufferBytes)}
+		delim: append([]byte("\n--"), b...), buf: make([]byte, firstBuffer)}
 	r.buf[0] = '\n' // the body begins like a line
 	r.w = 1
 	return r, nil
@@ -154,8 +155,13 @@ func (r *MIMEReader) fill() bool {
 	if r.srcErr != nil {
 		return false
 	}
-	if r.r > 0 {
-		r.w = copy(r.buf, r.buf[r.r:r.w])
+	into := r.buf
+	if len(into) < bufferBytes && (r.w-r.r == len(into) || r.total > firstBuffer) {
+		into = make([]byte, bufferBytes)
+	}
+	if r.r > 0 || len(into) > len(r.buf) {
+		r.w = copy(into, r.buf[r.r:r.w])
+		r.buf = into
 		r.safe = max(0, r.safe-r.r)
 		r.r = 0
 	}

@@ -2,7 +2,6 @@ package ebms
 
 import (
 	"bytes"
-	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
@@ -375,9 +374,3 @@ func InsertSecurity(envelope []byte, l Layout, security []byte) []byte {
 const ContentTypeSOAP = "application/soap+xml; charset=UTF-8"
 
 const soapType = "application/soap+xml"
-
-// isSOAPType reports whether a media type may be that of an envelope.
-func isSOAPType(mediaType string) bool {
-	return strings.EqualFold(mediaType, soapType) || strings.EqualFold(mediaType, "text/xml") ||
-		strings.EqualFold(mediaType, "application/xop+xml")
-}
