@@ -41,6 +41,9 @@ func ParseMessaging(n dom.Node, q Quirks) (*Messaging, error) {
 
 // ParseUserMessage reads one eb:UserMessage element by the rules of [ParseMessaging].
 func ParseUserMessage(n dom.Node, q Quirks) (*UserMessage, error) {
+	if !n.Is(NS, "UserMessage") {
+		return nil, fail(n, InvalidHeader, "eb:UserMessage expected")
+	}
 	p := parser{quirks: q}
 	m, err := p.userMessage(n)
 	if err != nil {

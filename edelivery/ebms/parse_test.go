@@ -281,6 +281,28 @@ func TestLimitsOfLists(t *testing.T) {
 	}
 }
 
+func TestParseUserMessageAlone(t *testing.T) {
+	t.Parallel()
+	n := mustParse(t, messagingXML(userXML)).Root().FirstElement()
+	m, err := ParseUserMessage(n, Quirks{})
+	if err != nil || m.MessageID != "m-1@c2.example" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if v, ok := m.Property("FINALRECIPIENT"); v != "C4" || !ok {
+		t.Errorf("property %q, %v", v, ok)
+	}
+	if _, ok := m.Property("other"); ok {
+		t.Error("a property that is not there")
+	}
+	if _, err = ParseUserMessage(mustParse(t, `<a/>`).Root(), Quirks{}); word(err) != string(InvalidHeader) {
+		t.Errorf("%v", err)
+	}
+	empty := &UserMessage{}
+	if empty.Channel() != DefaultMPC || empty.From.ID() != (PartyID{}) || (&Messaging{}).UserMessage() != nil {
+		t.Error("defaults of an empty message")
+	}
+}
+
 func TestErrorSaysWhereAndWhich(t *testing.T) {
 	t.Parallel()
 	_, err := read(t, messagingXML(edit(t, userXML, `>urn:example:c3<`, `>4711<`)), Quirks{})

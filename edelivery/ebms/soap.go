@@ -6,8 +6,10 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// EnvelopeLimits are the limits of an envelope where the caller gives none.
-var EnvelopeLimits = dom.Limits{Bytes: 4 << 20, Depth: 64, Nodes: 500_000, Attributes: 10_000}
+// EnvelopeLimits returns the limits of an envelope where the caller gives none.
+func EnvelopeLimits() dom.Limits {
+	return dom.Limits{Bytes: 4 << 20, Depth: 64, Nodes: 500_000, Attributes: 10_000}
+}
 
 // Envelope is a SOAP 1.2 envelope with the header blocks that AS4 knows. Nodes that are not there are zero.
 type Envelope struct {
@@ -57,7 +59,7 @@ func ParseEnvelope(b []byte, lim dom.Limits) (*Envelope, error) {
 }
 
 func envelopeLimits(l dom.Limits) dom.Limits {
-	d := EnvelopeLimits
+	d := EnvelopeLimits()
 	for _, f := range [...]struct {
 		to  *int
 		def int

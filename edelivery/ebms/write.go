@@ -152,35 +152,39 @@ func (r *Receipt) append(w *dom.Writer) {
 			w.End()
 		}
 		w.End()
-	case r.UserMessage != nil && r.UserMessage.Node.Valid():
-		w.Raw(canonical(r.UserMessage.Node))
 	case r.UserMessage != nil:
-		r.UserMessage.Append(w)
+		if b := canonical(r.UserMessage.Node); b != nil {
+			w.Raw(b)
+		} else {
+			r.UserMessage.Append(w)
+		}
 	}
 	w.End()
 }
 
 func (r *NRReference) append(w *dom.Writer) {
-	switch {
-	case r.Raw != nil:
-		w.Raw(r.Raw)
-	case r.Node.Valid():
-		w.Raw(canonical(r.Node))
-	default:
-		w.Start("ds:Reference", "xmlns:ds", NSSignature, "URI", r.URI)
-		w.Element("ds:DigestMethod", "", "Algorithm", r.DigestMethod)
-		w.Start("ds:DigestValue")
-		w.Base64(r.Digest)
-		w.End()
-		w.End()
+	raw := r.Raw
+	if raw == nil {
+		raw = canonical(r.Node)
 	}
+	if raw != nil {
+		w.Raw(raw)
+		return
+	}
+	w.Start("ds:Reference", "xmlns:ds", NSSignature, "URI", r.URI)
+	w.Element("ds:DigestMethod", "", "Algorithm", r.DigestMethod)
+	w.Start("ds:DigestValue")
+	w.Base64(r.Digest)
+	w.End()
+	w.End()
 }
 
 // canonical returns the exclusive canonical form of an element: self-contained, every prefix it uses declared in it.
+// nil: there is none, since a namespace URI is relative [C14N10 1.3].
 func canonical(n dom.Node) []byte {
 	b, err := c14n.Append(nil, c14n.Method{Algorithm: c14n.Exclusive10}, n)
 	if err != nil {
-		panic("ebms: " + err.Error()) // only an unknown algorithm can fail
+		return nil
 	}
 	return b
 }
@@ -306,12 +310,13 @@ func (m *Messaging) append(w *dom.Writer, id string) {
 	}
 	inner := dom.NewWriter(nil)
 	m.write(inner, id)
-	doc, err := dom.Parse(inner.Bytes(), dom.Limits{})
-	if err != nil { // octets that a caller put into NRReference.Raw: they will be refused at the other end
-		w.Raw(inner.Bytes())
-		return
-	}
-	w.Raw(canonical(doc.Root()))
+	octets := inner.Bytes()
+	if doc, err := dom.Parse(bytes.Clone(octets), dom.Limits{}); err == nil {
+		if b := canonical(doc.Root()); b != nil {
+			octets = b
+		}
+	} // else a caller put something else than XML into NRReference.Raw, which the other end will refuse
+	w.Raw(octets)
 }
 
 // redeclares reports whether something copied into a receipt may declare a prefix that eb:Messaging declares

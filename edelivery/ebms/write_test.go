@@ -2,6 +2,7 @@ package ebms
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -118,6 +119,27 @@ AQID </d:DigestValue></d:Reference>`
 	}
 }
 
+func TestWhatHasNoCanonicalFormIsWrittenFromItsValues(t *testing.T) {
+	t.Parallel()
+	m, err := read(t, messagingXML(edit(t, userXML, `</eb:PayloadInfo>`, `</eb:PayloadInfo><x:y xmlns:x="relative"/>`)), Quirks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := mustParse(t, `<d:Reference xmlns:d="`+NSSignature+`" URI="#x"><x:y xmlns:x="relative"/></d:Reference>`).Root()
+	for _, s := range []*Signal{NewReceiptCopy("r@x", time.Now(), m.UserMessage()), NewReceipt("r@x", "m@x", time.Now(), []dom.Node{ref})} {
+		b, _ := write(&Messaging{Signals: []*Signal{s}}, EnvelopeIDs{})
+		e, err := ParseEnvelope(b, dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseMessaging(e.Messaging, Quirks{ReceiptCopy: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equalMessaging(t, &Messaging{Signals: []*Signal{s}}, got)
+	}
+}
+
 func TestReceiptHasOneChild(t *testing.T) {
 	t.Parallel()
 	m := sampleMessage()
@@ -179,6 +201,28 @@ func TestErrorAsWritten(t *testing.T) {
 	(&Error{Code: Other, Detail: strings.Repeat("é", 300)}).Append(w)
 	if n := strings.Count(string(w.Bytes()), "é"); n != maxDetail-1 {
 		t.Errorf("a long detail keeps %d characters", n)
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{InvalidHeader, "ebms: EBMS:0009 InvalidHeader"},
+		{InvalidHeader.Newf("%d", 7), "ebms: EBMS:0009 InvalidHeader: 7"},
+		{InvalidHeader.Wrap(errBroken, "for the peer"), "ebms: EBMS:0009 InvalidHeader: disk full"},
+		{&Error{Code: Other, Description: "why"}, "ebms: EBMS:0004 Other: why"},
+		{&Error{Code: Other}, "ebms: EBMS:0004 Other"},
+		{&Fault{Code: Sender, Reason: "why"}, "ebms: SOAP fault Sender: why"},
+	} {
+		if c.err.Error() != c.want {
+			t.Errorf("got %q, want %q", c.err, c.want)
+		}
+	}
+	if !errors.Is(InvalidHeader.Wrap(errBroken, ""), errBroken) {
+		t.Error("the cause is not seen")
 	}
 }
 
