@@ -41,7 +41,8 @@ func aliases(ids map[string]*Identity) string {
 }
 
 // LoadIdentities is [LoadIdentity] for files with several keys: by alias in a Java key store, otherwise
-// by the common name of the certificate.
+// by the friendly name in PKCS #12 or the common name of the certificate. Keys of unknown kinds beside
+// others (Ed448, DSA) are left out of PKCS #12.
 func LoadIdentities(b []byte, password string) (map[string]*Identity, error) {
 	switch {
 	case isJKS(b):
@@ -57,11 +58,38 @@ func LoadIdentities(b []byte, password string) (map[string]*Identity, error) {
 		}
 		return map[string]*Identity{id.Certificate.Subject.CommonName(): id}, nil
 	}
-	id, err := loadPKCS12(b, password)
+	p, err := parsePKCS12(b, password)
 	if err != nil {
 		return nil, err
 	}
-	return map[string]*Identity{id.Certificate.Subject.CommonName(): id}, nil
+	return p.identities()
+}
+
+// LoadCertificates reads all certificates of a file in whatever form: PEM, DER, PKCS #12 or a Java key
+// store. In key stores, the certificates of keys are among them.
+func LoadCertificates(b []byte, password string) ([]*Certificate, error) {
+	switch {
+	case isJKS(b):
+		store, err := ParseJKS(b, password)
+		if err != nil {
+			return nil, err
+		}
+		var out []*Certificate
+		for i := range store.Entries {
+			out = append(out, store.Entries[i].Chain...)
+		}
+		return out, nil
+	case bytes.Contains(b, []byte("-----BEGIN")):
+		return ParsePEMCertificates(b)
+	}
+	if c, err := ParseCertificate(b); err == nil {
+		return []*Certificate{c}, nil
+	}
+	p, err := parsePKCS12(b, password)
+	if err != nil {
+		return nil, err
+	}
+	return p.certs, nil
 }
 
 func loadPEM(b []byte) (*Identity, error) {

@@ -11,8 +11,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // Key is a private key, wherever it lives: in a file, in an HSM, behind a remote service. What it can do
@@ -166,7 +169,17 @@ func ParsePrivateKey(der []byte) (Key, error) {
 	if k, e := brainpool.ParseECPrivateKey(der); e == nil {
 		return NewKey(k)
 	}
+	if o, ok := pkcs8Algorithm(der); ok && !slices.Contains([]OID{oidRSA, oidEC, oidEd25519, oidX25519}, o) {
+		return nil, fmt.Errorf("%w: private key of type %s", ErrUnsupported, o)
+	}
 	return nil, malformed("private key: %v", err)
+}
+
+func pkcs8Algorithm(der []byte) (o OID, ok bool) {
+	in := cryptobyte.String(der)
+	var info, alg cryptobyte.String
+	ok = in.ReadASN1(&info, asn1.SEQUENCE) && info.SkipASN1(asn1.INTEGER) && info.ReadASN1(&alg, asn1.SEQUENCE) && readOID(&alg, &o)
+	return o, ok
 }
 
 // MarshalPrivateKey writes PKCS #8; only keys in memory can be written.

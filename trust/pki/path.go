@@ -187,6 +187,9 @@ func (s *search) extend() bool {
 }
 
 func (s *search) through(o, c *Certificate) bool {
+	if s.selfSigned(o) { // were it an anchor, it would have been taken as one; otherwise it leads nowhere
+		return false
+	}
 	for _, p := range s.path { // neither the same certificate nor another one of the same issuer
 		if bytes.Equal(p.RawSPKI, o.RawSPKI) && bytes.Equal(p.RawSubject, o.RawSubject) {
 			return false
@@ -201,6 +204,19 @@ func (s *search) through(o, c *Certificate) bool {
 	}
 	s.path = s.path[:len(s.path)-1]
 	return false
+}
+
+// selfSigned asks the key identifiers, and the signature where there are none: a certificate of an
+// authority's new key signed with the old one is self-issued but leads on.
+func (s *search) selfSigned(c *Certificate) bool {
+	if !bytes.Equal(c.RawIssuer, c.RawSubject) {
+		return false
+	}
+	if len(c.AuthorityKeyID) > 0 && len(c.SubjectKeyID) > 0 {
+		return bytes.Equal(c.AuthorityKeyID, c.SubjectKeyID)
+	}
+	s.budget--
+	return s.budget >= 0 && c.CheckSignature(c.SignatureAlgorithm, c.RawTBS, c.Signature) == nil
 }
 
 // issued checks that o may issue and did issue c. anchor is o's entry where it is one.
