@@ -71,8 +71,8 @@ func newWorld(t testing.TB, profile string, change func(*as4.PMode)) *world {
 	w.trust = &pki.Verifier{Anchors: []pki.Anchor{{Certificate: w.ca.Certificate, Purposes: []pki.Purpose{pki.PurposeAccessPoint}}}, Clock: clock}
 	w.pmode = &as4.PMode{
 		ID: "test", ProfileName: profile, Service: "urn:s", ServiceType: "t", Action: "urn:a",
-		Initiator: as4.PartyRef{ID: "POP000001", Type: "urn:fdc:peppol.eu:2017:identifiers:ap"},
-		Responder: as4.PartyRef{ID: "POP000002", Type: "urn:fdc:peppol.eu:2017:identifiers:ap"},
+		Initiator:    as4.PartyRef{ID: "POP000001", Type: "urn:fdc:peppol.eu:2017:identifiers:ap"},
+		Responder:    as4.PartyRef{ID: "POP000002", Type: "urn:fdc:peppol.eu:2017:identifiers:ap"},
 		Certificates: []*pki.Certificate{w.sign[1].Certificate}, EncryptionCertificate: w.encrypt[1].Certificate,
 	}
 	if change != nil {

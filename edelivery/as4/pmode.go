@@ -13,55 +13,55 @@ import (
 
 // PartyRef names one party of a P-Mode. An empty ID matches any party (dynamic sender or receiver).
 type PartyRef struct {
-	ID   string `yaml:"id"`
-	Type string `yaml:"type"`
-	Role string `yaml:"role"`
+	ID   string
+	Type string
+	Role string
 }
 
 // PMode is the agreement of two parties on one kind of message, from one's own side [ebMS3 D]. Empty fields match
 // anything on receipt and must be supplied by the message on sending; what the profile says is the default.
 type PMode struct {
-	ID            string   `yaml:"id"`
-	ProfileName   string   `yaml:"profile"`
-	Agreement     string   `yaml:"agreement"`
-	AgreementType string   `yaml:"agreementType"`
-	Initiator     PartyRef `yaml:"initiator"`
-	Responder     PartyRef `yaml:"responder"`
-	Service       string   `yaml:"service"`
-	ServiceType   string   `yaml:"serviceType"`
-	Action        string   `yaml:"action"`
-	MPC           string   `yaml:"mpc"`
-	URL           string   `yaml:"url"` // where the responder listens
+	ID            string
+	ProfileName   string
+	Agreement     string
+	AgreementType string
+	Initiator     PartyRef
+	Responder     PartyRef
+	Service       string
+	ServiceType   string
+	Action        string
+	MPC           string
+	URL           string // where the responder listens
 
-	SignToken    wss.TokenForm `yaml:"signToken"`    // bst, pkipath, ski, issuer-serial, thumbprint
-	EncryptToken wss.TokenForm `yaml:"encryptToken"` // the same and x509-ski
-	Unsigned     bool          `yaml:"unsigned"`
-	Unencrypted  bool          `yaml:"unencrypted"`
+	SignToken    wss.TokenForm // bst, pkipath, ski, issuer-serial, thumbprint
+	EncryptToken wss.TokenForm // the same and x509-ski
+	Unsigned     bool
+	Unencrypted  bool
 
-	NoReceiptProof  bool        `yaml:"receiptWithoutProof"` // receipts repeat the UserMessage instead of digests
-	NoCompression   bool        `yaml:"noCompression"`
-	MaxSize         int64       `yaml:"maxSize"`
-	ContentID       string      `yaml:"contentId"` // of the first payload, where the partner's payload profile asks for one
-	Retry           Retry       `yaml:"retry"`
-	TwoCorner       bool        `yaml:"twoCorner"`    // originalSender and finalRecipient are not required
-	FaultOnError    bool        `yaml:"faultOnError"` // answer errors with HTTP 500 and a S12:Fault beside
-	Quirks          ebms.Quirks `yaml:"quirks"`
-	DuplicateIs0004 bool        `yaml:"duplicateIs0004"` // the partner answers a duplicate with EBMS:0004
+	NoReceiptProof  bool // receipts repeat the UserMessage instead of digests
+	NoCompression   bool
+	MaxSize         int64
+	ContentID       string // of the first payload, where the partner's payload profile asks for one
+	Retry           Retry
+	TwoCorner       bool // originalSender and finalRecipient are not required
+	FaultOnError    bool // answer errors with HTTP 500 and a S12:Fault beside
+	Quirks          ebms.Quirks
+	DuplicateIs0004 bool // the partner answers a duplicate with EBMS:0004
 
-	Profile *Profile `yaml:"-"`
+	Profile *Profile
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
 	// have signed. Without any, the chain and the profile's subject rule decide.
-	Certificates []*pki.Certificate `yaml:"-"`
+	Certificates []*pki.Certificate
 	// EncryptionCertificate encrypts where it is not the one that signs (X25519).
-	EncryptionCertificate *pki.Certificate `yaml:"-"`
+	EncryptionCertificate *pki.Certificate
 }
 
 // Retry is the schedule of attempts [AS4 3.2]. The zero value means the defaults.
 type Retry struct {
-	Max    int           `yaml:"max"`    // attempts in all, the first included; default 10
-	First  time.Duration `yaml:"first"`  // pause before the second attempt; default 1m
-	Factor float64       `yaml:"factor"` // every further pause is longer by this; default 2
-	Limit  time.Duration `yaml:"limit"`  // no pause is longer; default 6h
+	Max    int           // attempts in all, the first included; default 10
+	First  time.Duration // pause before the second attempt; default 1m
+	Factor float64       // every further pause is longer by this; default 2
+	Limit  time.Duration // no pause is longer; default 6h
 }
 
 // Next says when the attempt after the given number of made ones is due; ok is false when none is left.

@@ -37,21 +37,24 @@ type Profile struct {
 // DefaultMaxSize bounds one expanded payload where neither profile nor P-Mode says otherwise: 2 GiB.
 const DefaultMaxSize = 2 << 30
 
+// partyUnregistered is the ebCore type of identifiers that no scheme issues.
+const partyUnregistered = "urn:oasis:names:tc:ebcore:partyid-type:unregistered"
+
 // Profiles are the built-in ones, by name.
 var Profiles = map[string]*Profile{
 	"eu-edelivery": {
 		Name: "eu-edelivery", Title: "eDelivery AS4 1.15", Suites: []wss.Suite{wss.SuiteRSA},
-		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true,
+		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true, PartyType: partyUnregistered,
 		TransportProfile: "bdxr-transport-ebms3-as4-v1p0",
 	},
 	"eu-edelivery2": {
 		Name: "eu-edelivery2", Title: "eDelivery AS4 2.0, common usage profile", Suites: []wss.Suite{wss.SuiteEdDSA},
-		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true,
+		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true, PartyType: partyUnregistered,
 		TransportProfile: "bdxr-transport-ebms3-as4-v2p0",
 	},
 	"eu-edelivery2-ec": {
 		Name: "eu-edelivery2-ec", Title: "eDelivery AS4 2.0, alternative algorithms", Suites: []wss.Suite{wss.SuiteECDSA},
-		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true,
+		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true, PartyType: partyUnregistered,
 		TransportProfile: "bdxr-transport-ebms3-as4-v2p0",
 	},
 	"peppol": {

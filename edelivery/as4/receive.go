@@ -236,12 +236,14 @@ func (x *exchange) signal(s *ebms.Signal) ([]byte, error) {
 	if x.um != nil {
 		s.RefToMessageID = x.um.MessageID
 	}
-	opt := wss.SecureOptions{Suite: wss.SuiteRSA, ID: idSuffix(s.MessageID)}
-	if x.pm != nil {
-		opt.Suite = x.pm.suites()[0]
-	}
+	opt := wss.SecureOptions{ID: idSuffix(s.MessageID)}
 	if x.pm == nil || !x.pm.Unsigned {
 		opt.Sign = x.r.Identity(x.pm)
+	}
+	if x.pm != nil {
+		opt.Suite = x.pm.suites()[0]
+	} else if opt.Sign != nil {
+		opt.Suite = wss.SuiteFor(opt.Sign.Key.Public())
 	}
 	sec, err := wss.Secure(wss.NewDraft(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID), nil, opt)
 	if err != nil {

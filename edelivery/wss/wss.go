@@ -13,9 +13,11 @@
 package wss
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"errors"
 
-	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/trust/xmlenc"
 )
@@ -86,10 +88,15 @@ var (
 	}
 )
 
-// Signer and decrypter of one side.
-type Keys struct {
-	Sign    *pki.Identity   // nil: messages are not signed
-	Decrypt []*pki.Identity // identities that may be the recipient, current and former
+// SuiteFor is the suite that a key signs in, for messages before a P-Mode is known.
+func SuiteFor(key crypto.PublicKey) Suite {
+	switch key.(type) {
+	case ed25519.PublicKey:
+		return SuiteEdDSA
+	case *ecdsa.PublicKey:
+		return SuiteECDSA
+	}
+	return SuiteRSA
 }
 
 // Errors by which a caller chooses the ebMS code. Everything else that Open returns is a policy or structure error.

@@ -32,6 +32,7 @@ type Config struct {
 	AS4       AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
 	TLS       *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
 	SMP       SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
+	Registry  Registry           `yaml:"registry" doc:"A zone file in which the participants of a closed network are registered, for tests and networks without a registry of their own."`
 	Discovery Discovery          `yaml:"discovery" doc:"How the access point of a receiver is found when no P-Mode says it."`
 	Outbound  Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
 	Folders   Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
@@ -126,6 +127,12 @@ type SMP struct {
 	Generations []string `yaml:"generations" default:"busdox-1.0,oasis-1.0,oasis-2.0" enum:"busdox-1.0,oasis-1.0,oasis-2.0" doc:"Document formats it serves."`
 	Signing     Identity `yaml:"signing" doc:"Key that signs the metadata. Default: the signing key of as4."`
 	PublicZone  string   `yaml:"publicZone" example:"participant.sml.example.eu" doc:"DNS zone in which its participants are registered, for checks."`
+}
+
+// Registry is the zone file of a closed network.
+type Registry struct {
+	File   Path   `yaml:"file" example:"../network/participants.zone" doc:"Zone file that the nodes of the network share; participants are written into it."`
+	Listen Listen `yaml:"listen" example:"127.0.0.1:8053" doc:"Address on which this node answers DNS queries for the zone, over UDP and TCP. One node of the network does."`
 }
 
 // Discovery finds access points.

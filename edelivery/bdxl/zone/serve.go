@@ -42,6 +42,9 @@ func listen(ctx context.Context, addr string) (l net.Listener, pc net.PacketConn
 
 // ServeDNS makes a Zone a handler of the DNS library's server.
 func (z *Zone) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
+	if z.Refresh != nil {
+		z.Refresh()
+	}
 	m := z.Answer(q)
 	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
 		size := dns.MinMsgSize

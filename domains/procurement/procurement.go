@@ -1,0 +1,245 @@
+// Package procurement exchanges business documents between companies and administrations as PEPPOL did and OpenPeppol
+// does: a UBL invoice, credit note or order is recognised, put into a business message envelope, and sent to whoever the
+// directory names for its receiver. What arrives is taken out of its envelope and handed over.
+//
+// A receiver that is not registered is refused before anything is sent, and a sender is told PEPPOL:NOT_SERVICED when it
+// addresses somebody this node does not serve [Peppol AS4 Profile 2.0.3].
+package procurement
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
+	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Settings is the section domains.procurement of the configuration.
+type Settings struct {
+	Profile     string      `yaml:"profile" default:"peppol" doc:"Message profile of the network."`
+	Inbox       config.Path `yaml:"inbox" example:"inbox" doc:"Folder for the documents that arrive, one folder a message. Without it they wait for the API."`
+	MaxDocument config.Size `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"1GiB" doc:"Largest document that is taken for sending."`
+}
+
+// Name of the domain and of its P-Mode.
+const Name = "procurement"
+
+// Domain implements [node.Domain].
+type Domain struct {
+	n        *node.Node
+	settings Settings
+	pmode    *as4.PMode
+	rules    sbdh.Rules
+}
+
+// New returns the domain, to be set up by a node.
+func New() *Domain { return &Domain{} }
+
+// Name implements [node.Domain].
+func (d *Domain) Name() string { return Name }
+
+// Setup reads the section and agrees with everybody in the network: one P-Mode serves every document type [Peppol AS4 4].
+func (d *Domain) Setup(_ context.Context, n *node.Node) error {
+	d.n = n
+	if err := n.Config.Section(Name, &d.settings); err != nil {
+		return err
+	}
+	var ok bool
+	if d.rules, ok = sbdh.Named("peppol-2.0.2"); !ok {
+		return errors.New("procurement: no envelope rules")
+	}
+	d.pmode = &as4.PMode{ID: Name, ProfileName: d.settings.Profile, MaxSize: int64(d.settings.MaxDocument)}
+	receive := *d.pmode
+	receive.ID = Name + "-receive"
+	if err := n.AddPMode(Name, d.pmode, &receive); err != nil {
+		return err
+	}
+	n.Handle(Name, d, d)
+	return nil
+}
+
+// Check implements [node.Domain].
+func (d *Domain) Check(context.Context) []node.Finding {
+	if d.n.Config.Discovery.Zone == "" {
+		return []node.Finding{{Severity: "error", What: "procurement", Text: "no discovery zone: no receiver can be found", Remedy: "set discovery.zone to the zone of the network"}}
+	}
+	return nil
+}
+
+// Submit takes one document, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
+// and stores it for sending. Validation by business rules has its place before the directory is asked.
+func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message, error) {
+	part, err := s.Next()
+	if err == io.EOF {
+		return nil, refused("NO_DOCUMENT", "the submission holds no document", "send one UBL document")
+	}
+	if err != nil {
+		return nil, err
+	}
+	octets, err := io.ReadAll(io.LimitReader(part.Body, int64(d.settings.MaxDocument)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(octets) > int(d.settings.MaxDocument) {
+		return nil, refused("TOO_LARGE", fmt.Sprintf("the document is larger than %s", d.settings.MaxDocument), "raise domains.procurement.maxDocument, or ask the receiver for another way")
+	}
+	if _, err := s.Next(); err != io.EOF {
+		return nil, refused("TOO_MANY", "the submission holds more than one document", "send each document by itself; attachments go into it")
+	}
+	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	if err != nil {
+		return nil, &node.RefusedError{Code: "NOT_XML", Text: err.Error(), Remedy: "mend the document at that place", Err: err}
+	}
+	document, err := Recognise(doc.Root())
+	if err != nil {
+		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note or order that names customization, profile and both electronic addresses", Err: err}
+	}
+	if err := agree(document, s); err != nil {
+		return nil, err
+	}
+	um := &ebms.UserMessage{
+		Service: ebms.Service{Value: document.Process.Value, Type: document.Process.Scheme}, Action: document.Type.String(),
+		Properties: []ebms.Property{{Name: ebms.PropertyFinalRecipient, Value: document.Receiver.Value, Type: document.Receiver.Scheme}},
+	}
+	if _, err := d.n.Resolve(ctx, d.pmode, um); err != nil && !node.Temporary(err) {
+		return nil, err // nothing is stored: the receiver does not exist or does not accept this document
+	}
+	return d.store(ctx, s, document, doc, part.Name)
+}
+
+// agree compares what the back office says beside the document with what is in it.
+func agree(d *Document, s *node.Submission) error {
+	for _, c := range []struct {
+		what, said string
+		found      *ids.Participant
+	}{{"sender", s.Sender, &d.Sender}, {"receiver", s.Receiver, &d.Receiver}} {
+		if c.said == "" {
+			continue
+		}
+		p, err := ids.ParseParticipant(c.said)
+		if err != nil {
+			return refused("BAD_PARTICIPANT", err.Error(), "write participants as scheme::value")
+		}
+		if !p.Equal(*c.found) {
+			return refused("DISAGREES", fmt.Sprintf("the %s is said to be %s, the document names %s", c.what, p, *c.found), "send what the document says, or mend the document")
+		}
+	}
+	if d.Country == "" {
+		d.Country = strings.ToUpper(s.Country)
+	}
+	if d.Country == "" {
+		return refused("NO_COUNTRY", "the sender's country is neither in the document nor said beside it", "add cac:PostalAddress/cac:Country/cbc:IdentificationCode, or the parameter country")
+	}
+	return nil
+}
+
+// store wraps the document into its envelope on the way into the store.
+func (d *Domain) store(ctx context.Context, s *node.Submission, document *Document, doc *dom.Document, name string) (*store.Message, error) {
+	instance, err := ebms.NewConversationID(d.n.Rand)
+	if err != nil {
+		return nil, err
+	}
+	h, err := sbdh.NewHeader(document.Sender, document.Receiver, document.Type, document.Process, document.Country, instance, d.n.Clock())
+	if err != nil {
+		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Err: err}
+	}
+	s.Sender, s.Receiver = document.Sender.String(), document.Receiver.String()
+	s.Service, s.ServiceType, s.Action = document.Process.Value, document.Process.Scheme, document.Type.String()
+	if s.ConversationID == "" {
+		s.ConversationID = instance
+	}
+	p, err := d.n.NewPayload(d.pmode, "application/xml", func(w io.Writer) error { return sbdh.Write(w, h, bytes.NewReader(doc.Source())) })
+	if err != nil {
+		return nil, err
+	}
+	p.Name = name
+	return d.n.Submit(ctx, d.pmode, s, []*node.Payload{p})
+}
+
+func refused(code, text, remedy string) error {
+	return &node.RefusedError{Code: code, Text: text, Remedy: remedy}
+}
+
+// Accept judges a message before its receipt leaves: the envelope by its rules, its agreement with the header of the
+// message, and whether this node serves the receiver [Peppol AS4 Profile 2.0.3 4, envelope 2.0 6].
+func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
+	body, err := in.Payload(0)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	m, err := sbdh.Read(body, sbdh.Limits{})
+	if err != nil {
+		return ebms.Other.Wrap(err, "the business document envelope cannot be read")
+	}
+	if err := d.rules.Check(m).Err(); err != nil {
+		return ebms.Other.Wrap(err, err.Error())
+	}
+	h, um := m.Header, in.Message
+	sender, _ := ids.ParseParticipant(in.Stored.Sender)
+	receiver, _ := ids.ParseParticipant(in.Stored.Receiver)
+	switch {
+	case um.Action != h.DocumentType().String():
+		return ebms.Other.New("eb:Action is not the document type of the envelope")
+	case um.Service.Value != h.Process().Value:
+		return ebms.Other.New("eb:Service is not the process of the envelope")
+	case !sender.Equal(h.Sender()):
+		return ebms.Other.New("originalSender is not the sender of the envelope")
+	case !receiver.Equal(h.Receiver()):
+		return ebms.Other.New("finalRecipient is not the receiver of the envelope")
+	}
+	served, err := d.n.Serves(ctx, h.Receiver(), h.DocumentType(), h.Process())
+	if err != nil {
+		return err
+	}
+	if !served {
+		e := ebms.Other.New(in.PMode.Profile.NotServicedDetail)
+		e.Err = fmt.Errorf("%s is not served here for %s", h.Receiver(), h.DocumentType())
+		return e
+	}
+	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
+	return nil
+}
+
+// Deliver writes the document, out of its envelope, into the inbox folder. Without one it waits for the API.
+func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
+	if d.settings.Inbox == "" {
+		return nil
+	}
+	return d.n.WriteFolder(ctx, string(d.settings.Inbox), m)
+}
+
+// Waits implements [node.Handler].
+func (d *Domain) Waits() bool { return d.settings.Inbox != "" }
+
+// Open returns the business document of a payload, out of its envelope.
+func (d *Domain) Open(ctx context.Context, m *store.Message, p *store.Payload) (io.ReadCloser, string, error) {
+	r, err := d.n.OpenDocument(ctx, p)
+	if err != nil {
+		return nil, "", err
+	}
+	msg, err := sbdh.Read(r, sbdh.Limits{})
+	if err != nil {
+		r.Close()
+		return nil, "", err
+	}
+	name := p.Name
+	if name == "" {
+		name = strings.ToLower(msg.Instance.Local) + ".xml"
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{msg.Payload, r}, filepath.Base(name), nil
+}

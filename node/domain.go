@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"io"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/node/store"
+)
+
+// Domain is one field of use: procurement, justice, health, business, identity. The node knows this much of it.
+type Domain interface {
+	// Name is its section of the configuration, its metric label and its noun on the command line.
+	Name() string
+	// Setup reads the section and registers what the domain handles.
+	Setup(ctx context.Context, n *Node) error
+	// Check looks at the domain's surroundings for "viadukt config check".
+	Check(ctx context.Context) []Finding
+}
+
+// Finding is one result of a check.
+type Finding struct {
+	Severity string // "ok", "warning" or "error"
+	What     string // "signing key", "peer https://..."
+	Text     string
+	Remedy   string
+}
+
+// Handler is what a domain does with the messages of the profiles it registered for.
+type Handler interface {
+	// Accept judges a message before its receipt leaves; an *ebms.Error is answered to the sender. It may fill in
+	// the message's Sender, Receiver and Error. What it reads from payloads is authenticated.
+	Accept(ctx context.Context, in *Incoming) error
+	// Waits says whether Deliver has something to do. Where it has not, a message is delivered when it is stored.
+	Waits() bool
+	// Deliver hands a received message over. It runs after the receipt left, and again after an error or a crash.
+	Deliver(ctx context.Context, m *store.Message) error
+	// Open returns the document of a payload as the back office wants it, out of its envelope, with a file name.
+	Open(ctx context.Context, m *store.Message, p *store.Payload) (body io.ReadCloser, name string, err error)
+}
+
+// Incoming is a message that passed security, with its payloads in the store but not yet committed.
+type Incoming struct {
+	*as4.Received
+	Stored *store.Message // what will be inserted
+	parts  []payload
+}
+
+// Payload opens the expanded octets of the i-th part, in the order of the header.
+func (in *Incoming) Payload(i int) (io.ReadSeekCloser, error) { return in.parts[i].open() }
+
+// Size of the i-th part in octets, expanded.
+func (in *Incoming) Size(i int) int64 { return in.parts[i].w.Size() }
+
+// Submission is a business document, or a message of several parts, that a back office hands over, with what it knows
+// beside it. Empty fields are found out from the document, where the domain can.
+type Submission struct {
+	Domain         string            `json:"domain"`
+	PMode          string            `json:"pmode"`    // a bilateral agreement; empty: the domain's rule, usually discovery
+	Sender         string            `json:"sender"`   // corner 1, "scheme::value"
+	Receiver       string            `json:"receiver"` // corner 4
+	Country        string            `json:"country"`  // of the sender, ISO 3166-1 alpha-2
+	Service        string            `json:"service"`
+	ServiceType    string            `json:"serviceType"`
+	Action         string            `json:"action"`
+	ConversationID string            `json:"conversationId"`
+	RefToMessageID string            `json:"refToMessageId"`
+	MessageID      string            `json:"messageId"`
+	Properties     map[string]string `json:"properties"`
+
+	// Next returns the parts in order, io.EOF after the last. Each part is read before the next is asked for.
+	Next func() (*SubmissionPart, error) `json:"-"`
+}
+
+// SubmissionPart is one payload. Body is read once.
+type SubmissionPart struct {
+	Name      string // file name, kept beside the payload
+	MimeType  string
+	ContentID string
+	Body      io.Reader
+}
+
+// Submitter takes documents of a domain. It returns when the message is durable.
+type Submitter interface {
+	Submit(ctx context.Context, s *Submission) (*store.Message, error)
+}

@@ -1,0 +1,288 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/wss"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// leaseTime is how long a worker may take for one attempt before another may take over. A process that dies releases
+// its leases when it starts again.
+const leaseTime = 30 * time.Minute
+
+// worker runs the jobs of one direction: it claims what is due, as many as there are free hands, and sleeps until the
+// store says that there is more.
+type worker struct {
+	n         *Node
+	direction store.Direction
+	hands     int
+	perPeer   int
+	do        func(context.Context, *store.Message)
+}
+
+func (w *worker) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	free := make(chan struct{}, w.hands)
+	for range w.hands {
+		free <- struct{}{}
+	}
+	jobs := make(chan *store.Message)
+	defer close(jobs)
+	for range w.hands {
+		wg.Go(func() {
+			for m := range jobs {
+				w.do(ctx, m)
+				free <- struct{}{}
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		select { // at least one hand is free
+		case <-ctx.Done():
+			return
+		case <-free:
+		}
+		n := 1
+		for n < w.hands {
+			select {
+			case <-free:
+				n++
+				continue
+			default:
+			}
+			break
+		}
+		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
+			Direction: w.direction, Now: w.n.Clock(), Owner: w.n.owner, Lease: leaseTime, Limit: n,
+			PerPeer: func(string) int { return w.perPeer },
+		})
+		if err != nil && ctx.Err() == nil {
+			w.n.Log.Error("claim failed", slog.Any("err", err))
+		}
+		for _, m := range claimed {
+			jobs <- m
+		}
+		for range n - len(claimed) {
+			free <- struct{}{}
+		}
+		if len(claimed) == 0 {
+			w.wait(ctx, err != nil)
+		}
+	}
+}
+
+// wait returns when there may be work: the store says so, the next retry is due, or a hand became free that a peer's
+// limit had waited for.
+func (w *worker) wait(ctx context.Context, failed bool) {
+	pause := time.Minute
+	if failed {
+		pause = time.Second
+	} else if next, err := w.n.Store.NextDue(ctx, w.direction, w.n.Clock()); err == nil {
+		pause = min(pause, max(next.Sub(w.n.Clock()), 20*time.Millisecond))
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.n.Store.Ready(w.direction):
+	case <-t.C:
+	}
+}
+
+// send makes one attempt for a claimed message and records what it came to.
+func (n *Node) send(ctx context.Context, m *store.Message) {
+	start := time.Now()
+	out, err := n.outgoing(ctx, m)
+	var o *as4.Outcome
+	if err != nil {
+		o = &as4.Outcome{Verdict: as4.Failed, Err: err}
+		if temporary(err) {
+			o.Verdict = as4.RetryLater
+		}
+	} else {
+		o = n.sender.Send(ctx, out)
+	}
+	if ctx.Err() != nil && o.Verdict != as4.Acknowledged {
+		return // stopping: the lease is released at the next start, the attempt does not count as failed
+	}
+	if o.Verdict != as4.Acknowledged && out != nil {
+		n.directory.Flush(m)
+	}
+	n.record(ctx, m, out, o, time.Since(start))
+}
+
+// outgoing makes the wire message of a stored one. It is the same for every attempt: ids, time and payload octets are
+// those stored [AS4 3.2].
+func (n *Node) outgoing(ctx context.Context, m *store.Message) (*as4.Outgoing, error) {
+	pm := n.pmodes.Load().ByID(m.PMode)
+	if pm == nil {
+		return nil, ebms.ProcessingModeMismatch.Newf("P-Mode %q is not configured any more", m.PMode)
+	}
+	doc, err := dom.Parse(headerDocument(m.Header), dom.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	msg, err := ebms.ParseMessaging(doc.Root(), ebms.DefaultQuirks())
+	if err != nil {
+		return nil, err
+	}
+	um := msg.UserMessage()
+	if pm.URL == "" {
+		if pm, err = n.directory.Resolve(ctx, pm, um); err != nil {
+			return nil, err
+		}
+		um.To.IDs = []ebms.PartyID{{Value: pm.Responder.ID, Type: pm.Responder.Type}}
+	}
+	out := &as4.Outgoing{Message: um, PMode: pm, Attempt: m.Attempts, Contents: make([]wss.Content, len(m.Payloads))}
+	for i := range m.Payloads {
+		p := &m.Payloads[i]
+		c := wss.Content{ContentID: p.ContentID, MimeType: p.MimeType, Size: p.Size, Digest: p.SHA256[:]}
+		c.Open = func() (io.ReadCloser, error) { return n.Store.OpenPayload(ctx, p.PayloadRef) }
+		if p.Compressed {
+			c.MimeType = ebms.CompressionGzip
+		} else if !wss.DigestsRaw(p.MimeType) {
+			r, err := c.Open()
+			if err != nil {
+				return nil, err
+			}
+			c.Digest, err = wss.DigestContent(p.MimeType, pm.Profile.Suites[0].DigestMethod, r)
+			r.Close()
+			if err != nil {
+				return nil, err
+			}
+		}
+		out.Contents[i] = c
+	}
+	return out, nil
+}
+
+// headerDocument puts a stored eb:UserMessage back into eb:Messaging.
+func headerDocument(userMessage []byte) []byte {
+	b := make([]byte, 0, len(userMessage)+200)
+	b = append(b, `<eb:Messaging xmlns:eb="`+ebms.NS+`" xmlns:S12="`+ebms.NSSOAP+`" S12:mustUnderstand="true">`...)
+	b = append(b, userMessage...)
+	return append(b, `</eb:Messaging>`...)
+}
+
+// record moves the message on: one transaction for state, event and evidence.
+func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, o *as4.Outcome, took time.Duration) {
+	ctx = context.WithoutCancel(ctx) // what the peer said must be kept, even while stopping
+	now := n.Clock()
+	change := store.Change{Time: now, Owner: n.owner, Detail: detail(o)}
+	var to store.State
+	var evidence []store.Evidence
+	if len(o.Answer) > 0 {
+		kind := store.KindError
+		if o.Verdict == as4.Acknowledged {
+			kind = store.KindReceipt
+		}
+		evidence = append(evidence, store.Evidence{Kind: kind, Time: now, Octets: o.Answer})
+	}
+	result := "acknowledged"
+	switch o.Verdict {
+	case as4.Acknowledged:
+		to = store.Acknowledged
+	case as4.AcknowledgedWithoutReceipt:
+		to, change.Error, result = store.AcknowledgedWithoutReceipt, problem(o.Err), "no_receipt"
+	case as4.RetryLater:
+		retry := n.retry
+		if out != nil {
+			retry = out.PMode.Retry.Or(n.retry)
+		}
+		if next, ok := retry.Next(m.Attempts, now); ok {
+			to, change.Next, change.Error, result = store.Retrying, next, problem(o.Err), "retry"
+			break
+		}
+		o.Err = ebms.MissingReceipt.Wrap(o.Err, "no valid receipt after the last attempt: "+problem(o.Err).Text)
+		change.Detail = detail(o)
+		fallthrough
+	default:
+		to, change.Error, result = store.Failed, problem(o.Err), "failed"
+	}
+	err := n.Store.Write(ctx, func(tx store.Tx) error {
+		if err := tx.Transition(m.ID, to, change); err != nil {
+			return err
+		}
+		for _, e := range evidence {
+			if err := tx.PutEvidence(m.ID, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		n.Log.Error("result not recorded", slog.String("msgid", m.MessageID), slog.Any("err", err))
+		return
+	}
+	n.metrics.sent(result, took)
+	level := slog.LevelInfo
+	if o.Verdict != as4.Acknowledged {
+		level = slog.LevelWarn
+	}
+	if n.Log.Enabled(ctx, level) {
+		n.Log.LogAttrs(ctx, level, "message "+to.String(), slog.String("msgid", m.MessageID), slog.String("pmode", m.PMode),
+			slog.String("peer", m.Peer), slog.Int("attempt", m.Attempts), slog.Duration("dur", took), slog.String("code", change.Error.Code))
+	}
+}
+
+func detail(o *as4.Outcome) string {
+	if o.Err != nil {
+		return o.Err.Error()
+	}
+	return ""
+}
+
+// problem puts an error into words for people, with what they can do about it.
+func problem(err error) store.Problem {
+	var e *ebms.Error
+	var r *RefusedError
+	switch {
+	case err == nil:
+		return store.Problem{}
+	case errors.As(err, &r):
+		return store.Problem{Code: r.Code, Text: r.Text, Remedy: r.Remedy}
+	case errors.As(err, &e):
+		return store.Problem{Code: string(e.Code), Text: fmt.Sprintf("%s: %s", e.Code.Name(), text(e)), Remedy: remedies[e.Code]}
+	}
+	return store.Problem{Code: string(ebms.Other), Text: err.Error()}
+}
+
+func text(e *ebms.Error) string {
+	if e.Detail != "" {
+		return e.Detail
+	}
+	return e.Description
+}
+
+var remedies = map[ebms.Code]string{
+	ebms.ValueNotRecognized:     "compare agreement, service and action with what the partner has configured",
+	ebms.ValueInconsistent:      "compare the party identifiers and roles with what the partner has configured",
+	ebms.ConnectionFailure:      "check the partner's address and whether it is up: viadukt config check",
+	ebms.ProcessingModeMismatch: "the partner has no P-Mode for this combination: agree on one",
+	ebms.FailedAuthentication:   "check that the partner trusts our certificate, and that neither certificate has expired",
+	ebms.FailedDecryption:       "check that we encrypt for the partner's current certificate",
+	ebms.PolicyNoncompliance:    "compare the security profile and the token form with the partner's",
+	ebms.MissingReceipt:         "ask the partner whether the message arrived; then viadukt message resend",
+	ebms.InvalidReceipt:         "the partner's receipt proves nothing: keep the evidence and tell the partner",
+	ebms.DecompressionFailure:   "the partner could not decompress a payload: resend it",
+}
+
+// Temporary reports whether trying again can help; the default is no.
+func Temporary(err error) bool { return temporary(err) }
+
+// temporary asks an error whether trying again can help; the default is no.
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}

@@ -1,0 +1,229 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/bdxl"
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// keys are the node's own.
+type keys struct {
+	sign    *pki.Identity
+	decrypt []*pki.Identity
+	smp     *pki.Identity
+}
+
+func loadKeys(c *config.Config) (k keys, err error) {
+	if k.sign, err = loadIdentity(c, "as4.signing", c.AS4.Signing); err != nil {
+		return k, err
+	}
+	k.decrypt, k.smp = []*pki.Identity{k.sign}, k.sign
+	if c.AS4.Encryption.Key != "" {
+		id, err := loadIdentity(c, "as4.encryption", c.AS4.Encryption)
+		if err != nil {
+			return k, err
+		}
+		k.decrypt = []*pki.Identity{id}
+	}
+	if c.SMP.Signing.Key != "" {
+		k.smp, err = loadIdentity(c, "smp.signing", c.SMP.Signing)
+	}
+	return k, err
+}
+
+func loadIdentity(c *config.Config, key string, f config.Identity) (*pki.Identity, error) {
+	if f.Key == "" {
+		return nil, c.Problem(key, "key: missing: the node cannot sign without it")
+	}
+	b, err := readFile(f.Key)
+	if err != nil {
+		return nil, c.Problem(key, "%v", err)
+	}
+	var password string
+	if !f.Password.IsZero() {
+		if password, err = f.Password.Read(); err != nil {
+			return nil, c.Problem(key, "%v", err)
+		}
+	}
+	if f.Certificate != "" {
+		more, err := readFile(f.Certificate)
+		if err != nil {
+			return nil, c.Problem(key, "%v", err)
+		}
+		b = append(append(b, '\n'), more...)
+	}
+	id, err := pki.LoadIdentity(b, password)
+	if err != nil {
+		return nil, c.Problem(key, "%s: %v", f.Key, err)
+	}
+	return id, nil
+}
+
+// loadTrust reads the anchors, each for its purposes.
+func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) {
+	v := &pki.Verifier{Clock: clock}
+	for i, a := range c.AS4.Trust {
+		b, err := readFile(a.File)
+		if err != nil {
+			return nil, c.Problem("as4.trust", "[%d]: %v", i, err)
+		}
+		certs, err := parseCertificates(b)
+		if err != nil {
+			return nil, c.Problem("as4.trust", "[%d]: %s: %v", i, a.File, err)
+		}
+		purposes := make([]pki.Purpose, len(a.Purposes))
+		for j, p := range a.Purposes {
+			purposes[j] = pki.Purpose(p)
+		}
+		for _, cert := range certs {
+			v.Anchors = append(v.Anchors, pki.Anchor{Certificate: cert, Purposes: purposes})
+		}
+	}
+	return v, nil
+}
+
+// parseCertificates reads PEM or one DER certificate.
+func parseCertificates(b []byte) ([]*pki.Certificate, error) {
+	certs, err := pki.ParsePEMCertificates(b)
+	if err == nil && len(certs) > 0 {
+		return certs, nil
+	}
+	c, derErr := pki.ParseCertificate(b)
+	if derErr != nil {
+		return nil, errors.Join(err, derErr)
+	}
+	return []*pki.Certificate{c}, nil
+}
+
+// loopback and private networks, for closed networks and tests.
+var privateNetworks = func() (p []netip.Prefix) {
+	for _, s := range []string{"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "169.254.0.0/16", "fe80::/10", "100.64.0.0/10"} {
+		p = append(p, netip.MustParsePrefix(s))
+	}
+	return p
+}()
+
+// policies say where discovery may lead.
+func policies(c *config.Config) (smpPolicy, as4Policy smp.Policy, uri bdxl.URIRules) {
+	d := c.Discovery
+	if d.AllowHTTP {
+		smpPolicy.Schemes = []string{"https", "http"}
+		uri.HTTP = true
+	}
+	as4Policy.Ports = []uint16{0}
+	if d.AllowPrivateAddresses {
+		smpPolicy.Allow, as4Policy.Allow, uri.Allow = privateNetworks, privateNetworks, privateNetworks
+		smpPolicy.Ports = []uint16{0}
+		as4Policy.Schemes = []string{"https", "http"}
+	}
+	return
+}
+
+func newDirectory(c *config.Config, trust *pki.Verifier, clock func() time.Time) *Directory {
+	d := c.Discovery
+	if d.Zone == "" {
+		return nil
+	}
+	smpPolicy, as4Policy, uri := policies(c)
+	kind, _ := bdxl.ParseKind(d.Label) // the configuration knows no other names
+	r := &bdxl.Resolver{Zone: d.Zone, Kind: kind, Services: d.Services, Servers: d.Servers, URI: uri, Clock: clock}
+	switch d.DNSSEC {
+	case "prefer":
+		r.DNSSEC = bdxl.DNSSECPrefer
+	case "require":
+		r.DNSSEC = bdxl.DNSSECRequire
+	}
+	if len(r.Servers) == 0 {
+		r.Servers, _ = bdxl.ReadServers("/etc/resolv.conf")
+	}
+	return &Directory{DNS: r, SMP: &smp.Client{
+		Policy: smpPolicy, EndpointPolicy: &as4Policy, Trust: trust, EndpointTrust: trust, Now: clock, TTL: d.Cache.D(),
+	}}
+}
+
+// as4Client sends messages. It follows no redirect, which would move a signed exchange elsewhere, and refuses the
+// inner network where an address may have come from discovery.
+func as4Client(c *config.Config) *http.Client {
+	_, policy, _ := policies(c)
+	plain := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	guarded := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: policy.Control}
+	fixed := map[string]bool{} // what the operator wrote down may be anywhere
+	for _, s := range c.Partners {
+		var p Partner
+		if config.Decode(s, &p) == nil {
+			fixed[hostPort(string(p.URL))] = true
+		}
+	}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if fixed[addr] {
+			return plain.DialContext(ctx, network, addr)
+		}
+		return guarded.DialContext(ctx, network, addr)
+	}
+	t := &http.Transport{
+		Proxy: nil, DialContext: dial, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 2 * time.Minute,
+		MaxIdleConns: 1000, MaxIdleConnsPerHost: max(c.Outbound.PerPeer, c.Outbound.Workers), IdleConnTimeout: 60 * time.Second, DisableCompression: true,
+		ForceAttemptHTTP2: false, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, WriteBufferSize: 32 << 10, ReadBufferSize: 16 << 10,
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// hostPort is the network address that a URL leads to.
+func hostPort(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	port := u.Port()
+	if port == "" && u.Scheme == "http" {
+		port = "80"
+	} else if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+func hostOf(c *config.Config) string {
+	if c.Node.Host != "" {
+		return c.Node.Host
+	}
+	if u, err := url.Parse(string(c.AS4.URL)); err == nil && u.Hostname() != "" && net.ParseIP(u.Hostname()) == nil {
+		return u.Hostname()
+	}
+	return c.Node.Name
+}
+
+func tlsConfig(t *config.TLS) (*tls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(string(t.Certificate), string(t.Key))
+	if err != nil {
+		return nil, fmt.Errorf("node: tls: %w", err)
+	}
+	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.MinVersion == "1.3" {
+		c.MinVersion = tls.VersionTLS13
+	}
+	if t.ClientCA != "" {
+		b, err := readFile(t.ClientCA)
+		if err != nil {
+			return nil, fmt.Errorf("node: tls: %w", err)
+		}
+		c.ClientCAs = x509.NewCertPool()
+		if !c.ClientCAs.AppendCertsFromPEM(b) {
+			return nil, errors.New("node: tls: clientCA holds no certificate")
+		}
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return c, nil
+}

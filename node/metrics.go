@@ -1,0 +1,50 @@
+package node
+
+import (
+	"io"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// telemetry is what the node counts. Names and labels are an interface:
+//
+//	viadukt_as4_messages_total{direction,result}   out: acknowledged, retry, failed, no_receipt; in: received, refused, duplicate
+//	viadukt_messages_accepted_total                submissions stored
+//	viadukt_as4_send_seconds                       one attempt, from the claim to the judged answer
+type telemetry struct {
+	set        *metrics.Set
+	accepted   *metrics.Counter
+	received   *metrics.Counter
+	refused    *metrics.Counter
+	duplicates *metrics.Counter
+	results    map[string]*metrics.Counter
+	duration   *metrics.Histogram
+}
+
+func newTelemetry() *telemetry {
+	s := metrics.NewSet()
+	t := &telemetry{
+		set:        s,
+		accepted:   s.NewCounter(`viadukt_messages_accepted_total`),
+		received:   s.NewCounter(`viadukt_as4_messages_total{direction="in",result="received"}`),
+		refused:    s.NewCounter(`viadukt_as4_messages_total{direction="in",result="refused"}`),
+		duplicates: s.NewCounter(`viadukt_as4_messages_total{direction="in",result="duplicate"}`),
+		duration:   s.NewHistogram(`viadukt_as4_send_seconds`),
+		results:    map[string]*metrics.Counter{},
+	}
+	for _, r := range []string{"acknowledged", "retry", "failed", "no_receipt"} {
+		t.results[r] = s.NewCounter(`viadukt_as4_messages_total{direction="out",result="` + r + `"}`)
+	}
+	return t
+}
+
+func (t *telemetry) sent(result string, took time.Duration) {
+	t.results[result].Inc()
+	t.duration.Update(took.Seconds())
+}
+
+func (t *telemetry) write(w io.Writer) {
+	t.set.WritePrometheus(w)
+	metrics.WriteProcessMetrics(w)
+}

@@ -1,0 +1,379 @@
+// Package node is one running node: it joins the building blocks to a gateway with a store that is also its work
+// queue, an interface for back offices, a metadata publisher of its own, and the domains that were given to it.
+//
+// All state lives here. A message is accepted only when it is on stable storage, and a receipt leaves only after the
+// message that it acknowledges is; everything else may run twice.
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/store/sqlite"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Version is that of the program, for logs and the User-Agent.
+const Version = "0.1.0"
+
+// Options are what a node does not read from its configuration.
+type Options struct {
+	Clock   func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: silent
+	Domains []Domain
+	// Client sends AS4 messages; nil makes one that keeps to discovery.allowPrivateAddresses.
+	Client *http.Client
+}
+
+// Node is one running node.
+type Node struct {
+	Config *config.Config
+	Store  store.Store
+	Clock  func() time.Time
+	Rand   io.Reader
+	Log    *slog.Logger
+
+	keys       keys
+	trust      *pki.Verifier
+	pmodes     atomic.Pointer[pmodeSet]
+	sender     *as4.Sender
+	receiver   *as4.Receiver
+	directory  *Directory
+	registry   *zoneRegistry // nil when the network has a registry of its own
+	publisher  *publisher    // nil when the node has no SMP of its own
+	retry      as4.Retry
+	inbox      *inbox
+	domains    []Domain
+	handlers   map[string]Handler   // by domain
+	submitters map[string]Submitter // by domain
+	metrics    *telemetry
+	owner      string
+
+	servers []*listener
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+}
+
+// New makes a node from its configuration: keys and trust are loaded, the store is opened, the domains are set up.
+// Nothing listens and nothing is sent before [Node.Start].
+func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
+	n := &Node{
+		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader,
+	}
+	if n.Clock == nil {
+		n.Clock = time.Now
+	}
+	if n.Log == nil {
+		n.Log = slog.New(slog.DiscardHandler)
+	}
+	n.retry = as4.Retry{Max: c.Outbound.MaxAttempts, First: c.Outbound.FirstRetry.D(), Factor: c.Outbound.Factor, Limit: c.Outbound.MaxPause.D()}
+	n.inbox = &inbox{n: n, dir: string(c.Folders.Inbox)}
+	var err error
+	if n.keys, err = loadKeys(c); err != nil {
+		return nil, err
+	}
+	if n.trust, err = loadTrust(c, n.Clock); err != nil {
+		return nil, err
+	}
+	n.directory = newDirectory(c, n.trust, n.Clock)
+	st, err := sqlite.Open(string(c.Node.DataDir), sqlite.Options{MinFree: int64(c.Node.MinFree), Clock: n.Clock})
+	if err != nil {
+		return nil, err
+	}
+	n.Store = st
+	if err := n.setup(ctx, opt); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) setup(ctx context.Context, opt Options) error {
+	set, err := n.loadPModes()
+	if err != nil {
+		return err
+	}
+	n.pmodes.Store(set)
+	if err := n.putTokens(ctx); err != nil {
+		return err
+	}
+	n.registry = newZoneRegistry(n)
+	if n.publisher, err = newPublisher(n); err != nil {
+		return err
+	}
+	client := opt.Client
+	if client == nil {
+		client = as4Client(n.Config)
+	}
+	n.sender = &as4.Sender{Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
+	n.receiver = &as4.Receiver{
+		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
+		Trust: n.trust, Clock: n.Clock, Host: n.Host(), Refused: n.refused,
+		Limits: ebms.Limits{Parts: n.Config.AS4.Limits.Parts, RootBytes: int(n.Config.AS4.Limits.Header)},
+	}
+	for _, d := range opt.Domains {
+		if !n.Config.Has(d.Name()) {
+			continue
+		}
+		if err := d.Setup(ctx, n); err != nil {
+			return fmt.Errorf("domain %s: %w", d.Name(), err)
+		}
+		n.domains = append(n.domains, d)
+	}
+	return nil
+}
+
+func (n *Node) signer(*as4.PMode) *pki.Identity { return n.keys.sign }
+
+// Host is the right side of the node's message ids.
+func (n *Node) Host() string { return hostOf(n.Config) }
+
+// Identity is the node's signing identity.
+func (n *Node) Identity() *pki.Identity { return n.keys.sign }
+
+func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, err error) {
+	n.metrics.refused.Inc()
+	attrs := []slog.Attr{slog.String("peer", peer), slog.Any("err", err)}
+	if um != nil {
+		attrs = append(attrs, slog.String("msgid", um.MessageID))
+	}
+	n.Log.LogAttrs(ctx, slog.LevelWarn, "message refused", attrs...)
+}
+
+// Handle registers what a domain does with incoming messages of its P-Modes, and with submissions.
+func (n *Node) Handle(domain string, h Handler, s Submitter) {
+	n.handlers[domain], n.submitters[domain] = h, s
+}
+
+// handler finds who takes a message of this P-Mode.
+func (n *Node) handler(pm *as4.PMode) (string, Handler) {
+	if d := n.pmodes.Load().domain[pm.ID]; n.handlers[d] != nil {
+		return d, n.handlers[d]
+	}
+	return "", n.inbox
+}
+
+func (n *Node) handlerOf(m *store.Message) Handler {
+	if h := n.handlers[m.Domain]; h != nil {
+		return h
+	}
+	return n.inbox
+}
+
+// Start listens, then works. It returns once every address is open.
+func (n *Node) Start(ctx context.Context) error {
+	if _, err := n.Store.Collect(ctx); err != nil {
+		return err
+	}
+	ctx, n.stop = context.WithCancel(ctx)
+	if err := n.listen(); err != nil {
+		return errors.Join(err, n.Stop(ctx))
+	}
+	if n.registry != nil {
+		if err := n.registry.serve(ctx); err != nil {
+			return errors.Join(err, n.Stop(ctx))
+		}
+	}
+	out := n.Config.Outbound
+	n.work.Go(func() {
+		(&worker{n: n, direction: store.Out, hands: out.Workers, perPeer: out.PerPeer, do: n.send}).run(ctx)
+	})
+	n.work.Go(func() {
+		(&worker{n: n, direction: store.In, hands: 4, perPeer: -1, do: n.deliver}).run(ctx)
+	})
+	if n.Config.Folders.Outbox != "" {
+		n.work.Go(func() { n.watchOutbox(ctx) })
+	}
+	n.Log.Info("node started", slog.String("node", n.Config.Node.Name), slog.String("as4", n.Addr("as4")), slog.String("api", n.Addr("api")))
+	return nil
+}
+
+// Stop stops listening, lets what is under way finish within ten seconds, and closes the store.
+func (n *Node) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	var errs []error
+	for _, l := range n.servers {
+		if err := l.server.Shutdown(ctx); err != nil {
+			errs = append(errs, l.server.Close())
+		}
+	}
+	if n.stop != nil {
+		n.stop()
+	}
+	n.work.Wait()
+	return errors.Join(append(errs, n.Store.Close())...)
+}
+
+// listener is one open address.
+type listener struct {
+	name   string
+	addr   net.Addr
+	server *http.Server
+}
+
+// Addr is the address on which "as4", "api", "smp" or "metrics" listens, empty when it does not.
+func (n *Node) Addr(name string) string {
+	for _, l := range n.servers {
+		if l.name == name {
+			return l.addr.String()
+		}
+	}
+	return ""
+}
+
+func (n *Node) listen() error {
+	c := n.Config
+	public := http.NewServeMux()
+	public.Handle(c.AS4.Path, n.guard(n.receiver))
+	private := http.NewServeMux()
+	api{n}.routes(private)
+	n.probes(private)
+	if err := n.open("as4", string(c.AS4.Listen), public, c.TLS); err != nil {
+		return err
+	}
+	if err := n.open("api", string(c.API.Listen), private, nil); err != nil {
+		return err
+	}
+	if n.publisher != nil {
+		if err := n.open("smp", string(c.SMP.Listen), n.publisher.server, nil); err != nil {
+			return err
+		}
+	}
+	if c.Metrics.Listen != "" {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) { n.metrics.write(w) })
+		return n.open("metrics", string(c.Metrics.Listen), mux, nil)
+	}
+	return nil
+}
+
+func (n *Node) open(name, addr string, h http.Handler, t *config.TLS) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("node: %s: %w", name, err)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.Log.Handler(), slog.LevelDebug)}
+	n.servers = append(n.servers, &listener{name: name, addr: l.Addr(), server: s})
+	if t != nil {
+		if s.TLSConfig, err = tlsConfig(t); err != nil {
+			l.Close()
+			return err
+		}
+		l = tls.NewListener(l, s.TLSConfig)
+	}
+	n.work.Go(func() {
+		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			n.Log.Error("listener ended", slog.String("name", name), slog.Any("err", err))
+		}
+	})
+	return nil
+}
+
+// guard bounds what one request and all of them together may cost.
+func (n *Node) guard(next http.Handler) http.Handler {
+	slots := make(chan struct{}, n.Config.AS4.Limits.Connections)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		default:
+			w.Header().Set("Retry-After", "30")
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		ctl := http.NewResponseController(w)
+		now := time.Now()
+		r.Body = &stallReader{ReadCloser: http.MaxBytesReader(w, r.Body, int64(n.Config.AS4.Limits.Message)), ctl: ctl, end: now.Add(n.Config.AS4.Limits.Timeout.D())}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// stallTime is how long a peer may send nothing [edelivery AS4: no total limit while octets flow, but for the one that
+// the configuration sets].
+const stallTime = 30 * time.Second
+
+// stallReader gives up a peer that trickles: each read has its own deadline.
+type stallReader struct {
+	io.ReadCloser
+	ctl  *http.ResponseController
+	end  time.Time
+	next time.Time // the deadline is renewed once half of it is used
+}
+
+func (s *stallReader) Read(b []byte) (int, error) {
+	if now := time.Now(); now.After(s.next) {
+		deadline := now.Add(stallTime)
+		if deadline.After(s.end) {
+			deadline = s.end
+		}
+		if err := s.ctl.SetReadDeadline(deadline); err != nil {
+			return 0, err
+		}
+		s.next = now.Add(stallTime / 2)
+	}
+	return s.ReadCloser.Read(b)
+}
+
+// probes are for load balancers and Prometheus: no token, no detail.
+func (n *Node) probes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := n.Store.Counts(r.Context()); err != nil {
+			http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	if n.Config.Metrics.Listen == "" {
+		mux.HandleFunc("GET /metrics", api{n}.wrap(func(w http.ResponseWriter, _ *http.Request) error {
+			n.metrics.write(w)
+			return nil
+		}))
+	}
+}
+
+// putTokens brings the store's API tokens in line with the configuration.
+func (n *Node) putTokens(ctx context.Context) error {
+	var tokens []store.Token
+	for _, t := range n.Config.API.Tokens {
+		secret, err := t.Secret.Read()
+		if err != nil {
+			return fmt.Errorf("api token %q: %w", t.Name, err)
+		}
+		tokens = append(tokens, store.Token{ID: "config:" + t.Name, Hash: sha256.Sum256([]byte(secret)), Name: t.Name, Scopes: t.Scopes, Created: n.Clock()})
+	}
+	return n.Store.Write(ctx, func(tx store.Tx) error {
+		for _, t := range tokens {
+			if err := tx.PutToken(t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func randomID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+func readFile(p config.Path) ([]byte, error) { return os.ReadFile(string(p)) }

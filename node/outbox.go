@@ -1,0 +1,256 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/viadukt-eu/viadukt/node/store"
+)
+
+// The outbox is a folder. A file in it is a document for a domain; a folder in it is one message whose files are its
+// payloads, in the order of their names, with an optional message.yaml (the fields of a submission) beside them.
+//
+// What has not changed between two looks is complete. Taken things are moved to sent/, refused ones to failed/ with
+// the reason in NAME.error.txt. A crash between storing and moving sends nothing twice: the message id is made of the
+// content, so that the second attempt is a duplicate.
+const (
+	sentFolder   = "sent"
+	failedFolder = "failed"
+	messageFile  = "message.yaml"
+)
+
+func (n *Node) watchOutbox(ctx context.Context) {
+	dir := string(n.Config.Folders.Outbox)
+	for _, d := range []string{dir, filepath.Join(dir, sentFolder), filepath.Join(dir, failedFolder)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			n.Log.Error("outbox not usable", slog.Any("err", err))
+			return
+		}
+	}
+	seen := map[string]string{}
+	t := time.NewTicker(n.Config.Folders.Poll.D())
+	defer t.Stop()
+	for {
+		n.lookAtOutbox(ctx, dir, seen)
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// lookAtOutbox takes what is as it was at the last look.
+func (n *Node) lookAtOutbox(ctx context.Context, dir string, seen map[string]string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		n.Log.Warn("outbox not read", slog.Any("err", err))
+		return
+	}
+	still := map[string]bool{}
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") || name == sentFolder || name == failedFolder {
+			continue
+		}
+		still[name] = true
+		print, err := fingerprint(filepath.Join(dir, name))
+		if err != nil || seen[name] != print {
+			seen[name] = print
+			continue
+		}
+		n.take(ctx, dir, name, print)
+		delete(seen, name)
+	}
+	for name := range seen {
+		if !still[name] {
+			delete(seen, name)
+		}
+	}
+}
+
+// fingerprint is names, sizes and times of a file or folder: links and folders within folders are refused.
+func fingerprint(path string) (string, error) {
+	var b strings.Builder
+	err := filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s|%d|%d\n", p, info.Size(), info.ModTime().UnixNano())
+		return nil
+	})
+	return b.String(), err
+}
+
+func (n *Node) take(ctx context.Context, dir, name, print string) {
+	path := filepath.Join(dir, name)
+	m, err := n.submitPath(ctx, path)
+	var dup *store.DuplicateError
+	switch {
+	case err == nil:
+		n.Log.Info("outbox entry sent", slog.String("file", name), slog.String("msgid", m.MessageID))
+	case errors.As(err, &dup):
+		err = nil // stored before the process died
+	case temporary(err) || errors.Is(err, store.ErrDiskFull) || ctx.Err() != nil:
+		n.Log.Warn("outbox entry waits", slog.String("file", name), slog.Any("err", err))
+		return
+	}
+	target := filepath.Join(dir, sentFolder, name)
+	if err != nil {
+		target = filepath.Join(dir, failedFolder, name)
+		n.Log.Warn("outbox entry refused", slog.String("file", name), slog.Any("err", err))
+		p := problem(err)
+		text := fmt.Sprintf("%s\n%s\n", cmp.Or(p.Code, "error"), err.Error())
+		if p.Remedy != "" {
+			text += p.Remedy + "\n"
+		}
+		if err := os.WriteFile(target+".error.txt", []byte(text), 0o644); err != nil {
+			n.Log.Error("outbox reason not written", slog.Any("err", err))
+		}
+	}
+	if _, err := os.Stat(target); err == nil {
+		target += "." + n.Clock().UTC().Format("20060102T150405.000")
+	}
+	if err := os.Rename(path, target); err != nil {
+		n.Log.Error("outbox entry not moved", slog.String("file", name), slog.Any("err", err))
+	}
+}
+
+// submitPath hands over one file or one folder.
+func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Submission{}
+	var files []string
+	if info.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			switch {
+			case e.Name() == messageFile:
+				b, err := os.ReadFile(filepath.Join(path, messageFile))
+				if err != nil {
+					return nil, err
+				}
+				if err := yaml.Unmarshal(b, (*submissionYAML)(s)); err != nil {
+					return nil, fmt.Errorf("%s: %w", messageFile, err)
+				}
+			case !e.Type().IsRegular():
+				return nil, fmt.Errorf("%s is no file", e.Name())
+			case !strings.HasPrefix(e.Name(), "."):
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	} else if info.Mode().IsRegular() {
+		files = []string{path}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s holds no file to send", filepath.Base(path))
+	}
+	if s.PMode == "" && s.Domain == "" && info.IsDir() && len(n.pmodes.Load().out.All()) == 1 {
+		s.PMode = n.pmodes.Load().out.All()[0].ID
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s|%d\n", filepath.Base(path), info.ModTime().UnixNano())
+	for _, f := range files {
+		if err := hashFile(sum, f); err != nil {
+			return nil, err
+		}
+	}
+	if s.MessageID == "" {
+		s.MessageID = hex.EncodeToString(sum.Sum(nil)[:16]) + "@" + n.Host()
+	}
+	var open *os.File
+	defer func() {
+		if open != nil {
+			open.Close()
+		}
+	}()
+	s.Next = func() (*SubmissionPart, error) {
+		if open != nil {
+			open.Close()
+			open = nil
+		}
+		if len(files) == 0 {
+			return nil, io.EOF
+		}
+		f := files[0]
+		files = files[1:]
+		var err error
+		if open, err = os.Open(f); err != nil {
+			return nil, err
+		}
+		return &SubmissionPart{Name: filepath.Base(f), MimeType: cmp.Or(mimeOf(f), "application/octet-stream"), Body: open}, nil
+	}
+	return n.Accept(ctx, s)
+}
+
+// submissionYAML gives the fields of a submission the names they have in JSON.
+type submissionYAML Submission
+
+// UnmarshalYAML refuses unknown keys.
+func (s *submissionYAML) UnmarshalYAML(n *yaml.Node) error {
+	var f struct {
+		Domain, PMode, Sender, Receiver, Country, Service, Action string
+		ServiceType                                               string            `yaml:"serviceType"`
+		ConversationID                                            string            `yaml:"conversationId"`
+		RefToMessageID                                            string            `yaml:"refToMessageId"`
+		MessageID                                                 string            `yaml:"messageId"`
+		Properties                                                map[string]string `yaml:"properties"`
+	}
+	known := "domain pmode sender receiver country service action serviceType conversationId refToMessageId messageId properties"
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if !strings.Contains(" "+known+" ", " "+n.Content[i].Value+" ") {
+			return fmt.Errorf("line %d: unknown key %q; there are %s", n.Content[i].Line, n.Content[i].Value, known)
+		}
+	}
+	if err := n.Decode(&f); err != nil {
+		return err
+	}
+	*s = submissionYAML{Domain: f.Domain, PMode: f.PMode, Sender: f.Sender, Receiver: f.Receiver, Country: f.Country, Service: f.Service,
+		Action: f.Action, ServiceType: f.ServiceType, ConversationID: f.ConversationID, RefToMessageID: f.RefToMessageID, MessageID: f.MessageID, Properties: f.Properties}
+	return nil
+}
+
+func hashFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fmt.Fprintf(w, "%s\n", filepath.Base(path))
+	_, err = io.Copy(w, f)
+	return err
+}
+
+func mimeOf(path string) string {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".xml":
+		return "application/xml"
+	case ".pdf":
+		return "application/pdf"
+	default:
+		return mime.TypeByExtension(ext)
+	}
+}

@@ -1,0 +1,162 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// publisher is the node's own metadata publisher: documents are signed when they are stored.
+type publisher struct {
+	n      *Node
+	pub    *smp.Publisher
+	server *smp.Server
+}
+
+// newPublisher returns nil where the configuration has no smp section.
+func newPublisher(n *Node) (*publisher, error) {
+	c := n.Config.SMP
+	if c.Listen == "" {
+		return nil, nil
+	}
+	var generations []smp.Generation
+	for _, name := range c.Generations {
+		generations = append(generations, generationNames[name])
+	}
+	reg := registry{n.Store}
+	p := &publisher{
+		n:      n,
+		pub:    &smp.Publisher{Registry: reg, Identity: n.keys.smp, PublicURL: strings.TrimSuffix(string(c.URL), "/"), Generations: generations, Now: n.Clock},
+		server: &smp.Server{Registry: reg, Generations: generations, Failed: func(r *http.Request, err error) { n.Log.Error("metadata not served", "path", r.URL.Path, "err", err) }},
+	}
+	if n.registry != nil {
+		p.pub.Register, p.pub.Unregister = n.registry.register, n.registry.unregister
+	}
+	return p, nil
+}
+
+var generationNames = map[string]smp.Generation{"busdox-1.0": smp.Busdox10, "oasis-1.0": smp.OASIS10, "oasis-2.0": smp.OASIS20}
+
+// registry keeps the publisher's documents in the node's store.
+type registry struct{ s store.Store }
+
+func entryKey(k smp.Key) store.EntryKey {
+	return store.EntryKey{Participant: k.Participant, DocType: k.DocumentType, Generation: k.Generation.String()}
+}
+
+// Get implements [smp.Registry].
+func (r registry) Get(ctx context.Context, k smp.Key) (smp.Record, error) {
+	e, err := r.s.Entry(ctx, entryKey(k))
+	if errors.Is(err, store.ErrNotFound) {
+		return smp.Record{}, smp.ErrNotFound
+	}
+	if err != nil {
+		return smp.Record{}, err
+	}
+	return smp.Record{Key: k, Octets: e.Octets, ETag: e.ETag, Updated: e.Updated}, nil
+}
+
+// Participants implements [smp.Registry].
+func (r registry) Participants(ctx context.Context, g smp.Generation, after string, limit int) ([]string, error) {
+	return r.s.Participants(ctx, after, limit)
+}
+
+// Update implements [smp.Registry].
+func (r registry) Update(ctx context.Context, put []smp.Record, drop []smp.Key) error {
+	return r.s.Write(ctx, func(tx store.Tx) error {
+		for _, p := range put {
+			if err := tx.PutEntry(store.Entry{EntryKey: entryKey(p.Key), Octets: p.Octets, ETag: p.ETag, Updated: p.Updated}); err != nil {
+				return err
+			}
+		}
+		for _, k := range drop {
+			if err := tx.DeleteEntry(entryKey(k)); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// ErrNoPublisher says that the configuration has no smp section.
+var ErrNoPublisher = &RefusedError{Code: "NO_PUBLISHER", Text: "this node runs no metadata publisher", Remedy: "set smp.listen and smp.url in the configuration"}
+
+// Register makes a participant of this node known for a document type and process, received under a profile.
+func (n *Node) Register(ctx context.Context, p ids.Participant, d ids.DocumentType, process ids.Process, profile *as4.Profile) error {
+	if n.publisher == nil {
+		return ErrNoPublisher
+	}
+	if _, err := n.publisher.pub.PutGroup(ctx, &smp.ServiceGroup{Participant: p}, true); err != nil {
+		return err
+	}
+	e := smp.Endpoint{
+		TransportProfile: profile.TransportProfile, URL: string(n.Config.AS4.URL), Certificate: n.keys.sign.Certificate,
+		Description: "access point of " + n.Config.Node.Name, Contact: string(n.Config.AS4.URL),
+	}
+	if enc := n.keys.decrypt[0]; enc != n.keys.sign {
+		e.SigningCertificate, e.EncryptionCertificate, e.Certificate = n.keys.sign.Certificate, enc.Certificate, nil
+	}
+	md := &smp.ServiceMetadata{Participant: p, DocumentType: d, Processes: []smp.Process{{Process: process, Endpoints: []smp.Endpoint{e}}}}
+	return n.publisher.pub.PutMetadata(ctx, p, d, md, true)
+}
+
+// Unregister removes one document type of a participant, or with a zero one the participant.
+func (n *Node) Unregister(ctx context.Context, p ids.Participant, d ids.DocumentType) error {
+	if n.publisher == nil {
+		return ErrNoPublisher
+	}
+	var err error
+	if d.IsZero() {
+		err = n.publisher.pub.DeleteGroup(ctx, p, true)
+	} else {
+		err = n.publisher.pub.DeleteMetadata(ctx, p, d)
+	}
+	if errors.Is(err, smp.ErrNotFound) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// Serves says whether a participant is registered here for a document type and process. A node without publisher
+// serves everybody: who is served is then decided elsewhere.
+func (n *Node) Serves(ctx context.Context, p ids.Participant, d ids.DocumentType, process ids.Process) (bool, error) {
+	if n.publisher == nil {
+		return true, nil
+	}
+	sg, err := n.publisher.pub.Group(ctx, p)
+	if errors.Is(err, smp.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	offered := make([]ids.DocumentType, 0, len(sg.References))
+	for _, r := range sg.References {
+		offered = append(offered, r.DocumentType)
+	}
+	for _, o := range offered {
+		if !o.Equal(d) {
+			continue
+		}
+		md, err := n.publisher.pub.Metadata(ctx, p, o)
+		if err != nil {
+			return false, err
+		}
+		for _, have := range md.Processes {
+			if have.Process.IsZero() || have.Process.Equal(process) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// Trust is the node's view of who may be trusted, for domains.
+func (n *Node) Trust() *pki.Verifier { return n.trust }

@@ -1,0 +1,198 @@
+// Package setup makes a node that can be started at once: a commented configuration, keys, and a place in a test
+// network that several nodes on one machine share. The keys are for tests: a real network issues its own.
+package setup
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Params say what node to make.
+type Params struct {
+	Dir     string // of the node; made, must not hold a configuration yet
+	Network string // folder of the test network, made by the first node; default: "network" beside Dir
+	Name    string // default: the base name of Dir
+	Country string
+	Profile string
+	Host    string // default 127.0.0.1
+	Inbox   bool   // write what arrives into Dir/inbox, watch Dir/outbox
+	// Ports of gateway, API, publisher and registry; zero takes free ones.
+	Ports [4]int
+	Now   time.Time
+	// Certificate changes the node's access point certificate, for tests.
+	Certificate func(*pki.Template)
+}
+
+// Result tells what was made.
+type Result struct {
+	ConfigFile string
+	Token      string // of the API
+	Party      string // common name of the access point's certificate
+	First      bool   // it made the network and serves its zone
+}
+
+// ErrExists says that the folder holds a node already.
+var ErrExists = errors.New("setup: there is a configuration already")
+
+// Create makes the node's folder.
+func Create(p Params) (*Result, error) {
+	if p.Network == "" {
+		p.Network = filepath.Join(filepath.Dir(filepath.Clean(p.Dir)), "network")
+	}
+	if p.Name == "" {
+		p.Name = filepath.Base(filepath.Clean(p.Dir))
+	}
+	if p.Host == "" {
+		p.Host = "127.0.0.1"
+	}
+	if as4.Profiles[p.Profile] == nil {
+		return nil, fmt.Errorf("setup: unknown profile %q; there are %s", p.Profile, strings.Join(as4.ProfileNames(), ", "))
+	}
+	file := filepath.Join(p.Dir, "viadukt.yaml")
+	if _, err := os.Stat(file); err == nil {
+		return nil, fmt.Errorf("%w: %s", ErrExists, file)
+	}
+	for i := range p.Ports {
+		if p.Ports[i] == 0 {
+			port, err := freePort(p.Host)
+			if err != nil {
+				return nil, err
+			}
+			p.Ports[i] = port
+		}
+	}
+	net, first, err := openNetwork(p.Network, p.Host, p.Ports[3], p.Now)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{p.Dir, filepath.Join(p.Dir, "keys"), filepath.Join(p.Dir, "trust")} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	r := &Result{ConfigFile: file, First: first}
+	values, err := p.keys(net, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.write(file, values, net, first, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func freePort(host string) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// keys issues the node's certificates and writes keys, anchors and the API token.
+func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
+	sign, encrypt := keyAlgorithms(p.Profile)
+	serial, err := n.next()
+	if err != nil {
+		return nil, err
+	}
+	r.Party = fmt.Sprintf("POP%06d", serial)
+	t := pki.Template{CommonName: r.Party, Organization: p.Name, Country: p.Country, Algorithm: sign, NotBefore: p.Now.Add(-time.Hour), NotAfter: p.Now.AddDate(2, 0, 0)}
+	if p.Certificate != nil {
+		p.Certificate(&t)
+	}
+	values := map[string]string{"as4.signing.key": "keys/as4.pem"}
+	if err := n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4.pem")); err != nil {
+		return nil, err
+	}
+	if encrypt != sign {
+		t.Algorithm = encrypt
+		if err := n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4-encryption.pem")); err != nil {
+			return nil, err
+		}
+		values["as4.encryption.key"] = "keys/as4-encryption.pem"
+		values["smp.generations"] = "[oasis-2.0]" // the older ones carry one certificate only
+	}
+	publisher := pki.Template{CommonName: fmt.Sprintf("SMP%06d", serial), Organization: p.Name, Country: p.Country, Algorithm: pki.RSA2048, NotBefore: p.Now.Add(-time.Hour), NotAfter: p.Now.AddDate(2, 0, 0)}
+	if err := n.issue(n.smp, publisher, filepath.Join(p.Dir, "keys", "smp.pem")); err != nil {
+		return nil, err
+	}
+	values["smp.signing.key"] = "keys/smp.pem"
+	for name, a := range map[string]*pki.Authority{"access-points.pem": n.ap, "publishers.pem": n.smp} {
+		if err := os.WriteFile(filepath.Join(p.Dir, "trust", name), certificatePEM(a.Certificate), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	var secret [24]byte
+	rand.Read(secret[:])
+	r.Token = base64.RawURLEncoding.EncodeToString(secret[:])
+	return values, os.WriteFile(filepath.Join(p.Dir, "keys", "api.token"), []byte(r.Token+"\n"), 0o600)
+}
+
+func keyAlgorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {
+	switch profile {
+	case "eu-edelivery2":
+		return pki.Ed25519, pki.X25519
+	case "eu-edelivery2-ec":
+		return pki.P256, pki.P256
+	}
+	return pki.RSA2048, pki.RSA2048
+}
+
+func (p *Params) write(file string, values map[string]string, n *network, first bool, r *Result) error {
+	addr := func(i int) string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Ports[i])) }
+	quote := strconv.Quote
+	zoneFile, err := filepath.Rel(p.Dir, n.path(zoneFile))
+	if err != nil {
+		return err
+	}
+	for k, v := range map[string]string{
+		"node.name": p.Name, "node.country": quote(p.Country), "node.host": p.Name + ".example",
+		"api.listen": quote(addr(1)), "api.tokens": "[{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}]",
+		"as4.listen": quote(addr(0)), "as4.url": quote("http://" + addr(0) + "/as4"), "as4.profile": p.Profile, "as4.party.id": r.Party,
+		"as4.trust":  "[{file: trust/access-points.pem, purposes: [access-point]}, {file: trust/publishers.pem, purposes: [smp]}]",
+		"smp.listen": quote(addr(2)), "smp.url": quote("http://" + addr(2)),
+		"discovery.zone": n.Zone, "discovery.servers": "[" + quote(n.DNS) + "]", "discovery.dnssec": quote("off"), "discovery.allowHTTP": "true", "discovery.allowPrivateAddresses": "true",
+		"registry.file": quote(filepath.ToSlash(zoneFile)),
+		"domains":       "\n  procurement: {profile: " + p.Profile + inbox(p.Inbox) + "}",
+	} {
+		values[k] = v
+	}
+	if t := as4.Profiles[p.Profile].PartyType; t != "" {
+		values["as4.party.type"] = quote(t)
+	} else {
+		values["as4.party.type"] = quote("urn:oasis:names:tc:ebcore:partyid-type:unregistered")
+	}
+	if first {
+		values["registry.listen"] = quote(n.DNS)
+	}
+	if p.Inbox {
+		values["folders.outbox"], values["folders.inbox"] = "outbox", "inbox"
+	}
+	var b bytes.Buffer
+	if err := config.Template(&b, values); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+func inbox(on bool) string {
+	if on {
+		return ", inbox: inbox"
+	}
+	return ""
+}
