@@ -163,6 +163,17 @@ var (
 // characters appends b to the text: line ends normalised and, outside of CDATA sections, references resolved.
 func (c *content) characters(b []byte, raw bool) error {
 	for i := 0; i < len(b); i++ {
+		n := i
+		for n < len(b) && !odd[b[n]] {
+			n++
+		}
+		if n > i {
+			c.text = append(c.text, b[i:n]...)
+			c.lastCR, c.ends, c.high = false, 0, 0
+			if i = n; i == len(b) {
+				break
+			}
+		}
 		x := b[i]
 		switch {
 		case x == '\n' && c.lastCR:
@@ -204,6 +215,14 @@ func (c *content) characters(b []byte, raw bool) error {
 	}
 	return nil
 }
+
+// odd are the octets that need a second look.
+var odd = func() (t [256]bool) {
+	for i := range t {
+		t[i] = i < 0x20 && i != '\t' || i >= 0x80 || i == '&' || i == '>' || i == ']'
+	}
+	return t
+}()
 
 // reference resolves the reference at the beginning of b and returns its length, 0 if it is none.
 func reference(b []byte) (rune, int) {
@@ -249,16 +268,8 @@ func (c *content) flush(last bool) error {
 		c.out = c.text
 		return nil
 	}
-	n := 0
-	for _, x := range c.text {
-		if x == ' ' || x == '\n' || x == '\t' || x == '\r' {
-			continue
-		}
-		c.text[n] = x
-		n++
-	}
-	c.text = c.text[:n]
-	n &^= 3
+	c.text = removeSpace(c.text)
+	n := len(c.text) &^ 3
 	if last {
 		n = len(c.text)
 	}
@@ -282,3 +293,17 @@ func (c *content) flush(last bool) error {
 }
 
 var strictBase64 = base64.StdEncoding.Strict()
+
+func removeSpace(b []byte) []byte {
+	if bytes.IndexByte(b, '\n') < 0 && bytes.IndexByte(b, ' ') < 0 && bytes.IndexByte(b, '\t') < 0 && bytes.IndexByte(b, '\r') < 0 {
+		return b
+	}
+	n := 0
+	for _, x := range b {
+		if !isSpace(x) {
+			b[n] = x
+			n++
+		}
+	}
+	return b[:n]
+}

@@ -92,6 +92,10 @@ func (e *element) skip(n int) {
 func (e *element) next() error {
 	s := e.s
 	if e.ended {
+		if s.mark < s.pos { // the end of a tag that was given declarations
+			e.emit(s.pos)
+			return nil
+		}
 		if e.tail {
 			if err := s.checkTail(e.around, e.closing); err != nil {
 				return err
@@ -262,17 +266,22 @@ func escapeAttribute(s string) string {
 
 // enter appends the declarations that a start tag needs.
 func (s *scope) enter(dst, tag []byte, depth int) []byte {
+	if len(s.inner) == len(s.outer) { // all are covered
+		return dst
+	}
+	name := tagName(tag[:len(tag)-1])
+	if bytes.IndexByte(tag[len(name):], '=') < 0 {
+		return s.need(dst, prefixOf(name), depth)
+	}
 	for name, _ := range attributes(tag) {
 		if p, ok := bytes.CutPrefix(name, []byte("xmlns")); ok && (len(p) == 0 || p[0] == ':') {
 			if len(p) > 0 {
 				p = p[1:]
 			}
-			if i := s.find(p); i >= 0 {
-				s.inner = append(s.inner, shadow{depth, i})
-			}
+			s.cover(p, depth)
 		}
 	}
-	dst = s.need(dst, prefixOf(tagName(tag[:len(tag)-1])), depth)
+	dst = s.need(dst, prefixOf(name), depth)
 	for name, value := range attributes(tag) {
 		p := prefixOf(name)
 		if string(p) == "xmlns" {
@@ -281,25 +290,35 @@ func (s *scope) enter(dst, tag []byte, depth int) []byte {
 		if len(p) > 0 {
 			dst = s.need(dst, p, depth)
 		}
-		if p := prefixOf(bytes.TrimLeft(value, " \t\r\n")); len(p) > 0 {
+		if p := prefixOf(trimLeft(value)); len(p) > 0 {
 			dst = s.need(dst, p, depth)
 		}
 	}
 	return dst
 }
 
+// need appends the outer declaration of a prefix, if there is one that is not covered.
 func (s *scope) need(dst, prefix []byte, depth int) []byte {
+	if i := s.cover(prefix, depth); i >= 0 {
+		return append(dst, s.outer[i].text...)
+	}
+	return dst
+}
+
+// cover notes that a prefix has a declaration inside from this depth on, and returns the outer one that was in
+// force before, or -1.
+func (s *scope) cover(prefix []byte, depth int) int {
 	i := s.find(prefix)
 	if i < 0 {
-		return dst
+		return -1
 	}
 	for _, in := range s.inner {
 		if in.i == i {
-			return dst
+			return -1
 		}
 	}
 	s.inner = append(s.inner, shadow{depth, i})
-	return append(dst, s.outer[i].text...)
+	return i
 }
 
 func (s *scope) find(prefix []byte) int {
@@ -332,13 +351,13 @@ func attributes(tag []byte) func(yield func(name, value []byte) bool) {
 	return func(yield func(name, value []byte) bool) {
 		b := tag[1+len(tagName(tag[:len(tag)-1])):]
 		for {
-			b = bytes.TrimLeft(b, " \t\r\n")
+			b = trimLeft(b)
 			eq := bytes.IndexByte(b, '=')
 			if eq < 0 {
 				return
 			}
-			name := bytes.TrimRight(b[:eq], " \t\r\n")
-			b = bytes.TrimLeft(b[eq+1:], " \t\r\n")
+			name := trimRight(b[:eq])
+			b = trimLeft(b[eq+1:])
 			if len(b) == 0 {
 				return
 			}

@@ -16,12 +16,18 @@ type scanner struct {
 	mark int // what lies before was handed out
 	pos  int // what lies before was scanned
 	err  error
+	read int // octets from src
 	lim  Limits
 
 	state state
 	names []byte // of open elements, one after the other
 	open  []int  // where each begins in names
 }
+
+const (
+	smallWindow = 8 << 10
+	window      = 64 << 10
+)
 
 // state is what pos is in.
 type state uint8
@@ -71,8 +77,11 @@ func (s *scanner) refill() error {
 	if len(s.buf)-s.pos > s.lim.Tag {
 		return errTagSize
 	}
-	if cap(s.buf)-len(s.buf) < max(512, cap(s.buf)/2) {
-		s.buf = slices.Grow(s.buf, max(4<<10, min(cap(s.buf)*7, chunk*2)))
+	switch {
+	case cap(s.buf) == 0:
+		s.buf = make([]byte, 0, smallWindow)
+	case cap(s.buf) < window && s.read > smallWindow: // it is no small message
+		s.buf = append(make([]byte, 0, max(window, len(s.buf)+smallWindow)), s.buf...)
 	}
 	// A token that is not yet whole is scanned again: reading at least as much as is there keeps that linear.
 	want := max(1, len(s.buf)-s.pos)
@@ -83,6 +92,7 @@ func (s *scanner) refill() error {
 		n, err := s.src.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf = s.buf[:len(s.buf)+n]
 		got += n
+		s.read += n
 		switch {
 		case err != nil:
 			s.err = err
@@ -180,7 +190,7 @@ func (s *scanner) stepEnd(b []byte) (token, int, error) {
 		return needMore, s.pos, nil
 	}
 	from := s.pos
-	name := bytes.TrimRight(b[2:i], " \t\r\n")
+	name := trimRight(b[2:i])
 	last := len(s.open) - 1
 	if last < 0 || !bytes.Equal(s.names[s.open[last]:], name) {
 		return 0, from, errNesting
@@ -238,4 +248,20 @@ func tagName(tag []byte) []byte {
 		}
 	}
 	return tag[1:]
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func trimLeft(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	return b
+}
+
+func trimRight(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
 }
