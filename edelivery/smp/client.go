@@ -64,8 +64,11 @@ func (e *ResponseError) Error() string {
 
 func (e *ResponseError) Unwrap() error { return e.Err }
 
-// Temporary tells whether asking again later can help: the network, or a status 5xx or 429.
-func (e *ResponseError) Temporary() bool { return errors.Is(e.Err, ErrUnavailable) }
+// Temporary tells whether asking again later can help: the network, a status 5xx or 429, or nobody who knows whether the
+// signer is revoked.
+func (e *ResponseError) Temporary() bool {
+	return errors.Is(e.Err, ErrUnavailable) || errors.Is(e.Err, pki.ErrRevocationUnknown)
+}
 
 func (c *Client) init() {
 	c.once.Do(func() {
@@ -197,6 +200,9 @@ func (c *Client) get(ctx context.Context, at string) ([]byte, error) {
 	}
 	if err := c.Policy.CheckURL(u); err != nil {
 		return nil, err
+	}
+	if u.RawQuery != "" || u.ForceQuery { // a base with one would move the question into it
+		return nil, fmt.Errorf("%w: %q: query", ErrURL, at)
 	}
 	c.init()
 	select {

@@ -134,6 +134,8 @@ func TestAddressesOfOthersAreRefused(t *testing.T) {
 		{"user information", "http://a:b@smp.example.com", ErrURL},
 		{"file", "file:///etc/passwd", ErrURL},
 		{"gopher", "gopher://smp.example.com", ErrURL},
+		{"a query", "http://smp.example.com/?x=", ErrURL},
+		{"an empty query", "http://smp.example.com/?", ErrURL},
 		{"nothing", "", ErrURL},
 		{"control character", "http://smp.example.com/\x00", ErrURL},
 	} {
@@ -241,6 +243,25 @@ func TestEndpointCertificatesAreJudged(t *testing.T) {
 		if !errors.Is(err, c.want) || !errors.Is(err, ErrCertificate) || a.Steps[len(a.Steps)-1].Name != "certificate" {
 			t.Errorf("%s: got %v", c.name, err)
 		}
+	}
+}
+
+// silent is a revocation source that cannot be reached.
+type silent struct{}
+
+func (silent) Status(context.Context, *pki.Certificate, *pki.Certificate, time.Time) (pki.RevocationStatus, error) {
+	return pki.RevocationStatus{}, errors.New("no route to host")
+}
+
+func TestUnknownRevocationIsTemporary(t *testing.T) {
+	t.Parallel()
+	w := theWorld()
+	c := w.client()
+	c.Trust.Revocation, c.Trust.RequireRevocation = silent{}, true
+	_, err := c.Lookup(t.Context(), ask(serve(t, answering(must(Sign(w.metadata(), Busdox10, w.smp, nil))))))
+	var r interface{ Temporary() bool }
+	if !errors.Is(err, pki.ErrRevocationUnknown) || !errors.As(err, &r) || !r.Temporary() {
+		t.Errorf("got %v", err)
 	}
 }
 

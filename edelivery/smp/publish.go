@@ -176,7 +176,7 @@ func (p *Publisher) Metadata(ctx context.Context, who ids.Participant, d ids.Doc
 func (p *Publisher) Resign(ctx context.Context) error {
 	after := ""
 	for {
-		list, err := p.Registry.Participants(ctx, p.Generations[0], after, 100)
+		list, err := p.Registry.Participants(ctx, after, 100)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -198,7 +198,7 @@ func (p *Publisher) resign(ctx context.Context, name string) error {
 	}
 	sg, err := p.group(ctx, p.Generations[0], who)
 	if errors.Is(err, ErrNotFound) {
-		return nil // removed meanwhile
+		return nil // removed meanwhile, or of another generation
 	}
 	if err != nil {
 		return err

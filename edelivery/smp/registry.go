@@ -1,7 +1,6 @@
 package smp
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,8 +31,8 @@ type Record struct {
 type Registry interface {
 	// Get returns one document, or ErrNotFound (errors.Is).
 	Get(ctx context.Context, k Key) (Record, error)
-	// Participants returns up to limit participants of one generation greater than after, in order.
-	Participants(ctx context.Context, g Generation, after string, limit int) ([]string, error)
+	// Participants returns up to limit participants greater than after, in order, each once.
+	Participants(ctx context.Context, after string, limit int) ([]string, error)
 	// Update stores put and removes drop, all or nothing. Dropping what is not there is no error.
 	Update(ctx context.Context, put []Record, drop []Key) error
 }
@@ -77,16 +76,17 @@ func (m *Memory) Get(_ context.Context, k Key) (Record, error) {
 }
 
 // Participants implements [Registry].
-func (m *Memory) Participants(_ context.Context, g Generation, after string, limit int) ([]string, error) {
+func (m *Memory) Participants(_ context.Context, after string, limit int) ([]string, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var list []string
 	for k := range m.records {
-		if k.Generation == g && k.DocumentType == "" && cmp.Compare(k.Participant, after) > 0 {
+		if k.DocumentType == "" && k.Participant > after {
 			list = append(list, k.Participant)
 		}
 	}
 	slices.Sort(list)
+	list = slices.Compact(list)
 	return list[:min(limit, len(list))], nil
 }
 

@@ -2,6 +2,8 @@ package smp
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"os"
 	"os/exec"
@@ -232,6 +234,32 @@ func TestTwoSignatures(t *testing.T) {
 		if _, err := verify(t, many, w.question()); !errors.Is(err, ErrSignatureCount) {
 			t.Errorf("%s, five: got %v", g, err)
 		}
+	}
+}
+
+// TestCommentsChangeNothing: canonical form leaves comments out, so anybody can add them; no value may be cut by one.
+func TestCommentsChangeNothing(t *testing.T) {
+	t.Parallel()
+	w := theWorld()
+	for _, g := range generations {
+		src := must(Sign(w.metadata(), g, w.smp, nil))
+		src = bytes.Replace(src, []byte("https://ap.example.com/as4"), []byte("https://ap.example.co<!-- x -->m/as4"), 1)
+		src = bytes.Replace(src, []byte(brook.Value), []byte("9999:Bro<!-- x -->ok"), 1)
+		s, err := verify(t, src, w.question())
+		if err != nil || s.Metadata.Processes[0].Endpoints[0].URL != "https://ap.example.com/as4" || s.Metadata.Participant != brook {
+			t.Errorf("%s: %v", g, err)
+		}
+	}
+}
+
+func TestWeakKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	w := theWorld()
+	weak := must(w.smpCA.Issue(pki.Template{Subject: "CN=POP000001,O=One,C=XX", Key: must(rsa.GenerateKey(rand.Reader, 1024)), NotBefore: noon.AddDate(0, 0, -1)}))
+	q := w.question()
+	q.OldMaterial = true
+	if _, err := verify(t, sha1Signed(t, must(write(w.metadata(), Busdox10, true)), weak), q); !errors.Is(err, ErrSignature) || !errors.Is(err, xmldsig.ErrKey) {
+		t.Errorf("got %v", err)
 	}
 }
 
