@@ -304,3 +304,39 @@ func byID(d *dom.Document, id string) (found dom.Node) {
 	}
 	return found
 }
+
+// TestPropertiesOverTheCorpora compares subtree, node-set and re-parsed output for every file, its root and one
+// element from its middle.
+func TestPropertiesOverTheCorpora(t *testing.T) {
+	t.Parallel()
+	top := filepath.Dir(corpus.Dir(t, "esignature"))
+	files := 0
+	err := filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || strings.ToLower(filepath.Ext(path)) != ".xml" {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		if err != nil || len(src) > 200_000 {
+			return err
+		}
+		d, err := dom.Parse(src, dom.Limits{})
+		if err != nil {
+			return nil // package dom lists these
+		}
+		files++
+		middle := d.At(d.Len() / 2)
+		for middle.Kind() != dom.ElementNode && middle.Kind() != dom.DocumentNode {
+			middle = middle.Parent()
+		}
+		apex := [...]dom.Node{d.Node(), d.Root(), middle}[files%3]
+		a := [...]string{Inclusive10, Inclusive11Comments, Exclusive10, Exclusive10Comments}[files%4]
+		checkProperties(t, d, Method{Algorithm: a, InclusivePrefixes: []string{"xs", "#default", "cbc"}}, apex)
+		if apex != middle {
+			checkProperties(t, d, Method{Algorithm: Exclusive10}, apex, middle)
+		}
+		return nil
+	})
+	if err != nil || files < 1000 {
+		t.Fatalf("%d files: %v", files, err)
+	}
+}
