@@ -55,8 +55,11 @@ func normalUser(u *UserMessage) *UserMessage {
 	x.Timestamp = x.Timestamp.Truncate(1e6)
 	x.Parts = append([]PartInfo(nil), u.Parts...)
 	for i := range x.Parts {
-		if x.Parts[i].Description == "" {
-			x.Parts[i].Lang = ""
+		switch p := &x.Parts[i]; {
+		case p.Description == "":
+			p.Lang = ""
+		case p.Lang == "":
+			p.Lang = "en" // the schema requires one, so it is written
 		}
 	}
 	return &x

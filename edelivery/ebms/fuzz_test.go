@@ -178,7 +178,7 @@ func FuzzContentType(f *testing.F) {
 				t.Fatalf("%q does not survive quoting: %v", m.Param("boundary"), err)
 			}
 		}
-		if stdErr != nil || strings.Contains(s, "*") { // RFC 2231 is not for us
+		if stdErr != nil || strings.ContainsAny(s, `*\\`) { // RFC 2231 is not for us; it keeps most backslashes, against RFC 822
 			return
 		}
 		if typ != m.Type {

@@ -440,6 +440,7 @@ func TestParseContentType(t *testing.T) {
 		{`multipart/related; boundary==-/+=; type=application/soap+xml`, `multipart/related boundary==-/+= type=application/soap+xml`},
 		{`multipart/related; boundary="open; type=x/y`, `multipart/related boundary=open type=x/y`},
 		{`multipart/related; boundary="a\"b\\c"`, `multipart/related boundary=a"b\c`},
+		{`multipart/related; boundary="\a"`, `multipart/related boundary=a`},
 		{`multipart/related; boundary = "a" ; ; x; BOUNDARY="a"`, `multipart/related boundary=a`},
 		{`multipart/related; boundary="a"junk; start=<r@x>`, `multipart/related boundary=a start=<r@x>`},
 		{"multipart/related;\tboundary=\t'q'", `multipart/related boundary='q'`},

@@ -117,6 +117,7 @@ var headerCases = []struct {
 	{"no href is the Body", ` href="cid:p1@c2.example"`, ``, "ok", "ok"},
 	{"two parts in the Body contradict each other", `<eb:PartInfo href="cid:p1@c2.example">`, `<eb:PartInfo/><eb:PartInfo href="#b">`, "EBMS:0003", "EBMS:0003"},
 	{"Schema has a location", ` location="http://example.org/o.xsd"`, ``, "EBMS:0009", "EBMS:0009"},
+	{"Description may lack its language", ` xml:lang="fr"`, ``, "ok", "ok"},
 	{"Schemas in place of Schema is a deviation", `<eb:Schema location="http://example.org/o.xsd" version="2"></eb:Schema>`, `<eb:Schemas/>`, "EBMS:0009", "ok"},
 	{"PartProperties without Property is a deviation", `<eb:Property name="MimeType">application/xml</eb:Property>
         <eb:Property name="CompressionType">application/gzip</eb:Property>`, ``, "EBMS:0009", "ok"},
