@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -92,6 +93,34 @@ func TestTransportFaults(t *testing.T) {
 	closed.Close()
 	if _, err := w.client().Lookup(t.Context(), ask(closed.URL)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("nobody listens: got %v", err)
+	}
+}
+
+// TestTheCallersHTTPClient is used, but neither its cookies nor its ways with redirects.
+func TestTheCallersHTTPClient(t *testing.T) {
+	t.Parallel()
+	w := theWorld()
+	body := must(Sign(w.metadata(), Busdox10, w.smp, nil))
+	base := serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Cookie") != "":
+			rw.WriteHeader(http.StatusTeapot)
+		case strings.HasPrefix(r.URL.Path, "/old"):
+			http.Redirect(rw, r, strings.TrimPrefix(r.URL.EscapedPath(), "/old"), http.StatusMovedPermanently)
+		default:
+			http.SetCookie(rw, &http.Cookie{Name: "a", Value: "b", Path: "/"})
+			_, _ = rw.Write(body)
+		}
+	}))
+	c := w.client()
+	c.HTTP, c.TTL = &http.Client{Jar: must(cookiejar.New(nil))}, -1
+	for range 2 {
+		if _, err := c.Lookup(t.Context(), ask(base)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Lookup(t.Context(), ask(base+"/old")); !errors.Is(err, ErrHTTPRedirect) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -235,7 +264,8 @@ func TestEndpointCertificatesAreJudged(t *testing.T) {
 	}{
 		{"none", nil, ErrCertificate},
 		{"of an SMP", w.smp.Certificate, pki.ErrWrongPurpose},
-		{"expired", w.expired.Certificate, ErrCertificate},
+		{"expired", w.expired.Certificate, pki.ErrExpired},
+		{"that only signs", must(w.apCA.Issue(pki.Template{Subject: "CN=X", Algorithm: pki.RSA2048, KeyUsage: pki.UseDigitalSignature, NotBefore: noon.AddDate(0, 0, -1)})).Certificate, pki.ErrKeyUsage},
 	} {
 		md := w.metadata()
 		md.Processes[0].Endpoints[0].Certificate = c.cert
@@ -428,9 +458,11 @@ func TestAnswersAreCached(t *testing.T) {
 	later2 := later.Add(6 * time.Minute)
 	now.Store(&later2)
 	want(3, "after the time to live")
+	c.Flush(brook)
+	c.TTL = 100 * 365 * 24 * time.Hour
+	want(4, "flushed again")
 	end := w.smp.Certificate.NotAfter.Add(time.Minute)
 	now.Store(&end)
-	c.TTL = 100 * 365 * 24 * time.Hour
 	if _, err := c.Lookup(t.Context(), ask(base)); !errors.Is(err, pki.ErrExpired) {
 		t.Errorf("signer expired meanwhile: got %v", err)
 	}
@@ -441,7 +473,7 @@ func TestAnswersAreCached(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := asked.Load(); got != 6 {
+	if got := asked.Load(); got != 7 {
 		t.Errorf("without cache: asked %d times in all", got)
 	}
 }

@@ -2,6 +2,7 @@ package smp
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -212,6 +214,25 @@ func TestWriting(t *testing.T) {
 	e := got.Processes[0].Endpoints[0]
 	if !e.Signing().Equal(w.smp.Certificate) || !e.Encryption().Equal(w.ap.Certificate) {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestTwoCertificatesForOneUse: the newer one counts, wherever it stands.
+func TestTwoCertificatesForOneUse(t *testing.T) {
+	t.Parallel()
+	w := theWorld()
+	old, young := w.expired.Certificate, w.smp.Certificate
+	md := w.metadata()
+	md.Processes[0].Endpoints[0].Certificate = nil
+	src := string(must(WriteServiceMetadata(md, OASIS20)))
+	one := func(c *pki.Certificate) string {
+		return "<sma:Certificate><smb:ContentBinaryObject>" + base64.StdEncoding.EncodeToString(c.Raw) + "</smb:ContentBinaryObject></sma:Certificate>"
+	}
+	for _, both := range []string{one(old) + one(young), one(young) + one(old)} {
+		got, err := ParseServiceMetadata([]byte(strings.Replace(src, "</sma:Endpoint>", both+"</sma:Endpoint>", 1)))
+		if err != nil || !got.Processes[0].Endpoints[0].Encryption().Equal(young) {
+			t.Errorf("%v", err)
+		}
 	}
 }
 
