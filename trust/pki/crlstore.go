@@ -68,7 +68,7 @@ func (s *CRLStore) Status(_ context.Context, cert, issuer *Certificate, at time.
 			continue
 		}
 		if at.Before(l.ThisUpdate) && !inForce(l, cert, at) || !l.NextUpdate.IsZero() && at.After(l.NextUpdate.Add(s.Grace)) {
-			stale = fmt.Errorf("CRL of %q is for %s to %s", l.Issuer, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339))
+			stale = fmt.Errorf("%w: CRL of %q is for %s to %s", errStale, l.Issuer, l.ThisUpdate.Format(time.RFC3339), l.NextUpdate.Format(time.RFC3339))
 			continue
 		}
 		return l.status(cert, at), nil

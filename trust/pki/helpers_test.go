@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/ocsp"
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 // resignWith signs a certificate's content again under another ECDSA algorithm. hash 0: the algorithm's own.
@@ -40,6 +42,36 @@ func resignWith(tb testing.TB, a *Authority, c *Certificate, o OID, hash crypto.
 	out, err := ParseCertificate(w.BytesOrPanic())
 	if err != nil {
 		tb.Fatal(err)
+	}
+	return out
+}
+
+func ocspSeed(tb testing.TB, a *Authority) []byte {
+	tb.Helper()
+	x, err := a.Certificate.X509()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	der, err := ocsp.CreateResponse(x, x, ocsp.Response{Status: ocsp.Revoked, SerialNumber: x.SerialNumber, ThisUpdate: testNow, NextUpdate: testNow.AddDate(0, 0, 1), RevokedAt: testNow, Certificate: x}, a.Key.(crypto.Signer))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return der
+}
+
+func pkcs12Seeds(tb testing.TB) (out [][]byte) {
+	tb.Helper()
+	root := mustAuthority(tb, "CN=Root", P256)
+	x, err := root.Certificate.X509()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, enc := range []*pkcs12.Encoder{pkcs12.LegacyRC2.WithIterations(1), pkcs12.LegacyDES.WithIterations(1), pkcs12.Modern2023.WithIterations(1), pkcs12.Modern2026.WithIterations(1)} {
+		b, err := enc.Encode(root.Key.(ecKey).PrivateKey, x, nil, "secret")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		out = append(out, b)
 	}
 	return out
 }

@@ -333,7 +333,18 @@ func digest(hash crypto.Hash, b []byte) []byte {
 	return h.Sum(nil)
 }
 
-// Status verifies the response and answers about one certificate, as a [RevocationSource] does.
+// defaultOCSPAge is how long an answer without nextUpdate is taken for current.
+const defaultOCSPAge = 24 * time.Hour
+
+func (s *SingleResponse) until() time.Time {
+	if s.NextUpdate.IsZero() {
+		return s.ThisUpdate.Add(defaultOCSPAge)
+	}
+	return s.NextUpdate
+}
+
+// Status verifies the response and answers about one certificate, as a [RevocationSource] does. An answer
+// without nextUpdate counts for a day.
 func (r *OCSPResponse) Status(_ context.Context, cert, issuer *Certificate, at time.Time) (RevocationStatus, error) {
 	s, ok := r.Find(cert, issuer)
 	if !ok {
@@ -342,10 +353,11 @@ func (r *OCSPResponse) Status(_ context.Context, cert, issuer *Certificate, at t
 	if _, err := r.Verify(issuer, r.ProducedAt); err != nil {
 		return RevocationStatus{}, err
 	}
-	if !s.NextUpdate.IsZero() && at.After(s.NextUpdate) {
-		return RevocationStatus{}, fmt.Errorf("OCSP answer about %q was for the time until %s", cert.Subject, s.NextUpdate.Format(time.RFC3339))
+	until := s.until()
+	if at.After(until) {
+		return RevocationStatus{}, fmt.Errorf("%w: OCSP answer about %q was for the time until %s", errStale, cert.Subject, until.Format(time.RFC3339))
 	}
-	st := RevocationStatus{State: s.State, ThisUpdate: s.ThisUpdate, NextUpdate: s.NextUpdate}
+	st := RevocationStatus{State: s.State, ThisUpdate: s.ThisUpdate, NextUpdate: until}
 	if s.State == RevocationRevoked {
 		if s.RevokedAt.After(at) {
 			st.State = RevocationGood
@@ -354,48 +366,4 @@ func (r *OCSPResponse) Status(_ context.Context, cert, issuer *Certificate, at t
 		}
 	}
 	return st, nil
-}
-
-// MarshalOCSPRequest asks about one certificate; hash is SHA-1 for responders that know no other. A nonce
-// (1 to 32 octets [RFC 8954 2.1]) may be nil.
-func MarshalOCSPRequest(cert, issuer *Certificate, hash crypto.Hash, nonce []byte) ([]byte, error) {
-	var o OID
-	for id, h := range hashes {
-		if h == hash {
-			o = id
-		}
-	}
-	if o == "" || !hash.Available() {
-		return nil, fmt.Errorf("%w: OCSP with %s", ErrUnsupported, hash)
-	}
-	var b cryptobyte.Builder
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // OCSPRequest
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // TBSRequest
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // requestList
-				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // Request
-					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) { // CertID
-						b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-							addOID(b, o)
-							b.AddASN1NULL()
-						})
-						b.AddASN1OctetString(digest(hash, issuer.RawSubject))
-						b.AddASN1OctetString(digest(hash, issuer.keyBits()))
-						b.AddASN1BigInt(cert.SerialNumber)
-					})
-				})
-			})
-			if nonce == nil {
-				return
-			}
-			b.AddASN1(asn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-				b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						addOID(b, oidOCSPNonce)
-						b.AddASN1(asn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
-					})
-				})
-			})
-		})
-	})
-	return b.Bytes()
 }

@@ -84,12 +84,15 @@ func checkMAC(s cryptobyte.String, password string, content []byte) error {
 	n := 1
 	var o OID
 	if !s.ReadASN1(&seq, asn1.SEQUENCE) || !seq.ReadASN1(&info, asn1.SEQUENCE) || !info.ReadASN1(&alg, asn1.SEQUENCE) ||
-		!readOID(&alg, &o) || !info.ReadASN1(&want, asn1.OCTET_STRING) || !seq.ReadASN1(&salt, asn1.OCTET_STRING) ||
-		!seq.Empty() && !seq.ReadASN1Integer(&n) || n < 1 || n > maxPBEIterations || len(salt) > maxPBESalt {
+		!readOID(&alg, &o) || !info.ReadASN1(&want, asn1.OCTET_STRING) {
 		return malformed("PKCS #12: MAC")
 	}
-	if o == oidPBMAC1 {
+	if o == oidPBMAC1 { // salt and count of MacData mean nothing then
 		return checkPBMAC1(alg, password, content, want)
+	}
+	if !seq.ReadASN1(&salt, asn1.OCTET_STRING) || !seq.Empty() && !seq.ReadASN1Integer(&n) ||
+		n < 1 || n > maxPBEIterations || len(salt) > maxPBESalt {
+		return malformed("PKCS #12: MAC salt or count")
 	}
 	hash := hashes[o]
 	if !hash.Available() {

@@ -2,6 +2,7 @@ package pki
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -83,6 +84,8 @@ func (e *UnknownRevocationError) Error() string {
 func (e *UnknownRevocationError) Temporary() bool      { return true }
 func (e *UnknownRevocationError) Unwrap() error        { return e.Err }
 func (e *UnknownRevocationError) Is(target error) bool { return target == ErrRevocationUnknown }
+
+var errStale = errors.New("pki: revocation data out of date")
 
 // revocationExempt are certificates whose issuer promises that there is nothing to ask.
 func (c *Certificate) revocationExempt() bool {
