@@ -340,6 +340,7 @@ func TestJoinReferences(t *testing.T) {
 		{"a/b", "./", "a/"},
 		{"a/b", "..c/..", "a/"},
 		{"a//b/", "c", "a/b/c"},
+		{"", "./a:b", "./a:b"},
 	} {
 		if got := joinReferences(c.base, c.ref); got != c.want {
 			t.Errorf("%q and %q give %q, want %q", c.base, c.ref, got, c.want)

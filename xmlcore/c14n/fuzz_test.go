@@ -37,6 +37,7 @@ func FuzzWrite(f *testing.F) {
 func FuzzJoinReferences(f *testing.F) {
 	f.Add("http://x/a/b?q#f", "../c")
 	f.Add("../..", "..")
+	f.Add("./A:.", "#")
 	f.Fuzz(func(t *testing.T, base, ref string) {
 		joined := joinReferences(base, ref)
 		if again := joinReferences("", joined); again != joined {

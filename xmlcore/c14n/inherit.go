@@ -128,6 +128,9 @@ func joinReferences(base, ref string) string {
 			t.path = removeDots(merge(b, r.path))
 		}
 	}
+	if t.scheme == "" && !t.hasAuthority && absolute(t.path) {
+		t.path = "./" + t.path // a colon in the first segment would be taken for the end of a scheme [RFC 3986 4.2]
+	}
 	var s strings.Builder
 	if t.scheme != "" {
 		s.WriteString(t.scheme + ":")
