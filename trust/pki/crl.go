@@ -2,10 +2,11 @@ package pki
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"hash/maphash"
 	"math/big"
 	"slices"
-	"sort"
 	"sync"
 	"time"
 
@@ -31,7 +32,14 @@ type CRL struct {
 	revoked cryptobyte.String // content of revokedCertificates
 	count   int
 	once    sync.Once
-	sorted  []uint32 // offsets in revoked, by serial number
+	seed    maphash.Seed
+	index   []crlIndex // sorted by hash
+}
+
+// crlIndex is one entry: the hash of its serial number and its offset in revoked.
+type crlIndex struct {
+	hash   uint64
+	offset uint32
 }
 
 // CRLScope is the issuing distribution point extension.
@@ -210,17 +218,15 @@ func (c *CRL) scan() error {
 func (c *CRL) Len() int { return c.count }
 
 func (c *CRL) buildIndex() {
-	c.sorted = make([]uint32, 0, c.count)
-	list := c.revoked
-	for !list.Empty() {
-		c.sorted = append(c.sorted, uint32(len(c.revoked)-len(list)))
-		if !list.SkipASN1(asn1.SEQUENCE) {
-			break
-		}
+	c.seed = maphash.MakeSeed()
+	c.index = make([]crlIndex, 0, c.count)
+	for list := c.revoked; !list.Empty(); {
+		offset := uint32(len(c.revoked) - len(list))
+		var serial, rest cryptobyte.String
+		crlEntry(&list, &serial, &rest) // scan has seen that it can
+		c.index = append(c.index, crlIndex{maphash.Bytes(c.seed, trimSerial(serial)), offset})
 	}
-	sort.Slice(c.sorted, func(i, j int) bool {
-		return bytes.Compare(c.serialAt(c.sorted[i]), c.serialAt(c.sorted[j])) < 0
-	})
+	slices.SortFunc(c.index, func(a, b crlIndex) int { return cmp.Compare(a.hash, b.hash) })
 }
 
 func (c *CRL) serialAt(offset uint32) []byte {
@@ -251,10 +257,13 @@ func (c *CRL) Entries(serial *big.Int) []RevokedEntry {
 	in := cryptobyte.String(der)
 	var content cryptobyte.String
 	in.ReadASN1(&content, asn1.INTEGER)
-	i := sort.Search(len(c.sorted), func(i int) bool { return bytes.Compare(c.serialAt(c.sorted[i]), content) >= 0 })
+	hash := maphash.Bytes(c.seed, content)
+	i, _ := slices.BinarySearchFunc(c.index, hash, func(e crlIndex, h uint64) int { return cmp.Compare(e.hash, h) })
 	var out []RevokedEntry
-	for ; i < len(c.sorted) && bytes.Equal(c.serialAt(c.sorted[i]), content); i++ {
-		out = append(out, c.entryAt(c.sorted[i]))
+	for ; i < len(c.index) && c.index[i].hash == hash; i++ {
+		if bytes.Equal(c.serialAt(c.index[i].offset), content) {
+			out = append(out, c.entryAt(c.index[i].offset))
+		}
 	}
 	slices.SortStableFunc(out, func(x, y RevokedEntry) int {
 		if d := x.RevokedAt.Compare(y.RevokedAt); d != 0 {

@@ -282,7 +282,45 @@ func (a Attribute) equal(b Attribute) bool {
 	if !a.isText() || !b.isText() {
 		return a.Raw != nil && bytes.Equal(a.Raw, b.Raw)
 	}
+	if isASCII(a.Value) && isASCII(b.Value) {
+		return equalASCII(a.Value, b.Value)
+	}
 	return fold(a.Value) == fold(b.Value)
+}
+
+// equalASCII is fold(a) == fold(b) without building either.
+func equalASCII(a, b string) bool {
+	i, j := skipSpace(a, 0), skipSpace(b, 0)
+	for i < len(a) && j < len(b) {
+		if isSpace(a[i]) || isSpace(b[j]) {
+			if !isSpace(a[i]) || !isSpace(b[j]) {
+				break // one of them may still be white space at the end
+			}
+			i, j = skipSpace(a, i), skipSpace(b, j)
+			continue
+		}
+		if lower(a[i]) != lower(b[j]) {
+			return false
+		}
+		i, j = i+1, j+1
+	}
+	return skipSpace(a, i) == len(a) && skipSpace(b, j) == len(b)
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && isSpace(s[i]) {
+		i++
+	}
+	return i
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
 }
 
 // fold brings a text to the form in which it is compared (a small stringprep, [RFC 4518]).

@@ -140,3 +140,14 @@ func multi(n Name) bool {
 	}
 	return false
 }
+
+func TestASCIIComparisonIsTheGeneralOne(t *testing.T) {
+	t.Parallel()
+	letters := rapid.StringOfN(rapid.SampledFrom([]rune{'a', 'A', 'b', ' ', '\t', '\v', '1'}), 0, 6, -1)
+	rapid.Check(t, func(r *rapid.T) {
+		a, b := letters.Draw(r, "a"), letters.Draw(r, "b")
+		if equalASCII(a, b) != (fold(a) == fold(b)) {
+			r.Fatalf("%q and %q", a, b)
+		}
+	})
+}
