@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -43,6 +44,8 @@ type PModeSettings struct {
 	MaxAttempts     int             `yaml:"maxAttempts" doc:"Attempts for one message. Default: outbound.maxAttempts."`
 	FirstRetry      config.Duration `yaml:"firstRetry" doc:"Pause before the second attempt. Default: outbound.firstRetry."`
 	DuplicateIs0004 bool            `yaml:"duplicateIs0004" doc:"The partner answers a duplicate with EBMS:0004: in answer to a retry it then means that the message arrived."`
+	Tolerate        []string        `yaml:"tolerate" doc:"Deviations of the partner that are accepted besides the usual ones, by name: see docs/edelivery.md."`
+	Strict          []string        `yaml:"strict" doc:"Deviations that are refused although usually accepted."`
 	Domain          string          `yaml:"domain" doc:"Domain that handles the messages. Default: none, they wait in the inbox."`
 }
 
@@ -95,6 +98,14 @@ func (n *Node) loadPModes() (*pmodeSet, error) {
 				continue
 			}
 			pm := n.pmode(&p, partner, dir == "send")
+			pm.Quirks = ebms.DefaultQuirks()
+			for key, names := range map[string][]string{"tolerate": p.Tolerate, "strict": p.Strict} {
+				for _, name := range names {
+					if !pm.Quirks.Set(name, key == "tolerate") {
+						problems = append(problems, s.Problem(key, "no deviation is named %q; there are %s", name, strings.Join(ebms.QuirkNames(), ", ")))
+					}
+				}
+			}
 			if err := pm.Complete(); err != nil {
 				problems = append(problems, s.Problem("", "%v", err))
 				continue
@@ -171,7 +182,6 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm.ContentID, pm.MaxSize, pm.NoCompression, pm.TwoCorner, pm.NoReceiptProof = p.ContentID, int64(p.MaxSize), p.NoCompression, p.TwoCorner, p.PlainReceipt
 	pm.DuplicateIs0004 = p.DuplicateIs0004
 	pm.Retry = as4.Retry{Max: p.MaxAttempts, First: p.FirstRetry.D()}
-	pm.Quirks = ebms.DefaultQuirks()
 	us, them := as4.PartyRef{ID: n.partyID().Value, Type: n.partyID().Type, Role: p.OurRole}, as4.PartyRef{ID: partner.ID, Type: partner.Type, Role: p.PartnerRole}
 	if send {
 		pm.Initiator, pm.Responder, pm.URL = us, them, string(partner.URL)
@@ -201,7 +211,6 @@ func (n *Node) AddPMode(domain string, send, receive *as4.PMode) error {
 	old := n.pmodes.Load()
 	us := n.partyID()
 	send.Initiator.ID, receive.Responder.ID = us.Value, us.Value
-	send.Quirks, receive.Quirks = ebms.DefaultQuirks(), ebms.DefaultQuirks()
 	if us.Type != "" {
 		send.Initiator.Type, receive.Responder.Type = us.Type, us.Type
 	}

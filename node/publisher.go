@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -18,6 +20,7 @@ type publisher struct {
 	n      *Node
 	pub    *smp.Publisher
 	server *smp.Server
+	served sync.Map // what Serves found out, by question; emptied by every change
 }
 
 // newPublisher returns nil where the configuration has no smp section.
@@ -30,12 +33,10 @@ func newPublisher(n *Node) (*publisher, error) {
 	for _, name := range c.Generations {
 		generations = append(generations, generationNames[name])
 	}
-	reg := registry{n.Store}
-	p := &publisher{
-		n:      n,
-		pub:    &smp.Publisher{Registry: reg, Identity: n.keys.smp, PublicURL: strings.TrimSuffix(string(c.URL), "/"), Generations: generations, Now: n.Clock},
-		server: &smp.Server{Registry: reg, Generations: generations, Failed: func(r *http.Request, err error) { n.Log.Error("metadata not served", "path", r.URL.Path, "err", err) }},
-	}
+	p := &publisher{n: n}
+	reg := registry{n.Store, p.served.Clear}
+	p.pub = &smp.Publisher{Registry: reg, Identity: n.keys.smp, PublicURL: strings.TrimSuffix(string(c.URL), "/"), Generations: generations, Now: n.Clock}
+	p.server = &smp.Server{Registry: reg, Generations: generations, Failed: func(r *http.Request, err error) { n.Log.Error("metadata not served", "path", r.URL.Path, "err", err) }}
 	if n.registry != nil {
 		p.pub.Register, p.pub.Unregister = n.registry.register, n.registry.unregister
 	}
@@ -45,7 +46,10 @@ func newPublisher(n *Node) (*publisher, error) {
 var generationNames = map[string]smp.Generation{"busdox-1.0": smp.Busdox10, "oasis-1.0": smp.OASIS10, "oasis-2.0": smp.OASIS20}
 
 // registry keeps the publisher's documents in the node's store.
-type registry struct{ s store.Store }
+type registry struct {
+	s       store.Store
+	changed func()
+}
 
 func entryKey(k smp.Key) store.EntryKey {
 	return store.EntryKey{Participant: k.Participant, DocType: k.DocumentType, Generation: k.Generation.String()}
@@ -64,12 +68,13 @@ func (r registry) Get(ctx context.Context, k smp.Key) (smp.Record, error) {
 }
 
 // Participants implements [smp.Registry].
-func (r registry) Participants(ctx context.Context, g smp.Generation, after string, limit int) ([]string, error) {
+func (r registry) Participants(ctx context.Context, after string, limit int) ([]string, error) {
 	return r.s.Participants(ctx, after, limit)
 }
 
 // Update implements [smp.Registry].
 func (r registry) Update(ctx context.Context, put []smp.Record, drop []smp.Key) error {
+	defer r.changed()
 	return r.s.Write(ctx, func(tx store.Tx) error {
 		for _, p := range put {
 			if err := tx.PutEntry(store.Entry{EntryKey: entryKey(p.Key), Octets: p.Octets, ETag: p.ETag, Updated: p.Updated}); err != nil {
@@ -130,7 +135,25 @@ func (n *Node) Serves(ctx context.Context, p ids.Participant, d ids.DocumentType
 	if n.publisher == nil {
 		return true, nil
 	}
-	sg, err := n.publisher.pub.Group(ctx, p)
+	type question struct {
+		p  ids.Participant
+		d  ids.DocumentType
+		pr ids.Process
+	}
+	q := question{p.Normalized(), d, process}
+	if _, ok := n.publisher.served.Load(q); ok {
+		return true, nil
+	}
+	found, err := n.publisher.offers(ctx, p, d, process)
+	if found {
+		n.publisher.served.Store(q, true) // only what is registered: strangers cannot fill the memory
+	}
+	return found, err
+}
+
+// offers reads the published metadata. A document type with a wildcard serves what it matches.
+func (p *publisher) offers(ctx context.Context, who ids.Participant, d ids.DocumentType, process ids.Process) (bool, error) {
+	sg, err := p.pub.Group(ctx, who)
 	if errors.Is(err, smp.ErrNotFound) {
 		return false, nil
 	}
@@ -141,21 +164,17 @@ func (n *Node) Serves(ctx context.Context, p ids.Participant, d ids.DocumentType
 	for _, r := range sg.References {
 		offered = append(offered, r.DocumentType)
 	}
-	for _, o := range offered {
-		if !o.Equal(d) {
-			continue
-		}
-		md, err := n.publisher.pub.Metadata(ctx, p, o)
-		if err != nil {
-			return false, err
-		}
-		for _, have := range md.Processes {
-			if have.Process.IsZero() || have.Process.Equal(process) {
-				return true, nil
-			}
-		}
+	match, ok, err := ids.Match(offered, d)
+	if !ok || err != nil {
+		return false, err
 	}
-	return false, nil
+	md, err := p.pub.Metadata(ctx, who, match)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(md.Processes, func(have smp.Process) bool {
+		return have.Process.IsZero() || have.Process.Equal(process)
+	}), nil
 }
 
 // Trust is the node's view of who may be trusted, for domains.

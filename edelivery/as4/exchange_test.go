@@ -193,6 +193,10 @@ func (d *inflight) Check(_ context.Context, r *as4.Received) error {
 func (d *inflight) Commit(_ context.Context, r *as4.Received, _, receipt []byte) ([]byte, error) {
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
+	if first := d.m.messages[r.Message.MessageID+r.Sender]; first != nil {
+		d.m.doubles++
+		return first.receipt, nil
+	}
 	s := &stored{Received: r, receipt: receipt}
 	for _, p := range d.parts {
 		s.payloads = append(s.payloads, p.Bytes())

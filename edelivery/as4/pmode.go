@@ -43,10 +43,10 @@ type PMode struct {
 	MaxSize         int64
 	ContentID       string // of the first payload, where the partner's payload profile asks for one
 	Retry           Retry
-	TwoCorner       bool // originalSender and finalRecipient are not required
-	FaultOnError    bool // answer errors with HTTP 500 and a S12:Fault beside
-	Quirks          ebms.Quirks
-	DuplicateIs0004 bool // the partner answers a duplicate with EBMS:0004
+	TwoCorner       bool        // originalSender and finalRecipient are not required
+	FaultOnError    bool        // answer errors with HTTP 500 and a S12:Fault beside
+	Quirks          ebms.Quirks // zero: ebms.DefaultQuirks
+	DuplicateIs0004 bool        // the partner answers a duplicate with EBMS:0004
 
 	Profile *Profile
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
@@ -91,6 +91,9 @@ func (p *PMode) Complete() error {
 	}
 	pr := p.Profile
 	p.ProfileName = pr.Name
+	if p.Quirks == (ebms.Quirks{}) {
+		p.Quirks = ebms.DefaultQuirks()
+	}
 	if p.Agreement == "" {
 		p.Agreement, p.AgreementType = pr.Agreement.Value, pr.Agreement.Type
 	}

@@ -28,7 +28,8 @@ type Intake interface {
 type Delivery interface {
 	// Payload is where the octets of one part go, expanded. They are not yet to be trusted.
 	Payload(part *ebms.PartInfo) (io.Writer, error)
-	// Known returns the stored answer to a message that was accepted before [AS4 3.2], or nil.
+	// Known returns the stored answer to a message that was accepted before [AS4 3.2], or nil. It is asked when Check
+	// refused: a copy of what was accepted is answered as the first was, whatever has changed since.
 	Known(ctx context.Context, messageID, sender string) ([]byte, error)
 	// Check judges the content. An *ebms.Error is answered to the sender, anything else as EBMS:0004.
 	Check(ctx context.Context, r *Received) error
@@ -113,7 +114,7 @@ func (x *exchange) handle(req *http.Request) answer {
 	if !env.Messaging.Valid() {
 		return x.refuse(ebms.InvalidHeader.New("the message has no eb:Messaging header"))
 	}
-	m, err := ebms.ParseMessaging(env.Messaging, ebms.DefaultQuirks())
+	m, err := ebms.ParseMessaging(env.Messaging, ebms.AllQuirks())
 	if err != nil {
 		return x.refuse(err)
 	}
@@ -122,6 +123,9 @@ func (x *exchange) handle(req *http.Request) answer {
 	}
 	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
 		return x.refuse(err)
+	}
+	if beyond := m.Deviations.Beyond(x.pm.Quirks); len(beyond) > 0 {
+		return x.refuse(ebms.InvalidHeader.Newf("deviates from the standard in a way that is not agreed: %s", strings.Join(beyond, ", ")))
 	}
 	if err := CheckHeader(x.um, x.pm); err != nil {
 		return x.refuse(err)
@@ -167,11 +171,11 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 	}
 	rcv.Signer, rcv.Parts, rcv.References, rcv.Encrypted = opened.Signer, opened.Parts, opened.References, opened.Encrypted
 	rcv.Sender = senderKey(x.um, opened.Signer)
-	if known, err := d.Known(x.ctx, x.um.MessageID, rcv.Sender); known != nil || err != nil {
-		return known, err
-	}
 	if !rcv.Test {
 		if err := d.Check(x.ctx, rcv); err != nil {
+			if known, kerr := d.Known(x.ctx, x.um.MessageID, rcv.Sender); known != nil || kerr != nil {
+				return known, kerr
+			}
 			return nil, err
 		}
 	}

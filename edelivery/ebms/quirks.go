@@ -1,5 +1,7 @@
 package ebms
 
+import "reflect"
+
 // Quirks lists deviations from the standards, one field each. As a setting a field says that the deviation is
 // tolerated; as [Messaging.Deviations] that it was there. The zero value is the standards and nothing else.
 type Quirks struct {
@@ -53,4 +55,50 @@ func DefaultQuirks() Quirks {
 		ReceiptNoReferences:    true,
 		ReceiptPartIdentifiers: true,
 	}
+}
+
+// AllQuirks tolerates everything that a switch exists for. A receiver reads with it, since the P-Mode that says what is
+// tolerated is known only after reading, and then asks [Quirks.Beyond].
+func AllQuirks() Quirks {
+	var q Quirks
+	v := reflect.ValueOf(&q).Elem()
+	for i := range v.NumField() {
+		v.Field(i).SetBool(true)
+	}
+	return q
+}
+
+// Beyond names the deviations in q that allowed does not tolerate.
+func (q Quirks) Beyond(allowed Quirks) []string {
+	if q == (Quirks{}) {
+		return nil
+	}
+	var names []string
+	a, b := reflect.ValueOf(q), reflect.ValueOf(allowed)
+	for i := range a.NumField() {
+		if a.Field(i).Bool() && !b.Field(i).Bool() {
+			names = append(names, a.Type().Field(i).Name)
+		}
+	}
+	return names
+}
+
+// Set switches one deviation by its name; false when there is none of that name.
+func (q *Quirks) Set(name string, on bool) bool {
+	f := reflect.ValueOf(q).Elem().FieldByName(name)
+	if !f.IsValid() {
+		return false
+	}
+	f.SetBool(on)
+	return true
+}
+
+// QuirkNames lists the switches in their order.
+func QuirkNames() []string {
+	t := reflect.TypeFor[Quirks]()
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i] = t.Field(i).Name
+	}
+	return names
 }

@@ -2,7 +2,7 @@ package setup
 
 import (
 	"encoding/json"
-	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -30,16 +30,21 @@ const (
 
 func (n *network) path(name string) string { return filepath.Join(n.dir, name) }
 
+// readNetwork reads what the nodes of a network share; with os.ErrNotExist it is one without nodes.
+func readNetwork(dir string) (*network, error) {
+	n := &network{dir: dir}
+	b, err := os.ReadFile(n.path(networkFile))
+	if err != nil {
+		return n, err
+	}
+	return n, json.Unmarshal(b, n)
+}
+
 // openNetwork reads the network, or makes it.
 func openNetwork(dir, host string, port int, now time.Time) (n *network, first bool, err error) {
-	n = &network{dir: dir}
-	b, err := os.ReadFile(n.path(networkFile))
-	switch {
-	case os.IsNotExist(err):
+	if n, err = readNetwork(dir); errors.Is(err, os.ErrNotExist) {
 		first = true
 		err = n.make(host, port, now)
-	case err == nil:
-		err = json.Unmarshal(b, n)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("setup: network %s: %w", dir, err)
@@ -107,19 +112,15 @@ func (n *network) next() (int, error) {
 	return n.Serial, n.save()
 }
 
-// issue writes key and chain into one file.
-func (n *network) issue(a *pki.Authority, t pki.Template, path string) error {
+// issue writes key and chain into one file, and returns the certificate as PEM.
+func (n *network) issue(a *pki.Authority, t pki.Template, path string) ([]byte, error) {
 	id, err := a.Issue(t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b, err := id.MarshalPEM()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(path, b, 0o600)
-}
-
-func certificatePEM(c *pki.Certificate) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+	return pki.MarshalPEM(id.Certificate), os.WriteFile(path, b, 0o600)
 }

@@ -4,6 +4,7 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -29,19 +30,36 @@ type Params struct {
 	Profile string
 	Host    string // default 127.0.0.1
 	Inbox   bool   // write what arrives into Dir/inbox, watch Dir/outbox
-	// Ports of gateway, API, publisher and registry; zero takes free ones.
-	Ports [4]int
-	Now   time.Time
+	// Base is the first of four ports in a row: gateway, API, publisher, registry. Zero takes free ones, [Numbered]
+	// those of the node's number in its network.
+	Base int
+	Now  time.Time
 	// Certificate changes the node's access point certificate, for tests.
 	Certificate func(*pki.Template)
 }
 
+// Numbered asks for the ports from 8440 for the first node of a network, from 8450 for the second, and so on: the same
+// each time, and two nodes do not clash.
+const Numbered = -1
+
+const firstPort, portsEach = 8440, 10
+
 // Result tells what was made.
 type Result struct {
+	Dir        string
+	Name       string
 	ConfigFile string
+	Network    string // its folder
 	Token      string // of the API
-	Party      string // common name of the access point's certificate
+	Party      string // party identifier: common name of the access point's certificate
+	PartyType  string
+	URL        string // where messages arrive
+	API        string // where the back office calls
+	SMP        string // where metadata are served
+	DNS        string // where the zone of the network is served
 	First      bool   // it made the network and serves its zone
+
+	certificate, encryption []byte // PEM
 }
 
 // ErrExists says that the folder holds a node already.
@@ -65,16 +83,11 @@ func Create(p Params) (*Result, error) {
 	if _, err := os.Stat(file); err == nil {
 		return nil, fmt.Errorf("%w: %s", ErrExists, file)
 	}
-	for i := range p.Ports {
-		if p.Ports[i] == 0 {
-			port, err := freePort(p.Host)
-			if err != nil {
-				return nil, err
-			}
-			p.Ports[i] = port
-		}
+	ports, err := p.ports()
+	if err != nil {
+		return nil, err
 	}
-	net, first, err := openNetwork(p.Network, p.Host, p.Ports[3], p.Now)
+	net, first, err := openNetwork(p.Network, p.Host, ports[3], p.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +96,39 @@ func Create(p Params) (*Result, error) {
 			return nil, err
 		}
 	}
-	r := &Result{ConfigFile: file, First: first}
+	r := &Result{Dir: p.Dir, Name: p.Name, ConfigFile: file, Network: p.Network, DNS: net.DNS, First: first}
 	values, err := p.keys(net, r)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.write(file, values, net, first, r); err != nil {
+	if err := p.write(values, ports, net, r); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// ports finds the four ports of the node.
+func (p *Params) ports() (ports [4]int, err error) {
+	base := p.Base
+	if base == Numbered {
+		n, err := readNetwork(p.Network)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return ports, err
+		}
+		base = firstPort + portsEach*n.Serial
+	}
+	if base != 0 && (base < 1 || base > 65535-len(ports)) {
+		return ports, fmt.Errorf("setup: port %d: choose one from 1 to %d", base, 65535-len(ports))
+	}
+	for i := range ports {
+		ports[i] = base + i
+		if base == 0 {
+			if ports[i], err = freePort(p.Host); err != nil {
+				return ports, err
+			}
+		}
+	}
+	return ports, nil
 }
 
 func freePort(host string) (int, error) {
@@ -116,24 +153,24 @@ func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
 		p.Certificate(&t)
 	}
 	values := map[string]string{"as4.signing.key": "keys/as4.pem"}
-	if err := n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4.pem")); err != nil {
+	if r.certificate, err = n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4.pem")); err != nil {
 		return nil, err
 	}
 	if encrypt != sign {
 		t.Algorithm = encrypt
-		if err := n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4-encryption.pem")); err != nil {
+		if r.encryption, err = n.issue(n.ap, t, filepath.Join(p.Dir, "keys", "as4-encryption.pem")); err != nil {
 			return nil, err
 		}
 		values["as4.encryption.key"] = "keys/as4-encryption.pem"
 		values["smp.generations"] = "[oasis-2.0]" // the older ones carry one certificate only
 	}
 	publisher := pki.Template{CommonName: fmt.Sprintf("SMP%06d", serial), Organization: p.Name, Country: p.Country, Algorithm: pki.RSA2048, NotBefore: p.Now.Add(-time.Hour), NotAfter: p.Now.AddDate(2, 0, 0)}
-	if err := n.issue(n.smp, publisher, filepath.Join(p.Dir, "keys", "smp.pem")); err != nil {
+	if _, err := n.issue(n.smp, publisher, filepath.Join(p.Dir, "keys", "smp.pem")); err != nil {
 		return nil, err
 	}
 	values["smp.signing.key"] = "keys/smp.pem"
 	for name, a := range map[string]*pki.Authority{"access-points.pem": n.ap, "publishers.pem": n.smp} {
-		if err := os.WriteFile(filepath.Join(p.Dir, "trust", name), certificatePEM(a.Certificate), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(p.Dir, "trust", name), pki.MarshalPEM(a.Certificate), 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -153,8 +190,10 @@ func keyAlgorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {
 	return pki.RSA2048, pki.RSA2048
 }
 
-func (p *Params) write(file string, values map[string]string, n *network, first bool, r *Result) error {
-	addr := func(i int) string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Ports[i])) }
+func (p *Params) write(values map[string]string, ports [4]int, n *network, r *Result) error {
+	addr := func(i int) string { return net.JoinHostPort(p.Host, strconv.Itoa(ports[i])) }
+	r.URL, r.API, r.SMP = "http://"+addr(0)+"/as4", "http://"+addr(1), "http://"+addr(2)
+	r.PartyType = cmp.Or(as4.Profiles[p.Profile].PartyType, "urn:oasis:names:tc:ebcore:partyid-type:unregistered")
 	quote := strconv.Quote
 	zoneFile, err := filepath.Rel(p.Dir, n.path(zoneFile))
 	if err != nil {
@@ -163,21 +202,16 @@ func (p *Params) write(file string, values map[string]string, n *network, first 
 	for k, v := range map[string]string{
 		"node.name": p.Name, "node.country": quote(p.Country), "node.host": p.Name + ".example",
 		"api.listen": quote(addr(1)), "api.tokens": "[{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}]",
-		"as4.listen": quote(addr(0)), "as4.url": quote("http://" + addr(0) + "/as4"), "as4.profile": p.Profile, "as4.party.id": r.Party,
+		"as4.listen": quote(addr(0)), "as4.url": quote(r.URL), "as4.profile": p.Profile, "as4.party.id": r.Party, "as4.party.type": quote(r.PartyType),
 		"as4.trust":  "[{file: trust/access-points.pem, purposes: [access-point]}, {file: trust/publishers.pem, purposes: [smp]}]",
-		"smp.listen": quote(addr(2)), "smp.url": quote("http://" + addr(2)),
+		"smp.listen": quote(addr(2)), "smp.url": quote(r.SMP),
 		"discovery.zone": n.Zone, "discovery.servers": "[" + quote(n.DNS) + "]", "discovery.dnssec": quote("off"), "discovery.allowHTTP": "true", "discovery.allowPrivateAddresses": "true",
 		"registry.file": quote(filepath.ToSlash(zoneFile)),
 		"domains":       "\n  procurement: {profile: " + p.Profile + inbox(p.Inbox) + "}",
 	} {
 		values[k] = v
 	}
-	if t := as4.Profiles[p.Profile].PartyType; t != "" {
-		values["as4.party.type"] = quote(t)
-	} else {
-		values["as4.party.type"] = quote("urn:oasis:names:tc:ebcore:partyid-type:unregistered")
-	}
-	if first {
+	if r.First {
 		values["registry.listen"] = quote(n.DNS)
 	}
 	if p.Inbox {
@@ -187,7 +221,7 @@ func (p *Params) write(file string, values map[string]string, n *network, first 
 	if err := config.Template(&b, values); err != nil {
 		return err
 	}
-	return os.WriteFile(file, b.Bytes(), 0o644)
+	return os.WriteFile(r.ConfigFile, b.Bytes(), 0o644)
 }
 
 func inbox(on bool) string {
