@@ -55,8 +55,6 @@ func ParseKind(s string) (Kind, error) {
 
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-const hashLabel = 52 // characters of 32 octets in base32
-
 // Label is the labels that stand before the zone, without a dot at the end.
 func Label(k Kind, p ids.Participant) (string, error) {
 	b, err := appendLabel(make([]byte, 0, 64), k, p)

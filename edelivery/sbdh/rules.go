@@ -274,11 +274,11 @@ func (c *checker) standard() error {
 	case !c.isXML():
 		return nil
 	case c.i.XML() && c.h.Standard != c.i.Space:
-		return fmt.Errorf("Standard is %q, the payload's namespace %q [ENV]", c.h.Standard, c.i.Space)
+		return fmt.Errorf("element Standard is %q, the payload's namespace %q [ENV]", c.h.Standard, c.i.Space)
 	case c.doc != "" && !strings.HasPrefix(c.doc, c.h.Standard):
 		return fmt.Errorf("the document type does not begin with Standard %q [ENV]", c.h.Standard)
 	case c.h.Standard == "":
-		return errors.New("Standard is empty [ENV]")
+		return errors.New("element Standard is empty [ENV]")
 	}
 	return nil
 }
@@ -288,7 +288,7 @@ func (c *checker) typeVersion() error {
 	case !c.isXML():
 		return nil
 	case strings.Contains(c.h.TypeVersion, ":"):
-		return fmt.Errorf("TypeVersion %q has a colon [ENV]", c.h.TypeVersion)
+		return fmt.Errorf("element TypeVersion %q has a colon [ENV]", c.h.TypeVersion)
 	case c.doc != "" && !strings.HasSuffix(c.doc, ":"+c.h.TypeVersion):
 		return fmt.Errorf("the document type does not end with TypeVersion %q [ENV]", c.h.TypeVersion)
 	}
