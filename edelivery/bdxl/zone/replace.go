@@ -1,10 +1,15 @@
 package zone
 
-// Replace takes over the records of another zone, all at once: queries see the old ones or the new ones.
+// Replace takes over the records of another zone, all at once: queries see the old ones or the new ones. The
+// other zone is empty afterwards, so that the two never share what both may change.
 func (z *Zone) Replace(o *Zone) {
-	o.mu.RLock()
+	if z == o {
+		return
+	}
+	o.mu.Lock()
 	names := o.names
-	o.mu.RUnlock()
+	o.names = nil
+	o.mu.Unlock()
 	z.mu.Lock()
 	z.names = names
 	z.mu.Unlock()

@@ -20,7 +20,8 @@ var ErrRecord = errors.New("zone: record refused")
 // Zone is a set of records, of one zone or of several: each name with a SOA record begins one. Its methods may
 // be called at any time from any goroutine, also while it is served.
 type Zone struct {
-	// Refresh, when set, is called before each answer: to bring the records up to date. Set it before serving.
+	// Refresh, when set, is called before each answer that is served, from many goroutines at once: to bring the records
+	// up to date. Set it before serving.
 	Refresh func()
 
 	mu    sync.RWMutex

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -241,6 +242,34 @@ func TestConcurrentChanges(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	z, o := load(t), &Zone{}
+	must(t, o.AddText("example.net. 60 IN SOA ns. h. 1 1 1 1 60\np.example.net. 60 IN A 192.0.2.1"))
+	z.Replace(o)
+	z.Replace(z)
+	var refreshed atomic.Int32
+	z.Refresh = func() { refreshed.Add(1) }
+	ask := func(z *Zone, name string) string { return text(z.Answer(new(dns.Msg).SetQuestion(name, dns.TypeA))) }
+	if got := ask(z, "p.example.net."); !strings.HasPrefix(got, "NOERROR aa=true p.example.net. A") {
+		t.Errorf("the new records: %s", got)
+	}
+	if got := ask(z, "ns1.example.org."); !strings.HasPrefix(got, "REFUSED") {
+		t.Errorf("the old records: %s", got)
+	}
+	must(t, o.AddText("q.example.net. 60 IN A 192.0.2.1"))
+	if got := ask(z, "q.example.net."); !strings.HasPrefix(got, "NXDOMAIN") {
+		t.Errorf("a record of the other zone: %s", got)
+	}
+	addr, err := z.Serve(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := new(dns.Client).Exchange(new(dns.Msg).SetQuestion("p.example.net.", dns.TypeA), addr); err != nil || refreshed.Load() != 1 {
+		t.Errorf("refreshed %d times, %v", refreshed.Load(), err)
+	}
 }
 
 func must(t *testing.T, err error) {
