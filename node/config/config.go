@@ -312,7 +312,7 @@ func (c *Config) CheckDomains(known ...string) error {
 			found = found || k == name
 		}
 		if !found {
-			ps = append(ps, c.Problem("domains."+name, "no such domain%s", didYouMean(name, known)))
+			ps = append(ps, c.Problem("domains."+name, "no such domain%s", DidYouMean(name, known)))
 		}
 	}
 	return ps.err()

@@ -231,7 +231,7 @@ func (d *decoder) structure(n *yaml.Node, path string, v reflect.Value) {
 			for i, f := range known {
 				keys[i] = f.key
 			}
-			d.report(k, join(path, shown(k.Value)), "unknown key%s", didYouMean(k.Value, keys))
+			d.report(k, join(path, shown(k.Value)), "unknown key%s", DidYouMean(k.Value, keys))
 			return
 		}
 		seen[k.Value] = val
@@ -353,7 +353,7 @@ func (d *decoder) scalar(n *yaml.Node, path string, v reflect.Value, tag reflect
 	}
 	if enum := tag.Get("enum"); enum != "" {
 		if words := strings.Split(enum, ","); !slices.Contains(words, n.Value) {
-			d.report(n, path, "%q is not one of %s%s", shown(n.Value), strings.Join(words, ", "), didYouMean(n.Value, words))
+			d.report(n, path, "%q is not one of %s%s", shown(n.Value), strings.Join(words, ", "), DidYouMean(n.Value, words))
 			return
 		}
 	}

@@ -97,7 +97,8 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-func didYouMean(word string, candidates []string) string {
+// DidYouMean is " (did you mean X?)" with the candidate most like word, "" when none is near.
+func DidYouMean(word string, candidates []string) string {
 	if s := suggest(word, candidates); s != "" {
 		return fmt.Sprintf(" (did you mean %s?)", s)
 	}
