@@ -82,7 +82,7 @@ func (f *Found) add(name string, ok bool, took time.Duration, detail string) {
 }
 
 // Resolve completes a P-Mode without address for one message: Action is the document type, Service the process, the
-// receiver's certificate names the party [edelivery AS4 1.5.4].
+// receiver's certificate names the party [EU-AS4 1.5.4].
 func (d *Directory) Resolve(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage) (*as4.PMode, error) {
 	receiver, doc, process, err := question(um)
 	if err != nil {
@@ -124,7 +124,7 @@ func question(um *ebms.UserMessage) (p ids.Participant, doc ids.DocumentType, pr
 	return
 }
 
-// Flush forgets what is known of a receiver after an attempt failed: the next one asks again [Peppol SMP 2.1].
+// Flush forgets what is known of a receiver after an attempt failed: the next one asks again [PSMP 2.1].
 func (d *Directory) Flush(m *store.Message) {
 	if d == nil || d.DNS == nil {
 		return

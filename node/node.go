@@ -306,8 +306,8 @@ func (n *Node) guard(next http.Handler) http.Handler {
 	})
 }
 
-// stallTime is how long a peer may send nothing [edelivery AS4: no total limit while octets flow, but for the one that
-// the configuration sets].
+// stallTime is how long a peer may send nothing. While octets flow there is no total limit but the one that the
+// configuration sets.
 const stallTime = 30 * time.Second
 
 // stallReader gives up a peer that trickles: each read has its own deadline.

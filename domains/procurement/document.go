@@ -40,7 +40,7 @@ var kinds = map[string]struct{ from, to string }{
 }
 
 // Recognise finds out what a UBL document is and between whom it goes: the customization and the profile make the
-// document type and the process [Peppol policy for use of identifiers 4.4, 20 and 25], the endpoint ids the participants.
+// document type and the process [PFUOI POLICY 20, POLICY 25], the endpoint ids the participants.
 func Recognise(root dom.Node) (*Document, error) {
 	kind, ok := kinds[root.Local()]
 	if !ok || root.Space() != nsUBL+root.Local()+"-2" {

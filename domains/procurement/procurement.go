@@ -3,7 +3,7 @@
 // directory names for its receiver. What arrives is taken out of its envelope and handed over.
 //
 // A receiver that is not registered is refused before anything is sent, and a sender is told PEPPOL:NOT_SERVICED when it
-// addresses somebody this node does not serve [Peppol AS4 Profile 2.0.3].
+// addresses somebody this node does not serve [PAS4 4].
 package procurement
 
 import (
@@ -49,7 +49,7 @@ func New() *Domain { return &Domain{} }
 // Name implements [node.Domain].
 func (d *Domain) Name() string { return Name }
 
-// Setup reads the section and agrees with everybody in the network: one P-Mode serves every document type [Peppol AS4 4].
+// Setup reads the section and agrees with everybody in the network: one P-Mode serves every document type [PAS4 4].
 func (d *Domain) Setup(_ context.Context, n *node.Node) error {
 	d.n = n
 	if err := n.Config.Section(Name, &d.settings); err != nil {
@@ -172,7 +172,7 @@ func refused(code, text, remedy string) error {
 }
 
 // Accept judges a message before its receipt leaves: the envelope by its rules, its agreement with the header of the
-// message, and whether this node serves the receiver [Peppol AS4 Profile 2.0.3 4, envelope 2.0 6].
+// message, and whether this node serves the receiver [PAS4 4, ENV 6].
 func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 	body, err := in.Payload(0)
 	if err != nil {

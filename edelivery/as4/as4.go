@@ -26,7 +26,7 @@ type Received struct {
 	Sender    string           // who is authenticated: the key of duplicate detection beside the MessageId
 	Parts     []wss.OpenedPart // as they arrived; Message.Parts has the order that counts
 	Encrypted bool
-	Test      bool // test service: security and receipt, no delivery [edelivery AS4 1.4.2.4]
+	Test      bool // test service: security and receipt, no delivery [EU-AS4 1.4.2.4]
 	At        time.Time
 	Peer      string // remote network address
 	// References are the digests that were signed; the receipt repeats them.

@@ -11,7 +11,7 @@ import (
 )
 
 // Compressible says whether a payload of this type gains by compression. XML and text always count: their digest
-// would otherwise need canonicalisation at both ends [SwA 5.4.2].
+// would otherwise need canonicalisation at both ends [WSS-SwA 5.4.2].
 func Compressible(mimeType string) bool {
 	mt, _, _ := strings.Cut(strings.ToLower(mimeType), ";")
 	switch strings.TrimSpace(mt) {

@@ -157,7 +157,7 @@ func (t *Table) ByID(id string) *PMode {
 	return nil
 }
 
-// Match finds the P-Mode of a received message [edelivery AS4 1.4.2.2]. Values compare ignoring case, an empty type
+// Match finds the P-Mode of a received message [EU-AS4 1.4.2.2]. Values compare ignoring case, an empty type
 // equals an absent one. The error tells what was not recognised: EBMS:0001 agreement, service or action, EBMS:0003 a
 // party, EBMS:0010 all known but not together. Every P-Mode serves the test service of its parties as well.
 func (t *Table) Match(um *ebms.UserMessage) (*PMode, error) {

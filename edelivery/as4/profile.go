@@ -21,7 +21,7 @@ type Profile struct {
 	InitiatorRole string
 	ResponderRole string
 
-	FourCorner          bool          // originalSender and finalRecipient required [edelivery AS4 1.5.1]
+	FourCorner          bool          // originalSender and finalRecipient required [EU-AS4 1.5.1]
 	TypedProperties     bool          // ... with @type
 	ForbiddenProperties []string      // message properties that must not occur
 	SubjectIsParty      bool          // the signer's common name must equal From/PartyId

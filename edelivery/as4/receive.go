@@ -49,7 +49,7 @@ type Signal struct {
 	At     time.Time
 }
 
-// Receiver is the AS4 endpoint [ebMS3, AS4, edelivery AS4 1.4].
+// Receiver is the AS4 endpoint [ebMS3, AS4, EU-AS4 1.4].
 type Receiver struct {
 	PModes   func() *Table
 	Intake   Intake
@@ -291,7 +291,7 @@ func (x *exchange) refuse(err error) answer {
 var ErrBusy = errors.New("as4: not accepting messages now")
 
 // securityError gives a security failure its code. The peer hears the code alone: which check failed is for our log,
-// since an attacker could learn from it [edelivery AS4 1.4.2.6].
+// since an attacker could learn from it [EU-AS4 1.4.2.6].
 func securityError(err error) error {
 	switch {
 	case errors.Is(err, wss.ErrPart):
@@ -308,7 +308,7 @@ func securityError(err error) error {
 	return mimeError(err)
 }
 
-// CheckHeader applies the rules of profile and P-Mode to a message's header [edelivery AS4 1.4.4, 1.5.1].
+// CheckHeader applies the rules of profile and P-Mode to a message's header [EU-AS4 1.4.4, 1.5.1].
 func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
 	pr := pm.Profile
 	if err := um.CheckTest(); err != nil {

@@ -73,7 +73,7 @@ const (
 	Warning Severity = "warning"
 )
 
-// Categories of errors [Core 6.2.3].
+// Categories of errors [ebMS3 6.2.3].
 const (
 	CategoryContent       = "Content"
 	CategoryCommunication = "Communication"
@@ -81,7 +81,7 @@ const (
 	CategoryProcessing    = "Processing"
 )
 
-// Modules an error comes from [Core 6.2.1].
+// Modules an error comes from [ebMS3 6.2.1].
 const (
 	OriginEBMS        = "ebMS"
 	OriginSecurity    = "security"
@@ -217,7 +217,7 @@ func (c Code) Wrap(cause error, detail string) *Error {
 		ShortDescription: c.Name(), Detail: detail, Err: cause}
 }
 
-// Error is one eb:Error of a signal message [Core 6.2]: one that was received, or one that is to be sent.
+// Error is one eb:Error of a signal message [ebMS3 6.2]: one that was received, or one that is to be sent.
 // Everything the peer may see is in it and nothing else.
 type Error struct {
 	Code                Code

@@ -164,7 +164,7 @@ var corpusCases = map[string]corpusCase{
 	"domibus/ski_incoming_message.xml":               {},
 	"domibus/bst_x509v3_incoming_message.xml":        {},
 	"domibus/bst_X509PKIPathv1_incoming_message.xml": {},
-	"domibus/RawXMLMessageWithSpacesAndPkiPath.xml":  {header: "EBMS:0011"}, // href="sbdh-order": external [EU 1.4.2.3]
+	"domibus/RawXMLMessageWithSpacesAndPkiPath.xml":  {header: "EBMS:0011"}, // href="sbdh-order": external [EU-AS4 1.4.2.3]
 }
 
 // elsewhere lists the rows of our folders that hold no message, and who runs them.

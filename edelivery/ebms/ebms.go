@@ -1,8 +1,8 @@
 // Package ebms reads and writes the message header of ebMS 3.0 and AS4: eb:Messaging with its user messages and
 // signals, the SOAP 1.2 envelope that carries it, and the multipart/related body that carries both and the payloads.
 //
-// Editions: OASIS ebMS 3.0 Core (2007) [Core], Part 2 (2011) [P2], AS4 Profile 1.0 (2013) [AS4], and the eDelivery
-// AS4 profile 1.15 [EU] where it decides what the others leave open.
+// Editions: OASIS ebMS 3.0 Core (2007) [ebMS3], Part 2 (2011) [ebMS3-2], AS4 Profile 1.0 (2013) [AS4], and the eDelivery
+// AS4 profile 1.15 [EU-AS4] where it decides what the others leave open.
 //
 // Reading is one strict parser with one named switch per deviation that real peers were seen to send ([Quirks]);
 // writing knows no switches. What was read keeps its [dom.Node], so that a caller can ask the signature whether it
@@ -26,7 +26,7 @@ const (
 	NSSecurity  = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 	NSUtility   = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd" // prefix wsu
 	NSSignature = "http://www.w3.org/2000/09/xmldsig#"
-	NSFragment  = "http://docs.oasis-open.org/ebxml-msg/ns/v3.0/mf/2010/04/" // prefix mf [P2 4]
+	NSFragment  = "http://docs.oasis-open.org/ebxml-msg/ns/v3.0/mf/2010/04/" // prefix mf [ebMS3-2 4]
 	NSAddress   = "http://www.w3.org/2005/08/addressing"                     // prefix wsa
 	NSMultiHop  = "http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/multihop/200902/"
 
@@ -35,7 +35,7 @@ const (
 	nsXML           = "http://www.w3.org/XML/1998/namespace"
 )
 
-// Message exchange patterns and their bindings [Core D.3].
+// Message exchange patterns and their bindings [ebMS3 D.3].
 const (
 	MEPOneWay          = NS + "oneWay"
 	MEPTwoWay          = NS + "twoWay"
@@ -50,18 +50,18 @@ const (
 
 // Values that stand in when nothing was agreed.
 const (
-	DefaultMPC = NS + "defaultMPC" // an absent eb:UserMessage/@mpc [Core 3.4.1]
+	DefaultMPC = NS + "defaultMPC" // an absent eb:UserMessage/@mpc [ebMS3 3.4.1]
 
 	RoleInitiator = NS + "initiator" // [AS4 5.2.5]
 	RoleResponder = NS + "responder"
-	RoleDefault   = NS + "defaultRole" // [Core 5.2.2.3]
+	RoleDefault   = NS + "defaultRole" // [ebMS3 5.2.2.3]
 
-	PartyDefaultFrom = NS + "defaultFrom" // [Core 4.3]
+	PartyDefaultFrom = NS + "defaultFrom" // [ebMS3 4.3]
 	PartyDefaultTo   = NS + "defaultTo"
 
-	DefaultConversationID = "1" // [Core 4.3]
+	DefaultConversationID = "1" // [ebMS3 4.3]
 
-	// Every P-Mode answers messages of this pair and delivers none of them [Core 5.2.2.8, EU 1.4.2.4].
+	// Every P-Mode answers messages of this pair and delivers none of them [ebMS3 5.2.2.8, EU-AS4 1.4.2.4].
 	TestService = NS + "service"
 	TestAction  = NS + "test"
 
@@ -84,7 +84,7 @@ const (
 	PropertyCompressionType = "CompressionType"
 	CompressionGzip         = "application/gzip" // the only value of CompressionType [AS4 3.1]
 
-	PropertyOriginalSender = "originalSender" // four corners [EU 1.5.1]
+	PropertyOriginalSender = "originalSender" // four corners [EU-AS4 1.5.1]
 	PropertyFinalRecipient = "finalRecipient"
 	PropertyTrackingID     = "trackingIdentifier"
 )

@@ -132,7 +132,7 @@ func WriteFault(out io.Writer, f *Fault) error {
 	return err
 }
 
-// FaultFor returns the S12:Fault that may accompany an ebMS error of severity failure in the Body [Core 6.6].
+// FaultFor returns the S12:Fault that may accompany an ebMS error of severity failure in the Body [ebMS3 6.6].
 func FaultFor(e *Error) *Fault {
 	return &Fault{Code: Receiver, Reason: "see the eb:Error in the header: " + string(e.Code), Err: e}
 }

@@ -10,7 +10,7 @@ import (
 // MaxID is the greatest length of a MessageId that any peer is known to accept.
 const MaxID = 255
 
-// NewMessageID returns "uuid@host" with a random UUID of version 4 [Core 5.2.2.1]. host must be a dot-atom.
+// NewMessageID returns "uuid@host" with a random UUID of version 4 [ebMS3 5.2.2.1]. host must be a dot-atom.
 func NewMessageID(rand io.Reader, host string) (string, error) {
 	u, err := newUUID(rand)
 	if err != nil {

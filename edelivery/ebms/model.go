@@ -49,7 +49,7 @@ type PartInfo struct {
 // Property returns the value of the first part property of that name, compared ignoring case.
 func (p *PartInfo) Property(name string) (value string, ok bool) { return property(p.Properties, name) }
 
-// InBody reports whether the part is the content of the SOAP Body [Core 5.2.2.12].
+// InBody reports whether the part is the content of the SOAP Body [ebMS3 5.2.2.12].
 func (p *PartInfo) InBody() bool { return p.Href == "" || p.Href[0] == '#' }
 
 // ContentID returns the content identifier that Href names, without angle brackets and percent-decoded; ok is
@@ -68,7 +68,7 @@ type UserMessage struct {
 	Action         string
 	ConversationID string // may be empty
 	Properties     []Property
-	Parts          []PartInfo // in the order of delivery [EU 1.4.2.3]
+	Parts          []PartInfo // in the order of delivery [EU-AS4 1.4.2.3]
 	Node           dom.Node   // the eb:UserMessage that was read; zero when built
 }
 
@@ -77,7 +77,7 @@ func (m *UserMessage) Property(name string) (value string, ok bool) {
 	return property(m.Properties, name)
 }
 
-// IsTest reports whether the message is for the test service, which is never delivered [Core 5.2.2.8].
+// IsTest reports whether the message is for the test service, which is never delivered [ebMS3 5.2.2.8].
 func (m *UserMessage) IsTest() bool { return m.Action == TestAction && m.Service.Value == TestService }
 
 // IsResponse reports whether the message is the second leg of a two-way exchange.

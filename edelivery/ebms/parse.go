@@ -82,7 +82,7 @@ func (p *parser) messaging(n dom.Node) (*Messaging, *Error) {
 	m.Role, _ = n.AttrNS(NSSOAP, "role")
 	if v, _ := n.AttrNS(NSSOAP, "mustUnderstand"); !isTrue(v) {
 		if !p.quirks.NoMustUnderstand {
-			return nil, fail(n, InvalidHeader, "mustUnderstand is not true [Core 5.2.1]")
+			return nil, fail(n, InvalidHeader, "mustUnderstand is not true [ebMS3 5.2.1]")
 		}
 		p.seen.NoMustUnderstand = true
 	}
@@ -102,7 +102,7 @@ func (p *parser) messaging(n dom.Node) (*Messaging, *Error) {
 		switch {
 		case e.Is(NS, "SignalMessage"):
 			if tail && !p.quirks.AnyUnitOrder {
-				return nil, fail(e, InvalidHeader, "signals stand before user messages [Core 5.2]")
+				return nil, fail(e, InvalidHeader, "signals stand before user messages [ebMS3 5.2]")
 			}
 			p.seen.AnyUnitOrder = p.seen.AnyUnitOrder || tail
 			sig, err := p.signal(e)
@@ -113,7 +113,7 @@ func (p *parser) messaging(n dom.Node) (*Messaging, *Error) {
 			m.Order = append(m.Order, Unit{Signal: sig})
 		case e.Is(NS, "UserMessage"):
 			if len(m.UserMessages) != 0 {
-				return nil, fail(e, ValueInconsistent, "a second user message [Core 5.2.4]")
+				return nil, fail(e, ValueInconsistent, "a second user message [ebMS3 5.2.4]")
 			}
 			um, err := p.userMessage(e)
 			if err != nil {
@@ -123,13 +123,13 @@ func (p *parser) messaging(n dom.Node) (*Messaging, *Error) {
 			m.Order = append(m.Order, Unit{User: um})
 			tail = true
 		case e.Space() == NS:
-			return nil, fail(e, InvalidHeader, "%s is not a message unit [Core 5.2]", e.Local())
+			return nil, fail(e, InvalidHeader, "%s is not a message unit [ebMS3 5.2]", e.Local())
 		default: // the schema ends with any foreign elements, which say nothing to us
 			tail = true
 		}
 	}
 	if len(m.Order) == 0 {
-		return nil, fail(n, ValueInconsistent, "no message unit [Core 5.2]")
+		return nil, fail(n, ValueInconsistent, "no message unit [ebMS3 5.2]")
 	}
 	if err := p.kinds(m); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (p *parser) messaging(n dom.Node) (*Messaging, *Error) {
 	return m, nil
 }
 
-// kinds checks that no two signals are of one kind [Core 5.2.4].
+// kinds checks that no two signals are of one kind [ebMS3 5.2.4].
 func (p *parser) kinds(m *Messaging) *Error {
 	var receipts, errors, pulls int
 	for _, s := range m.Signals {
@@ -151,7 +151,7 @@ func (p *parser) kinds(m *Messaging) *Error {
 		}
 		if receipts > 1 || errors > 1 || pulls > 1 {
 			if !p.quirks.RepeatedSignalKind {
-				return fail(s.Node, ValueInconsistent, "a second signal of the same kind [Core 5.2.4]")
+				return fail(s.Node, ValueInconsistent, "a second signal of the same kind [ebMS3 5.2.4]")
 			}
 			p.seen.RepeatedSignalKind = true
 		}

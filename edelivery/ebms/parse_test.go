@@ -307,7 +307,7 @@ func TestParseUserMessageAlone(t *testing.T) {
 func TestErrorSaysWhereAndWhich(t *testing.T) {
 	t.Parallel()
 	_, err := read(t, messagingXML(edit(t, userXML, `>urn:example:c3<`, `>4711<`)), Quirks{})
-	const want = `ebms: EBMS:0003 ValueInconsistent: line 9, eb:Messaging/eb:UserMessage/eb:PartyInfo/eb:To/eb:PartyId: "4711" has no type and is no URI [Core 5.2.2.4]`
+	const want = `ebms: EBMS:0003 ValueInconsistent: line 9, eb:Messaging/eb:UserMessage/eb:PartyInfo/eb:To/eb:PartyId: "4711" has no type and is no URI [ebMS3 5.2.2.4]`
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

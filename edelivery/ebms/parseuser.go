@@ -104,11 +104,11 @@ func (p *parser) timestamp(n dom.Node) (time.Time, *Error) {
 	t, z, terr := parseTimestamp(v)
 	switch {
 	case terr != nil:
-		return t, fail(n, InvalidHeader, "%q is no xs:dateTime [Core 5.2.2.1]", v)
+		return t, fail(n, InvalidHeader, "%q is no xs:dateTime [ebMS3 5.2.2.1]", v)
 	case z == zoneNone && !p.quirks.NoTimeZone:
 		return t, fail(n, InvalidHeader, "%q has no time zone", v)
 	case z == zoneOffset && !p.quirks.TimeOffset:
-		return t, fail(n, InvalidHeader, "%q is not UTC [Core 5.2.2.1]", v)
+		return t, fail(n, InvalidHeader, "%q is not UTC [ebMS3 5.2.2.1]", v)
 	}
 	p.seen.NoTimeZone = p.seen.NoTimeZone || z == zoneNone
 	p.seen.TimeOffset = p.seen.TimeOffset || z == zoneOffset
@@ -123,9 +123,9 @@ func (p *parser) messageID(n dom.Node) (string, *Error) {
 	case ValidMessageID(v):
 		return v, nil
 	case !printable(v):
-		return "", fail(n, InvalidHeader, "%q is not printable ASCII of at most %d characters [Core 5.2.2.1]", v, MaxID)
+		return "", fail(n, InvalidHeader, "%q is not printable ASCII of at most %d characters [ebMS3 5.2.2.1]", v, MaxID)
 	case !p.quirks.PlainMessageID:
-		return "", fail(n, InvalidHeader, "%q is no RFC 2822 msg-id [Core 5.2.2.1]", v)
+		return "", fail(n, InvalidHeader, "%q is no RFC 2822 msg-id [ebMS3 5.2.2.1]", v)
 	}
 	p.seen.PlainMessageID = true
 	return v, nil
@@ -182,7 +182,7 @@ func (p *parser) partyID(n dom.Node) (id PartyID, err *Error) {
 	}
 	if id.Type == "" && !isURI(id.Value) {
 		if !p.quirks.PlainPartyID {
-			return id, fail(n, ValueInconsistent, "%q has no type and is no URI [Core 5.2.2.4]", id.Value)
+			return id, fail(n, ValueInconsistent, "%q has no type and is no URI [ebMS3 5.2.2.4]", id.Value)
 		}
 		p.seen.PlainPartyID = true
 	}
@@ -208,7 +208,7 @@ func (p *parser) collaboration(m *UserMessage, n dom.Node) *Error {
 	}
 	if m.Service.Type == "" && !isURI(m.Service.Value) {
 		if !p.quirks.PlainService {
-			return fail(e, ValueInconsistent, "%q has no type and is no URI [Core 5.2.2.8]", m.Service.Value)
+			return fail(e, ValueInconsistent, "%q has no type and is no URI [ebMS3 5.2.2.8]", m.Service.Value)
 		}
 		p.seen.PlainService = true
 	}
@@ -233,7 +233,7 @@ func (p *parser) agreement(n dom.Node) (*Agreement, *Error) {
 		return nil, err
 	}
 	if typ == "" && !isURI(value) {
-		return nil, fail(n, ValueInconsistent, "%q has no type and is no URI [Core 5.2.2.7]", value)
+		return nil, fail(n, ValueInconsistent, "%q has no type and is no URI [ebMS3 5.2.2.7]", value)
 	}
 	pmode, err := p.attr(n, "pmode")
 	return &Agreement{Value: value, Type: typ, PMode: pmode}, err
@@ -267,7 +267,7 @@ func (p *parser) properties(n dom.Node) ([]Property, *Error) {
 			return nil, err
 		}
 		if name == "" {
-			return nil, fail(e, InvalidHeader, "property without name [Core 5.2.2.11]")
+			return nil, fail(e, InvalidHeader, "property without name [ebMS3 5.2.2.11]")
 		}
 		value, typ, err := p.typed(e)
 		if err != nil {
@@ -330,7 +330,7 @@ func (p *parser) part(n dom.Node) (part PartInfo, err *Error) {
 	}
 	if _, attached := ContentIDFromURL(part.Href); !attached && !part.InBody() {
 		if !p.quirks.ExternalPayload {
-			return part, fail(n, ExternalPayloadError, "%q is not in the message [EU 1.4.2.3]", part.Href)
+			return part, fail(n, ExternalPayloadError, "%q is not in the message [EU-AS4 1.4.2.3]", part.Href)
 		}
 		p.seen.ExternalPayload = true
 	}
@@ -381,7 +381,7 @@ func (p *parser) schema(n dom.Node) (*Schema, *Error) {
 		}
 	}
 	if c.Location == "" {
-		return nil, fail(n, InvalidHeader, "Schema without location [Core 5.2.2.12]")
+		return nil, fail(n, InvalidHeader, "Schema without location [ebMS3 5.2.2.12]")
 	}
 	return &c, nil
 }

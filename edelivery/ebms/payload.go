@@ -27,7 +27,7 @@ func (m *UserMessage) MatchParts(contentIDs []string, inBody bool, q Quirks) ([]
 		case attached:
 			at, ok := byID[id]
 			if !ok || id == "" {
-				return nil, m.partError(ExternalPayloadError, "no part "+p.Href+" in the message [Core 5.2.2.12]")
+				return nil, m.partError(ExternalPayloadError, "no part "+p.Href+" in the message [ebMS3 5.2.2.12]")
 			}
 			if used[at] {
 				return nil, m.partError(ValueInconsistent, "the part "+p.Href+" is named twice")
@@ -36,12 +36,12 @@ func (m *UserMessage) MatchParts(contentIDs []string, inBody bool, q Quirks) ([]
 			match[i] = at
 		case p.InBody():
 			if !inBody {
-				return nil, m.partError(ExternalPayloadError, "a part in the SOAP Body, which is empty [Core 5.2.2.12]")
+				return nil, m.partError(ExternalPayloadError, "a part in the SOAP Body, which is empty [ebMS3 5.2.2.12]")
 			}
 			bodyNamed = true
 			match[i] = -1
 		default:
-			return nil, m.partError(ExternalPayloadError, "the part "+p.Href+" is not in the message [EU 1.4.2.3]")
+			return nil, m.partError(ExternalPayloadError, "the part "+p.Href+" is not in the message [EU-AS4 1.4.2.3]")
 		}
 	}
 	if q.UnnamedParts {
@@ -89,10 +89,10 @@ func partFailure(p *PartInfo, code Code, format string, args ...any) error {
 	return fail(p.Node, code, format, args...)
 }
 
-// CheckTest checks that the test action comes with the test service [Core 5.2.2.8].
+// CheckTest checks that the test action comes with the test service [ebMS3 5.2.2.8].
 func (m *UserMessage) CheckTest() error {
 	if m.Action == TestAction && m.Service.Value != TestService {
-		return m.partError(ProcessingModeMismatch, "the test action belongs to the test service [Core 5.2.2.8]")
+		return m.partError(ProcessingModeMismatch, "the test action belongs to the test service [ebMS3 5.2.2.8]")
 	}
 	return nil
 }

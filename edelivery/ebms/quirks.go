@@ -7,14 +7,14 @@ import "reflect"
 type Quirks struct {
 	// Tolerated by DefaultQuirks: seen on the wire, and no doubt about what is meant.
 
-	PlainPartyID           bool // eb:PartyId without @type that is no URI [Core 5.2.2.4]: widespread
-	PlainService           bool // eb:Service without @type that is no URI [Core 5.2.2.8]: nobody enforces it
-	PlainMessageID         bool // printable ASCII up to 255 characters that is no RFC 2822 msg-id [Core 5.2.2.1]
-	NoTimeZone             bool // eb:Timestamp without zone: it is UTC [Core 5.2.2.1]
+	PlainPartyID           bool // eb:PartyId without @type that is no URI [ebMS3 5.2.2.4]: widespread
+	PlainService           bool // eb:Service without @type that is no URI [ebMS3 5.2.2.8]: nobody enforces it
+	PlainMessageID         bool // printable ASCII up to 255 characters that is no RFC 2822 msg-id [ebMS3 5.2.2.1]
+	NoTimeZone             bool // eb:Timestamp without zone: it is UTC [ebMS3 5.2.2.1]
 	TimeOffset             bool // eb:Timestamp with an offset other than UTC, which is honoured
 	AnyUnitOrder           bool // eb:SignalMessage or foreign elements before or between user messages, against the schema's order
-	RepeatedSignalKind     bool // several signals of one kind in a header [Core 5.2.4]
-	NoMustUnderstand       bool // eb:Messaging without S12:mustUnderstand="true" [Core 5.2.1]
+	RepeatedSignalKind     bool // several signals of one kind in a header [ebMS3 5.2.4]
+	NoMustUnderstand       bool // eb:Messaging without S12:mustUnderstand="true" [ebMS3 5.2.1]
 	SchemasElement         bool // eb:Schemas in place of eb:Schema
 	EmptyLists             bool // eb:MessageProperties, eb:PayloadInfo or eb:PartProperties without content
 	NoErrorRef             bool // an error signal that names no message: RefToMessageId and refToMessageInError are both missing
@@ -29,7 +29,7 @@ type Quirks struct {
 	// Not tolerated by DefaultQuirks: a matter of agreement between partners.
 
 	SeveralPartyIDs bool // more than one eb:PartyId in From or To: Core allows it, the eDelivery profile does not
-	ExternalPayload bool // eb:PartInfo/@href that is neither cid: nor the Body [EU 1.4.2.3]
+	ExternalPayload bool // eb:PartInfo/@href that is neither cid: nor the Body [EU-AS4 1.4.2.3]
 	UnnamedParts    bool // MIME parts that no eb:PartInfo names
 }
 

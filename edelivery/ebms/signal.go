@@ -56,7 +56,7 @@ func (p *parser) signal(n dom.Node) (*Signal, *Error) {
 	return sig, p.oneKind(sig)
 }
 
-// oneKind checks that the signal is a pull request, a receipt or a list of errors [Core 5.2.3].
+// oneKind checks that the signal is a pull request, a receipt or a list of errors [ebMS3 5.2.3].
 func (p *parser) oneKind(sig *Signal) *Error {
 	kinds := 0
 	for _, has := range [...]bool{sig.PullRequest != nil, sig.Receipt != nil, len(sig.Errors) != 0} {
@@ -66,11 +66,11 @@ func (p *parser) oneKind(sig *Signal) *Error {
 	}
 	switch {
 	case kinds == 0:
-		return fail(sig.Node, InvalidHeader, "neither PullRequest nor Receipt nor Error [Core 5.2.3]")
+		return fail(sig.Node, InvalidHeader, "neither PullRequest nor Receipt nor Error [ebMS3 5.2.3]")
 	case kinds > 1:
-		return fail(sig.Node, ValueInconsistent, "a signal of more than one kind [Core 5.2.3]")
+		return fail(sig.Node, ValueInconsistent, "a signal of more than one kind [ebMS3 5.2.3]")
 	case sig.Receipt != nil && sig.RefToMessageID == "":
-		return fail(sig.Node, InvalidReceipt, "a receipt without RefToMessageId [Core 5.2.3.3]")
+		return fail(sig.Node, InvalidReceipt, "a receipt without RefToMessageId [ebMS3 5.2.3.3]")
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (p *parser) error(n dom.Node, sig *Signal) (*Error, *Error) {
 	}
 	if x.RefToMessageInError == "" && sig.RefToMessageID == "" {
 		if !p.quirks.NoErrorRef {
-			return nil, fail(n, ValueInconsistent, "an error that names no message [Core 5.2.3.4]")
+			return nil, fail(n, ValueInconsistent, "an error that names no message [ebMS3 5.2.3.4]")
 		}
 		p.seen.NoErrorRef = true
 	}
@@ -129,11 +129,11 @@ func (p *parser) error(n dom.Node, sig *Signal) (*Error, *Error) {
 
 func (p *parser) code(n dom.Node, s string) (Code, *Error) {
 	if s == "" {
-		return "", fail(n, InvalidHeader, "errorCode missing [Core 6.2.4]")
+		return "", fail(n, InvalidHeader, "errorCode missing [ebMS3 6.2.4]")
 	}
 	if _, digit := digits(s); digit && len(s) == 4 {
 		if !p.quirks.BareErrorCode {
-			return "", fail(n, InvalidHeader, "errorCode %q without prefix [Core 6.2.4]", s)
+			return "", fail(n, InvalidHeader, "errorCode %q without prefix [ebMS3 6.2.4]", s)
 		}
 		p.seen.BareErrorCode = true
 		s = "EBMS:" + s
@@ -148,7 +148,7 @@ func (p *parser) severity(n dom.Node, s string) (Severity, *Error) {
 		return Severity(s), nil
 	}
 	if !p.quirks.OtherSeverity {
-		return "", fail(n, InvalidHeader, "severity %q is neither failure nor warning [Core 6.2.5]", s)
+		return "", fail(n, InvalidHeader, "severity %q is neither failure nor warning [ebMS3 6.2.5]", s)
 	}
 	p.seen.OtherSeverity = true
 	if strings.EqualFold(s, string(Warning)) {

@@ -18,7 +18,7 @@ type Envelope struct {
 	Messaging    dom.Node   // eb:Messaging; zero only where Fault is set
 	Security     dom.Node   // the one wsse:Security for the ultimate receiver
 	Others       []dom.Node // wsse:Security for other roles, for example "ebms" [AS4 5.1.6]
-	Fragment     dom.Node   // mf:MessageFragment [P2 4]
+	Fragment     dom.Node   // mf:MessageFragment [ebMS3-2 4]
 	RoutingInput dom.Node   // ebint:RoutingInput of a multi-hop signal [AS4 4]
 	Fault        *Fault     // the S12:Fault in Body
 }
@@ -53,7 +53,7 @@ func ParseEnvelope(b []byte, lim dom.Limits) (*Envelope, error) {
 		}
 	}
 	if !e.Messaging.Valid() && e.Fault == nil {
-		return nil, fail(root, InvalidHeader, "no eb:Messaging in the header [Core 5.1.1]")
+		return nil, fail(root, InvalidHeader, "no eb:Messaging in the header [ebMS3 5.1.1]")
 	}
 	return e, nil
 }

@@ -25,7 +25,7 @@ const (
 )
 
 // ParseTimestamp reads an xs:dateTime of the years 1 to 9999 with any fraction and offset; the result is UTC, and a
-// value without zone is UTC [Core 5.2.2.1]. Fractions finer than a nanosecond are cut.
+// value without zone is UTC [ebMS3 5.2.2.1]. Fractions finer than a nanosecond are cut.
 func ParseTimestamp(s string) (time.Time, error) {
 	t, _, err := parseTimestamp(s)
 	return t, err

@@ -201,7 +201,7 @@ func NewReceipt(messageID, refTo string, now time.Time, references []dom.Node) *
 }
 
 // NewReceiptCopy returns the receipt signal of reception awareness alone, for messages without signature or legs
-// without non-repudiation: a copy of the user message [AS4 5.1.8 a].
+// without non-repudiation: a copy of the user message [AS4 5.1.8].
 func NewReceiptCopy(messageID string, now time.Time, m *UserMessage) *Signal {
 	return &Signal{MessageID: messageID, RefToMessageID: m.MessageID, Timestamp: now, Receipt: &Receipt{UserMessage: m}}
 }
@@ -346,7 +346,7 @@ func (m *Messaging) redeclares() bool {
 	return false
 }
 
-// write writes eb:Messaging: signals before user messages, as the schema wants it [Core 5.2].
+// write writes eb:Messaging: signals before user messages, as the schema wants it [ebMS3 5.2].
 func (m *Messaging) write(w *dom.Writer, id string) {
 	var buf [12]string
 	attrs := append(buf[:0], "xmlns:S12", NSSOAP, "xmlns:eb", NS)
