@@ -65,7 +65,7 @@ func (p *Policy) port(u *url.URL) bool {
 	return slices.Contains(p.Ports, port) || slices.Contains(p.Ports, 0)
 }
 
-// refused are the address blocks that lead nowhere on the public network [RFC 6890 and its registry].
+// refused are the address blocks that lead nowhere on the public network [RFC 6890].
 var refused = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),       // this network
 	netip.MustParsePrefix("10.0.0.0/8"),      // private

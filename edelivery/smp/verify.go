@@ -25,7 +25,7 @@ type VerifyOptions struct {
 	// Generations that are accepted; nil is all three.
 	Generations []Generation
 	// OldMaterial accepts rsa-sha1 with sha1, and exclusive canonicalisation where Trust's clock stands before
-	// 2022-05-01, when Busdox gave it up [PSMP 1.2.0]. Only for archived answers, at their own time.
+	// 2022-05-01, when Busdox gave it up [PSMP]. Only for archived answers, at their own time.
 	OldMaterial bool
 }
 
@@ -238,7 +238,7 @@ func checkCoverage(sig dom.Node) error {
 	return nil
 }
 
-// exclusiveEnd is when Busdox changed to inclusive canonicalisation [PSMP 1.2.0].
+// exclusiveEnd is when Busdox changed to inclusive canonicalisation [PSMP].
 var exclusiveEnd = time.Date(2022, 5, 1, 0, 0, 0, 0, time.UTC)
 
 // signatureOptions is the table of algorithms by generation and date.

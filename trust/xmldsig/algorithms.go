@@ -71,7 +71,7 @@ const (
 	HMACSHA512 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512"
 )
 
-// Transforms besides the canonicalisations of package c14n [XMLDSIG 6.6, WSS-SWA 5.2].
+// Transforms besides the canonicalisations of package c14n [XMLDSIG 6.6, WSS-SwA 5.2].
 const (
 	Enveloped          = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 	Base64             = "http://www.w3.org/2000/09/xmldsig#base64"

@@ -13,7 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 )
 
-// curves are the named curves of an ECKeyValue [XMLDSIG11 4.5.2.3], [RFC 5639].
+// curves are the named curves of an ECKeyValue [XMLDSIG 4.5.2.3], [RFC 5639].
 var curves = []struct {
 	oid   string
 	curve func() elliptic.Curve

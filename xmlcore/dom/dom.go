@@ -1,4 +1,4 @@
-// Package dom holds an XML document in one flat arena [XML 1.0 fifth edition, Namespaces in XML 1.0].
+// Package dom holds an XML document in one flat arena: XML 1.0 fifth edition [XML], Namespaces in XML 1.0 [Namespaces].
 //
 // [Parse] reads strictly: what is not well-formed or not namespace-well-formed is refused with the place and
 // the rule, and so is every document type declaration. A [Document] never changes after that, so any number of

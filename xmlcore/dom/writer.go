@@ -101,7 +101,7 @@ var escape = func() (t [256]uint8) {
 	return t
 }()
 
-// appendEscaped writes text or an attribute value as [C14N 2.3] does.
+// appendEscaped writes text or an attribute value as [C14N10 2.3] does.
 func appendEscaped(dst []byte, s string, where uint8) []byte {
 	from := 0
 	for i := 0; i < len(s); {
