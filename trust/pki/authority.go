@@ -243,7 +243,8 @@ func toASN1(o OID) (asn1.ObjectIdentifier, error) {
 	return out, err
 }
 
-// CRL makes a list of the certificates given, revoked now, to be renewed after a week.
+// CRL makes a list of the certificates given, revoked now, to be renewed after a week. An authority with a
+// brainpool key makes none: [ErrUnsupported].
 func (a *Authority) CRL(revoked []*Certificate, now time.Time) ([]byte, error) {
 	now = now.UTC().Truncate(time.Second)
 	t := &x509.RevocationList{Number: big.NewInt(now.Unix()), ThisUpdate: now, NextUpdate: now.AddDate(0, 0, 7)}

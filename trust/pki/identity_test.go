@@ -410,3 +410,36 @@ func TestAuthorityTemplate(t *testing.T) {
 		t.Errorf("extended key usage: %v", err)
 	}
 }
+
+func TestAuthorityIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	root := mustAuthority(t, "CN=Root", P256)
+	sub := root.mustSub(t, "CN=Sub")
+	b, err := sub.MarshalPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := LoadIdentity(b, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenAuthority(id, nil, testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf := again.mustIssue(t, Template{})
+	v := &Verifier{Anchors: anchors(PurposeSMP, root.Certificate), Clock: clockAt(testNow)}
+	if chain, err := v.Verify(leaf.Certificate, leaf.Chain, PurposeSMP); err != nil || len(chain) != 3 || !leaf.Certificate.NotBefore.Equal(testNow) {
+		t.Errorf("%d certificates from %s: %v", len(chain), leaf.Certificate.NotBefore, err)
+	}
+	if _, err := OpenAuthority(leaf, nil, testNow); !errors.Is(err, ErrKeyUsage) {
+		t.Errorf("a leaf is an authority: %v", err)
+	}
+}
+
+func TestBrainpoolAuthorityMakesNoCRL(t *testing.T) {
+	t.Parallel()
+	if _, err := mustAuthority(t, "CN=Root", BrainpoolP256r1).CRL(nil, testNow); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("%v", err)
+	}
+}
