@@ -111,8 +111,10 @@ type Store interface {
 // Tx is one transaction of [Store.Write]. It must not be used after the function returned.
 type Tx interface {
 	// Insert stores a message and its first event, and sets m.ID. A message in a state that waits for
-	// work is due at m.NextAttempt, at once when that is zero. *DuplicateError when the key is taken by a
-	// message that has neither failed nor been rejected.
+	// work is due at m.NextAttempt, at once when that is zero. One with a LeaseOwner is leased from the
+	// start until LeaseUntil, and must be in a state that [State.Claimed] gives: its owner works on it
+	// without a claim, and it counts for the limit of its peer. *DuplicateError when the key is taken by
+	// a message that has neither failed nor been rejected.
 	Insert(m *Message) error
 	// Message reads a message as this transaction sees it.
 	Message(id int64) (*Message, error)

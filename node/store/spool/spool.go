@@ -42,11 +42,6 @@ func Open(dir string, minFree int64) (*Folder, error) {
 	if err := os.MkdirAll(filepath.Join(dir, tempFolder), 0o700); err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
-	for i := range 256 { // made once, so that sealing never has to flush two levels
-		if err := os.Mkdir(filepath.Join(dir, fmt.Sprintf("%02x", i)), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("spool: %w", diskFull(err))
-		}
-	}
 	if err := syncFolder(dir); err != nil {
 		return nil, err
 	}
@@ -139,6 +134,9 @@ func (f *Folder) Collect(used func(hash [sha256.Size]byte) (bool, error)) (int, 
 func (f *Folder) Each(do func(hash [sha256.Size]byte) error) error {
 	for i := range 256 {
 		entries, err := os.ReadDir(filepath.Join(f.dir, fmt.Sprintf("%02x", i)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}

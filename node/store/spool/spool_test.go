@@ -231,7 +231,7 @@ func TestCollectKeepsWhatIsUsedAndWhatIsNotOurs(t *testing.T) {
 	w.Close()
 	w, _ = seal(t, f, bytes.Repeat([]byte("b"), 20_000))
 	w.Close()
-	foreign := filepath.Join(f.dir, "00", "README")
+	foreign := filepath.Join(filepath.Dir(f.Path(keep.SHA256)), "README")
 	if err := os.WriteFile(foreign, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}

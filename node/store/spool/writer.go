@@ -119,7 +119,15 @@ func (w *Writer) store(hash [sha256.Size]byte) error {
 	if err := w.temp.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(w.temp.Name(), path); err != nil {
+	err := os.Rename(w.temp.Name(), path)
+	if errors.Is(err, fs.ErrNotExist) { // the first file with these two digits
+		if err = os.Mkdir(filepath.Dir(path), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+			if err = syncFolder(f.dir); err == nil {
+				err = os.Rename(w.temp.Name(), path)
+			}
+		}
+	}
+	if err != nil {
 		return err
 	}
 	w.temp = nil

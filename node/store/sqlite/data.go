@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -128,13 +129,18 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return fmt.Errorf("sqlite: backup: %w", err)
 	}
-	target := filepath.Join(dir, databaseFile)
-	if err := s.dynamic(ctx, "VACUUM INTO ?", func(row) error { return nil }, target); err != nil {
-		return err
+	// A connection of its own: VACUUM INTO is a write for those that may only read.
+	db, err := sql.Open("sqlite", dsn(filepath.Join(s.dir, databaseFile), []string{"busy_timeout(10000)"}))
+	if err != nil {
+		return fmt.Errorf("sqlite: backup: %w", err)
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", filepath.Join(dir, databaseFile))
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("sqlite: backup: %w", classify(err))
 	}
 	// The files come after the snapshot: those it names are there, unless retention took them meanwhile,
 	// and files it does not name are collected later.
-	err := s.spool.Each(func(hash [sha256.Size]byte) error {
+	err = s.spool.Each(func(hash [sha256.Size]byte) error {
 		from := s.spool.Path(hash)
 		to := filepath.Join(dir, payloadFolder, filepath.Base(filepath.Dir(from)), filepath.Base(from))
 		return copyFile(ctx, from, to)

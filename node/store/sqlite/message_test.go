@@ -90,6 +90,8 @@ func TestInsertRefusesWhatCannotBe(t *testing.T) {
 		{"no direction", func(m *store.Message) { m.Direction = 0 }},
 		{"a state of the other direction", func(m *store.Message) { m.State = store.Received }},
 		{"no state", func(m *store.Message) { m.State = 0 }},
+		{"a lease without an end", func(m *store.Message) { m.State, m.LeaseOwner = store.Sending, "w" }},
+		{"a lease in a state that waits", func(m *store.Message) { m.LeaseOwner, m.LeaseUntil = "w", start }},
 		{"a payload with a wrong size", func(m *store.Message) {
 			m.Payloads = []store.Payload{{PayloadRef: store.PayloadRef{Size: 5, Inline: []byte("four")}}}
 		}},
@@ -271,7 +273,11 @@ func TestTheHistoryOfAMessageDoesNotRunIntoTheNext(t *testing.T) {
 	s, _ := open(t)
 	a, b := insert(t, s, outgoing("a")), insert(t, s, outgoing("b"))
 	write(t, s, func(stx store.Tx) error {
-		_, err := stx.(*tx).exec("fill", "INSERT INTO event (id, time, state, attempt, detail) VALUES (?1, 0, 2, 0, 'last')", b<<perMessage-1)
+		_, err := stx.(*tx).exec("fill", "UPDATE message SET events = 65536 WHERE id = ?1", a)
+		if err != nil {
+			return err
+		}
+		_, err = stx.(*tx).exec("fill", "INSERT INTO event (id, time, state, attempt, detail) VALUES (?1, 0, 2, 0, 'last')", b<<perMessage-1)
 		if err == nil {
 			_, err = stx.(*tx).exec("fill", "INSERT INTO evidence (id, kind, time, sha256, octets) VALUES (?1, 'receipt', 0, zeroblob(32), x'')", b<<perMessage-1)
 		}

@@ -14,9 +14,10 @@ import (
 // columns is the order scan expects.
 const columns = `id, direction, state, leased, due, attempts, created, updated, test, lease_owner, peer,
 	message_id, sender_key, conversation_id, ref_to_message_id, domain, pmode, profile, from_party, to_party, sender, receiver,
-	service, service_type, action, error_code, error_text, error_remedy`
+	service, service_type, action, error_code, error_text, error_remedy, events`
 
-const columnCount = 28
+// eventsColumn is the place of events, which is no part of a message.
+const eventsColumn = 28
 
 // scan makes a message of one row.
 func scan(v row) *store.Message {

@@ -16,7 +16,7 @@ import (
 //   - grave is 0 while a message holds its eb:MessageId and its own id once it failed or was rejected: the
 //     unique index then lets the same eb:MessageId in again, and still finds all of them.
 //   - event, payload and evidence of message m have the ids m<<16, m<<16+1, ...: one tree each, in the order
-//     in which they are read, without a second index.
+//     in which they are read, without a second index. events counts those of the first kind.
 //   - header is apart, because SQLite writes the whole row anew at each change of state.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
@@ -27,7 +27,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STR
 CREATE TABLE message (
 	id INTEGER PRIMARY KEY,
 	direction INTEGER NOT NULL, state INTEGER NOT NULL, grave INTEGER NOT NULL,
-	leased INTEGER NOT NULL, due INTEGER, attempts INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+	leased INTEGER NOT NULL, due INTEGER, attempts INTEGER NOT NULL, events INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
 	test INTEGER NOT NULL,
 	lease_owner TEXT, peer TEXT NOT NULL,
 	message_id TEXT NOT NULL, sender_key TEXT NOT NULL, conversation_id TEXT NOT NULL, ref_to_message_id TEXT NOT NULL,

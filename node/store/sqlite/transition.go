@@ -17,7 +17,8 @@ type standing struct {
 	owner     string
 	peer      string
 	domain    string
-	problem   bool // an error is recorded
+	problem   bool  // an error is recorded
+	events    int64 // recorded so far
 }
 
 func (t *tx) standing(id int64) (s standing, err error) {
@@ -26,13 +27,13 @@ func (t *tx) standing(id int64) (s standing, err error) {
 	}
 	found := false
 	err = t.w.c.query(`SELECT direction, state, leased, due, attempts, lease_owner, peer, domain,
-		error_code IS NOT NULL OR error_text IS NOT NULL FROM message WHERE id = ?1`,
+		error_code IS NOT NULL OR error_text IS NOT NULL, events FROM message WHERE id = ?1`,
 		func(v row) error {
 			found = true
 			s = standing{
 				direction: store.Direction(v[0].(int64)), state: store.State(v[1].(int64)), leased: v[2].(int64) != 0,
 				due: v[3], attempts: int(v[4].(int64)), owner: v.text(5), peer: v.text(6), domain: v.text(7),
-				problem: v[8].(int64) != 0,
+				problem: v[8].(int64) != 0, events: v[9].(int64),
 			}
 			return nil
 		}, id)
@@ -80,22 +81,17 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 	case to.Waits():
 		due = ms(at)
 	}
-	grave := int64(0)
-	if to.Dead() {
-		grave = id
+	if _, err := t.exec("change state", `UPDATE message SET state = ?2, leased = ?3, due = ?4, attempts = ?5, updated = ?6, lease_owner = ?7, peer = ?8,
+		events = events + 1 WHERE id = ?1`, id, int64(to), flag(leased), due, int64(attempts), ms(at), owner, peer); err != nil {
+		return err
 	}
-	if _, err := t.exec("change state", `UPDATE message SET state = ?2, grave = ?3, leased = ?4, due = ?5, attempts = ?6, updated = ?7,
-		lease_owner = ?8, peer = ?9 WHERE id = ?1`,
-		id, int64(to), grave, flag(leased), due, int64(attempts), ms(at), owner, peer); err != nil {
-		if isUnique(err) {
-			return t.otherHolder(id)
-		}
+	if err := t.bury(id, old.state.Dead(), to.Dead()); err != nil {
 		return err
 	}
 	if err := t.sideChanges(id, to, c, old.problem); err != nil {
 		return err
 	}
-	if err := t.event(id, at, to, attempts, c.Detail); err != nil {
+	if err := t.event(id, old.events, at, to, attempts, c.Detail); err != nil {
 		return err
 	}
 	if to != old.state {
@@ -105,6 +101,23 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 		t.due(old.direction, peer, due.(int64))
 	}
 	return nil
+}
+
+// bury gives up the eb:MessageId of a message that died, or takes it again. It is apart from other changes,
+// since SQLite would write the index message_key anew, at a random place, each time.
+func (t *tx) bury(id int64, was, dead bool) error {
+	if was == dead {
+		return nil
+	}
+	grave := int64(0)
+	if dead {
+		grave = id
+	}
+	_, err := t.exec("change key", "UPDATE message SET grave = ?2 WHERE id = ?1", id, grave)
+	if err != nil && isUnique(err) {
+		return t.otherHolder(id)
+	}
+	return err
 }
 
 // sideChanges writes the rare parts of a change.

@@ -128,6 +128,8 @@ func (t *tx) Insert(m *store.Message) error {
 		return fmt.Errorf("sqlite: insert: %w: %s message cannot be %s", store.ErrTransition, m.Direction, m.State)
 	case len(m.Payloads) > math.MaxUint16:
 		return fmt.Errorf("sqlite: insert: %d payloads, at most %d", len(m.Payloads), math.MaxUint16)
+	case m.LeaseOwner != "" && (m.LeaseUntil.IsZero() || m.State != m.State.Claimed(m.Direction)):
+		return fmt.Errorf("sqlite: insert: message leased by %s without an end, or still %s", m.LeaseOwner, m.State)
 	case t.w.room != nil:
 		return t.w.room
 	}
@@ -140,22 +142,25 @@ func (t *tx) Insert(m *store.Message) error {
 	if m.State.Dead() {
 		grave = id
 	}
-	if m.State.Waits() || !m.NextAttempt.IsZero() {
+	leased := m.LeaseOwner != ""
+	if leased {
+		due = ms(m.LeaseUntil)
+	} else if m.State.Waits() || !m.NextAttempt.IsZero() {
 		at := m.NextAttempt
 		if at.IsZero() {
 			at = now
 		}
 		due = ms(at)
 	}
-	n, err := t.exec("insert message", `INSERT INTO message (id, direction, state, grave, leased, due, attempts, created, updated, test, peer,
+	n, err := t.exec("insert message", `INSERT INTO message (id, direction, state, grave, leased, due, attempts, events, created, updated, test, peer,
 		message_id, sender_key, conversation_id, ref_to_message_id, domain, pmode, profile,
-		from_party, to_party, sender, receiver, service, service_type, action, error_code, error_text, error_remedy)
-		VALUES (?1,?2,?3,?4,0,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)
+		from_party, to_party, sender, receiver, service, service_type, action, error_code, error_text, error_remedy, lease_owner)
+		VALUES (?1,?2,?3,?4,?28,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?29)
 		ON CONFLICT (message_id, direction, sender_key, grave) DO NOTHING`,
 		id, int64(m.Direction), int64(m.State), grave, due, int64(m.Attempts), ms(m.Created), ms(now), flag(m.Test), m.Peer,
 		m.MessageID, m.SenderKey, m.ConversationID, m.RefToMessageID, m.Domain, m.PMode, m.Profile,
 		m.From, m.To, m.Sender, m.Receiver, m.Service, m.ServiceType, m.Action,
-		text(m.Error.Code), text(m.Error.Text), text(m.Error.Remedy))
+		text(m.Error.Code), text(m.Error.Text), text(m.Error.Remedy), flag(leased), text(m.LeaseOwner))
 	if err != nil {
 		return err
 	}
@@ -163,7 +168,7 @@ func (t *tx) Insert(m *store.Message) error {
 		return t.duplicate(m.MessageID, m.Direction, m.SenderKey)
 	}
 	t.w.ids.use()
-	if err := t.event(id, now, m.State, m.Attempts, ""); err != nil {
+	if err := t.event(id, 0, now, m.State, m.Attempts, ""); err != nil {
 		return err
 	}
 	if m.Header != nil {
@@ -177,7 +182,10 @@ func (t *tx) Insert(m *store.Message) error {
 		}
 	}
 	t.moved(tallyKey{}, tallyKey{m.Domain, m.Direction, m.State})
-	if due != nil {
+	switch {
+	case leased:
+		t.w.work.leases[m.Direction] = min(t.w.work.leases[m.Direction], due.(int64))
+	case due != nil:
 		t.due(m.Direction, m.Peer, due.(int64))
 	}
 	m.ID, m.Updated = id, now
@@ -229,11 +237,11 @@ func (t *tx) putPayload(row int64, p *store.Payload) error {
 	return err
 }
 
-// event appends to the history of a message; when 65,536 are there the newest is overwritten.
-func (t *tx) event(id int64, at time.Time, s store.State, attempt int, detail string) error {
-	_, err := t.exec("record event", `INSERT OR REPLACE INTO event (id, time, state, attempt, detail)
-		SELECT min(ifnull(max(id) + 1, ?1), ?2), ?3, ?4, ?5, ?6 FROM event WHERE id BETWEEN ?1 AND ?2`,
-		id<<perMessage, id<<perMessage|math.MaxUint16, ms(at), int64(s), int64(attempt), detail)
+// event appends to the history of a message, which has n events so far; when there are 65,536 the newest
+// is overwritten.
+func (t *tx) event(id, n int64, at time.Time, s store.State, attempt int, detail string) error {
+	_, err := t.exec("record event", "INSERT OR REPLACE INTO event (id, time, state, attempt, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+		id<<perMessage|min(n, math.MaxUint16), ms(at), int64(s), int64(attempt), detail)
 	return err
 }
 

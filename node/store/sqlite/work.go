@@ -221,17 +221,18 @@ func (t *tx) claimPeer(r store.ClaimRequest, peer string, now int64, n int) ([]*
 		return nil, nil
 	}
 	var out []*store.Message
+	var events []int64
 	err := t.w.c.query("SELECT "+columns+` FROM message WHERE direction = ?1 AND leased = 0 AND peer = ?2 AND due IS NOT NULL AND due <= ?3
 		ORDER BY due LIMIT ?4`, func(v row) error {
-		out = append(out, scan(v))
+		out, events = append(out, scan(v)), append(events, v[eventsColumn].(int64))
 		return nil
 	}, d, peer, now, int64(n))
 	if err != nil {
 		return nil, t.done("read queue", err)
 	}
 	until := r.Now.Add(r.Lease).Truncate(time.Millisecond).UTC()
-	for _, m := range out {
-		if err := t.lease(m, r.Owner, until, fromMS(now)); err != nil {
+	for i, m := range out {
+		if err := t.lease(m, events[i], r.Owner, until, fromMS(now)); err != nil {
 			return nil, err
 		}
 	}
@@ -249,15 +250,19 @@ func (t *tx) claimPeer(r store.ClaimRequest, peer string, now int64, n int) ([]*
 }
 
 // lease gives m to owner.
-func (t *tx) lease(m *store.Message, owner string, until, now time.Time) error {
+func (t *tx) lease(m *store.Message, events int64, owner string, until, now time.Time) error {
 	to := m.State.Claimed(m.Direction)
-	if _, err := t.exec("lease", "UPDATE message SET state = ?2, leased = 1, lease_owner = ?3, due = ?4, attempts = attempts + 1, updated = ?5 WHERE id = ?1",
-		m.ID, int64(to), owner, ms(until), ms(now)); err != nil {
+	recorded := int64(0)
+	if to == store.Sending {
+		recorded = 1
+	}
+	if _, err := t.exec("lease", `UPDATE message SET state = ?2, leased = 1, lease_owner = ?3, due = ?4, attempts = attempts + 1, updated = ?5,
+		events = events + ?6 WHERE id = ?1`, m.ID, int64(to), owner, ms(until), ms(now), recorded); err != nil {
 		return err
 	}
 	m.Attempts++
-	if to == store.Sending {
-		if err := t.event(m.ID, now, to, m.Attempts, ""); err != nil {
+	if recorded > 0 {
+		if err := t.event(m.ID, events, now, to, m.Attempts, ""); err != nil {
 			return err
 		}
 	}

@@ -109,6 +109,28 @@ func TestClaimOfIncomingMessagesKeepsTheirState(t *testing.T) {
 	}
 }
 
+func TestAMessageMayBeLeasedFromTheStart(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	m := outgoing("a")
+	m.State, m.Attempts, m.LeaseOwner, m.LeaseUntil = store.Sending, 1, "w1", start.Add(time.Minute)
+	insert(t, s, m)
+	other := outgoing("b")
+	insert(t, s, other)
+	one := func(string) int { return 1 }
+	if got := claim(t, s, store.ClaimRequest{PerPeer: one}); len(got) != 0 {
+		t.Errorf("claimed %v beside the one that is leased", names(got))
+	}
+	if got := claim(t, s, store.ClaimRequest{}); !slices.Equal(names(got), []string{"b"}) {
+		t.Errorf("claimed %v", names(got))
+	}
+	transition(t, s, other.ID, store.Acknowledged, store.Change{})
+	c.Add(time.Minute)
+	if got := claim(t, s, store.ClaimRequest{Owner: "w2"}); !slices.Equal(names(got), []string{"a"}) || got[0].Attempts != 2 {
+		t.Errorf("claimed %v after the lease ended", names(got))
+	}
+}
+
 func TestATimerOnASentMessageIsWorkToo(t *testing.T) {
 	t.Parallel()
 	s, c := open(t)

@@ -209,11 +209,20 @@ func (w *writer) commitGroup() {
 		w.abort(err)
 		return
 	}
-	for _, r := range w.group {
-		if w.tx.fatal != nil {
-			break
+	if lone := w.group[0]; len(w.group) == 1 {
+		if w.runLone(lone); lone.err != nil && w.tx.fatal == nil {
+			w.c.rollback()
+			clear(w.tally)
+			w.answer()
+			return
 		}
-		w.runOne(r)
+	} else {
+		for _, r := range w.group {
+			if w.tx.fatal != nil {
+				break
+			}
+			w.runOne(r)
+		}
 	}
 	err := w.tx.fatal
 	if err == nil {
@@ -234,6 +243,21 @@ func (w *writer) commitGroup() {
 		}
 	}
 	w.cp.afterCommit(w.c)
+}
+
+// runLone runs the only request of a group: the transaction is its savepoint.
+func (w *writer) runLone(r *request) {
+	t := &w.tx
+	t.start()
+	r.err = call(r.f, t)
+	t.open = false
+	switch {
+	case t.fatal != nil:
+	case r.err != nil:
+		w.work.undo(t)
+	default:
+		t.keep()
+	}
 }
 
 // runOne runs one request in its savepoint.
