@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -29,3 +31,11 @@ func recognise(octets []byte) (*document, error) {
 
 // sampleKinds are the documents that makeSample can make.
 var sampleKinds = sample.Kinds
+
+// makeSample writes a document between invented parties.
+func makeSample(kind, number string, at time.Time) ([]byte, error) {
+	if kind == "order" {
+		return sample.Make(kind, number, sample.Buyer, sample.Supplier, at)
+	}
+	return sample.Make(kind, number, sample.Supplier, sample.Buyer, at)
+}

@@ -54,6 +54,7 @@ Each command explains itself: viadukt COMMAND --help.`,
 
 func init() { // not in the declaration: help looks at root itself
 	root.sub = []*command{
+		initCommand, serveCommand, messageCommand, participantCommand,
 		benchCommand, helpCommand, versionCommand,
 	}
 }
@@ -108,7 +109,9 @@ func (p *program) overview(w io.Writer, c *command, path []string) {
 	}
 }
 
-func indent(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") + "\n" }
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") + "\n"
+}
 
 var helpCommand = &command{
 	name: "help", summary: "explains a command.", args: "[COMMAND ...]", example: "viadukt help message send",

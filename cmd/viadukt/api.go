@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/node/config"
+)
+
+// api speaks with a running node.
+type api struct {
+	c     *call
+	base  string
+	token string
+}
+
+// apiFlags say which node is meant: by its configuration, or by address and token.
+func (c *call) apiFlags() func() (*api, error) {
+	file := c.configFlag()
+	base := c.String("api", "", "`address` of a node's API, instead of --config")
+	token := c.String("token", os.Getenv("VIADUKT_TOKEN"), "API `token`, or file:PATH, or env:NAME; default: the environment variable VIADUKT_TOKEN")
+	c.Lookup("token").DefValue = ""
+	return func() (*api, error) {
+		a := &api{c: c, base: strings.TrimSuffix(*base, "/"), token: *token}
+		if a.base == "" || a.token == "" {
+			cfg, err := c.loadConfig(*file)
+			if err != nil {
+				return nil, err
+			}
+			if err := a.configured(cfg); err != nil {
+				return nil, err
+			}
+		}
+		if strings.HasPrefix(a.token, "file:") || strings.HasPrefix(a.token, "env:") {
+			var s config.Secret
+			err := s.UnmarshalText([]byte(a.token))
+			if err == nil {
+				a.token, err = s.Read()
+			}
+			if err != nil {
+				return nil, usage("--token: %v", err)
+			}
+		}
+		return a, nil
+	}
+}
+
+// configured takes what is open from the configuration.
+func (a *api) configured(cfg *config.Config) error {
+	if a.base == "" {
+		a.base = apiURL(cfg)
+	}
+	if a.token != "" {
+		return nil
+	}
+	if len(cfg.API.Tokens) == 0 {
+		return &exit{status: statusUsage, Code: "NO_TOKEN", Text: cfg.File() + " names no API token", Remedy: "add one under api.tokens, or give one with --token"}
+	}
+	var err error
+	if a.token, err = cfg.API.Tokens[0].Secret.Read(); err != nil {
+		return &exit{status: statusUsage, Code: "NO_TOKEN", Text: err.Error()}
+	}
+	return nil
+}
+
+func apiURL(cfg *config.Config) string {
+	if cfg.API.URL != "" {
+		return strings.TrimSuffix(string(cfg.API.URL), "/")
+	}
+	host, port, err := net.SplitHostPort(string(cfg.API.Listen))
+	if err != nil {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// do makes one call and returns the body of a good answer.
+func (a *api) do(method, path string, query url.Values, header http.Header, body io.Reader) (io.ReadCloser, error) {
+	target := a.base + "/api/v1" + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(a.c.p.ctx, method, target, body)
+	if err != nil {
+		return nil, usage("--api: %v", err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	if s, ok := body.(interface{ Size() int64 }); ok {
+		req.ContentLength = s.Size()
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		var u *url.Error
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, &exit{status: statusFailed, Code: "NO_NODE", Text: fmt.Sprintf("no node answers at %s: %v", a.base, err), Remedy: "start it with: viadukt serve --config FILE"}
+	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	var answer struct {
+		Error *exit `json:"error"`
+	}
+	e := &exit{Code: "HTTP", Text: fmt.Sprintf("%s answered %s", a.base, resp.Status)}
+	if json.Unmarshal(b, &answer) == nil && answer.Error != nil && answer.Error.Text != "" {
+		e = answer.Error
+	}
+	switch resp.StatusCode {
+	case http.StatusUnprocessableEntity: // the document is refused
+		e.status = statusInvalid
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
+		e.status = statusUsage
+	default:
+		e.status = statusFailed
+	}
+	return nil, e
+}
+
+// get asks for JSON.
+func (a *api) get(path string, query url.Values, into any) error {
+	return a.ask(http.MethodGet, path, query, nil, into)
+}
+
+// ask sends JSON, or nothing, and reads JSON, or nothing.
+func (a *api) ask(method, path string, query url.Values, body, into any) error {
+	var header http.Header
+	var r io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		header, r = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b)
+	}
+	answer, err := a.do(method, path, query, header, r)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(answer).Decode(into)
+}
