@@ -20,64 +20,112 @@ import (
 // its leases when it starts again.
 const leaseTime = 30 * time.Minute
 
-// worker runs the jobs of one direction: it claims what is due, as many as there are free hands, and sleeps until the
-// store says that there is more.
+// worker runs the jobs of one direction, as many at once as it has hands and each peer allows. A job comes from the
+// queue, which the worker claims when hands are free, or straight from the one who stored it: [worker.reserve].
 type worker struct {
 	n         *Node
 	direction store.Direction
-	hands     int
 	perPeer   int
 	do        func(context.Context, *store.Message)
+	free      chan struct{} // one token a hand
+
+	mu     sync.Mutex
+	ctx    context.Context // of the jobs; nil while the worker does not run
+	active map[string]int  // jobs by peer
+	jobs   sync.WaitGroup
 }
 
+func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, *store.Message)) *worker {
+	w := &worker{n: n, direction: d, perPeer: perPeer, do: do, free: make(chan struct{}, hands), active: map[string]int{}}
+	for range hands {
+		w.free <- struct{}{}
+	}
+	return w
+}
+
+// reserve takes a hand for a message that is about to be stored and leases the message, so that it need not be claimed.
+// False when no hand is free or the peer has its share: the message is then queued. The caller answers with start, or
+// with release when the message was not stored.
+func (w *worker) reserve(m *store.Message) bool {
+	select {
+	case <-w.free:
+	default:
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ctx == nil || w.ctx.Err() != nil || w.perPeer >= 0 && w.active[m.Peer] >= w.perPeer {
+		w.free <- struct{}{}
+		return false
+	}
+	w.active[m.Peer]++
+	w.jobs.Add(1)
+	m.State = m.State.Claimed(w.direction)
+	m.LeaseOwner, m.LeaseUntil, m.Attempts = w.n.owner, w.n.Clock().Add(leaseTime), 1
+	return true
+}
+
+// start begins the job of a reserved message.
+func (w *worker) start(m *store.Message) {
+	go func() {
+		defer w.release(m)
+		w.do(w.ctx, m)
+	}()
+}
+
+func (w *worker) release(m *store.Message) {
+	w.mu.Lock()
+	if w.active[m.Peer]--; w.active[m.Peer] == 0 {
+		delete(w.active, m.Peer)
+	}
+	w.mu.Unlock()
+	w.free <- struct{}{}
+	w.jobs.Done()
+}
+
+// run claims until ctx is done, then waits for the jobs to end.
 func (w *worker) run(ctx context.Context) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	free := make(chan struct{}, w.hands)
-	for range w.hands {
-		free <- struct{}{}
-	}
-	jobs := make(chan *store.Message)
-	defer close(jobs)
-	for range w.hands {
-		wg.Go(func() {
-			for m := range jobs {
-				w.do(ctx, m)
-				free <- struct{}{}
-			}
-		})
-	}
+	w.mu.Lock()
+	w.ctx = ctx
+	w.mu.Unlock()
+	defer w.jobs.Wait()
 	for ctx.Err() == nil {
-		select { // at least one hand is free
-		case <-ctx.Done():
-			return
-		case <-free:
-		}
-		n := 1
-		for n < w.hands {
-			select {
-			case <-free:
-				n++
-				continue
-			default:
-			}
-			break
-		}
+		hands := w.take(ctx)
 		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
-			Direction: w.direction, Now: w.n.Clock(), Owner: w.n.owner, Lease: leaseTime, Limit: n,
+			Direction: w.direction, Now: w.n.Clock(), Owner: w.n.owner, Lease: leaseTime, Limit: hands,
 			PerPeer: func(string) int { return w.perPeer },
 		})
 		if err != nil && ctx.Err() == nil {
 			w.n.Log.Error("claim failed", slog.Any("err", err))
 		}
 		for _, m := range claimed {
-			jobs <- m
+			w.mu.Lock()
+			w.active[m.Peer]++
+			w.jobs.Add(1)
+			w.mu.Unlock()
+			w.start(m)
 		}
-		for range n - len(claimed) {
-			free <- struct{}{}
+		for range hands - len(claimed) {
+			w.free <- struct{}{}
 		}
 		if len(claimed) == 0 {
 			w.wait(ctx, err != nil)
+		}
+	}
+}
+
+// take waits for a free hand and takes all that are.
+func (w *worker) take(ctx context.Context) (n int) {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-w.free:
+	}
+	for n = 1; ; n++ {
+		select {
+		case <-w.free:
+		default:
+			return n
 		}
 	}
 }
@@ -226,6 +274,7 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		return
 	}
 	n.metrics.sent(result, took)
+	n.changed(m, to)
 	level := slog.LevelInfo
 	if o.Verdict != as4.Acknowledged {
 		level = slog.LevelWarn

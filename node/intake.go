@@ -165,6 +165,7 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 		return nil, storeError(err)
 	}
 	d.n.metrics.received.Inc()
+	d.n.changed(m, m.State)
 	if d.n.Log.Enabled(ctx, slog.LevelInfo) {
 		d.n.Log.LogAttrs(ctx, slog.LevelInfo, "message received", slog.String("msgid", m.MessageID), slog.String("peer", m.From),
 			slog.String("pmode", m.PMode), slog.String("domain", m.Domain))
@@ -210,7 +211,9 @@ func (n *Node) deliver(ctx context.Context, m *store.Message) {
 	switch {
 	case werr != nil:
 		n.Log.Error("delivery not recorded", slog.String("msgid", m.MessageID), slog.Any("err", werr))
-	case err != nil:
+	case err == nil:
+		n.changed(m, store.Delivered)
+	default:
 		n.Log.Warn("delivery failed", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.Any("err", err))
 	}
 }

@@ -33,11 +33,17 @@ import (
 // Version is that of the program, for logs and the User-Agent.
 const Version = "0.1.0"
 
+// deliverers is how many messages are handed to domains at once.
+const deliverers = 4
+
 // Options are what a node does not read from its configuration.
 type Options struct {
 	Clock   func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: silent
 	Domains []Domain
+	// Changed is told of every state change of a message once it is durable: to watch a node from within its process. It
+	// must not block.
+	Changed func(m *store.Message, to store.State)
 	// Client sends AS4 messages; nil makes one that keeps to discovery.allowPrivateAddresses.
 	Client *http.Client
 }
@@ -59,12 +65,14 @@ type Node struct {
 	registry   *zoneRegistry // nil when the network has a registry of its own
 	publisher  *publisher    // nil when the node has no SMP of its own
 	retry      as4.Retry
+	out, in    *worker
 	inbox      *inbox
 	domains    []Domain
 	handlers   map[string]Handler   // by domain
 	submitters map[string]Submitter // by domain
 	metrics    *telemetry
 	owner      string
+	changed    func(*store.Message, store.State)
 
 	servers []*listener
 	stop    context.CancelFunc
@@ -76,7 +84,10 @@ type Node struct {
 func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n := &Node{
 		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
-		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader,
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed,
+	}
+	if n.changed == nil {
+		n.changed = func(*store.Message, store.State) {}
 	}
 	if n.Clock == nil {
 		n.Clock = time.Now
@@ -85,6 +96,8 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 		n.Log = slog.New(slog.DiscardHandler)
 	}
 	n.retry = as4.Retry{Max: c.Outbound.MaxAttempts, First: c.Outbound.FirstRetry.D(), Factor: c.Outbound.Factor, Limit: c.Outbound.MaxPause.D()}
+	n.out = newWorker(n, store.Out, c.Outbound.Workers, c.Outbound.PerPeer, n.send)
+	n.in = newWorker(n, store.In, deliverers, -1, n.deliver)
 	n.inbox = &inbox{n: n, dir: string(c.Folders.Inbox)}
 	var err error
 	if n.keys, err = loadKeys(c); err != nil {
@@ -191,13 +204,8 @@ func (n *Node) Start(ctx context.Context) error {
 			return errors.Join(err, n.Stop(ctx))
 		}
 	}
-	out := n.Config.Outbound
-	n.work.Go(func() {
-		(&worker{n: n, direction: store.Out, hands: out.Workers, perPeer: out.PerPeer, do: n.send}).run(ctx)
-	})
-	n.work.Go(func() {
-		(&worker{n: n, direction: store.In, hands: 4, perPeer: -1, do: n.deliver}).run(ctx)
-	})
+	n.work.Go(func() { n.out.run(ctx) })
+	n.work.Go(func() { n.in.run(ctx) })
 	if n.Config.Folders.Outbox != "" {
 		n.work.Go(func() { n.watchOutbox(ctx) })
 	}

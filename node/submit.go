@@ -156,11 +156,19 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 	w := dom.NewWriter(make([]byte, 0, 2<<10))
 	um.Append(w)
 	m.Header = w.Bytes()
+	at := n.out.reserve(m)
 	err = n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) })
 	if err != nil {
+		if at {
+			n.out.release(m)
+		}
 		return nil, err
 	}
 	n.metrics.accepted.Inc()
+	if at {
+		job := *m
+		n.out.start(&job)
+	}
 	return m, nil
 }
 
