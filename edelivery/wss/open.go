@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -25,7 +26,7 @@ type Target struct {
 	ContentID  string
 	Compressed bool      // gunzip on the way
 	W          io.Writer // receives the octets while they arrive: nothing may be released before Open returns well
-	MaxSize    int64     // of what is written to W; 0: no limit
+	MaxSize    int64     // of what is written to W; 0: no limit beyond that of the compression ratio
 }
 
 // OpenOptions say what is expected of a message.
@@ -37,7 +38,6 @@ type OpenOptions struct {
 	Known            func(TokenRef) []*pki.Certificate                                       // certificates of partners, for references that carry none
 	Trust            func(leaf *pki.Certificate, path []*pki.Certificate, f TokenForm) error // judges the signer, before anything else is done
 	Targets          []Target                                                                // one for every attachment that the header names, no others
-	UnsignedHeaders  bool                                                                    // do not require that every header block with an id be signed
 	MaxReferences    int                                                                     // default 1,000
 }
 
@@ -60,15 +60,20 @@ type OpenedPart struct {
 	Digested  string // "raw", "canonical" or "text": how its digest was formed; "raw" with an XML type is a deviation
 }
 
-// Open checks and removes the security of a message [edelivery AS4 1.4.2.6]. Parts may be nil for a message without
+// Open checks and removes the security of a message [EU-AS4 1.4.2.6]. Parts may be nil for a message without
 // attachments. On error nothing that was written to a target may be used.
 func Open(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, opt OpenOptions) (*Opened, error) {
 	o := &opener{ctx: ctx, env: env, parts: parts, opt: opt, out: &Opened{}, sums: map[string][][]byte{}, expected: map[string]expectation{}}
+	for i, t := range opt.Targets {
+		if slices.ContainsFunc(opt.Targets[:i], func(o Target) bool { return o.ContentID == t.ContentID }) {
+			return nil, fmt.Errorf("%w: the header names attachment %q twice", ErrPart, t.ContentID)
+		}
+	}
 	if !env.Security.Valid() {
 		if opt.RequireSigned || opt.RequireEncrypted {
 			return nil, fmt.Errorf("%w: the message carries no security", ErrPolicy)
 		}
-		return o.out, o.drain()
+		return o.finish()
 	}
 	o.ids = xmldsig.IndexIDs(env.Doc, xmldsig.IDPolicy{})
 	if err := o.readHeader(); err != nil {
@@ -81,10 +86,17 @@ func Open(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, opt O
 	} else if opt.RequireSigned {
 		return nil, fmt.Errorf("%w: the message is not signed", ErrPolicy)
 	}
+	return o.finish()
+}
+
+func (o *opener) finish() (*Opened, error) {
 	if err := o.drain(); err != nil {
 		return nil, err
 	}
-	return o.out, o.gunzip
+	if o.gunzip != nil {
+		return nil, o.gunzip
+	}
+	return o.out, nil
 }
 
 type expectation struct {
@@ -131,8 +143,15 @@ func (o *opener) readHeader() error {
 				return fmt.Errorf("%w: %w", ErrDecryption, err)
 			}
 			cid := contentID(d.CipherReference)
-			if cid == "" {
+			switch {
+			case cid == "":
 				return fmt.Errorf("%w: %w", ErrPolicy, e.Errorf("encrypts something other than an attachment"))
+			case d.Type != "" && d.Type != contentOnly: // Attachment-Complete brings MIME headers along [AS4 5.1.5]
+				return fmt.Errorf("%w: %w", ErrPolicy, e.Errorf("encrypts more than the content of an attachment: %q", d.Type))
+			case slices.ContainsFunc(d.Transforms, func(t string) bool { return t != ciphertextTransform }):
+				return fmt.Errorf("%w: %w", ErrPolicy, e.Errorf("must have the one transform for attachment ciphertext"))
+			case !slices.ContainsFunc(o.opt.Targets, func(t Target) bool { return t.ContentID == cid }):
+				return fmt.Errorf("%w: attachment %q is encrypted, but not named by the header", ErrPart, cid)
 			}
 			if o.data[cid] != nil {
 				return fmt.Errorf("%w: %w", ErrPolicy, e.Errorf("second EncryptedData for attachment %q", cid))
@@ -172,7 +191,12 @@ func (o *opener) verify() error {
 		Canonicalizations: []string{c14n.Exclusive10}, MaxReferences: o.opt.MaxReferences,
 	})
 	if err != nil {
-		if errors.Is(err, ErrDecryption) || errors.Is(err, ErrPolicy) || errors.Is(err, ErrPart) || errors.Is(err, ErrAuthentication) || isRead(err) {
+		for _, known := range []error{ErrDecryption, ErrPolicy, ErrPart, ErrSize, ErrAuthentication} {
+			if errors.Is(err, known) {
+				return err
+			}
+		}
+		if isRead(err) {
 			return err
 		}
 		return fmt.Errorf("%w: %w", ErrAuthentication, err)
@@ -349,14 +373,19 @@ func (o *opener) next() (bool, error) {
 // signature is reported as that.
 func (o *opener) store(in io.Reader, t Target) (int64, error) {
 	if !t.Compressed {
-		n, err := copyLimited(t.W, in, t.MaxSize)
+		n, err := copyLimited(t.W, in, t.MaxSize, nil)
+		if errors.Is(err, errTooLarge) {
+			return n, fmt.Errorf("%w: attachment %q has more than %d octets", ErrSize, t.ContentID, t.MaxSize)
+		}
 		return n, classify(err)
 	}
-	zr, err := gzip.NewReader(in)
+	packed := &countingReader{r: in}
+	zr := gzipReaders.Get().(*gzip.Reader)
+	defer gzipReaders.Put(zr)
+	err := zr.Reset(packed)
 	var n int64
 	if err == nil {
-		n, err = copyLimited(t.W, zr, t.MaxSize)
-		zr.Close()
+		n, err = copyLimited(t.W, zr, t.MaxSize, packed)
 	}
 	if err != nil {
 		if e := classify(err); !errors.Is(e, errContent) {
@@ -371,15 +400,28 @@ func (o *opener) store(in io.Reader, t Target) (int64, error) {
 }
 
 var (
-	errContent  = errors.New("content")
-	errTooLarge = errors.New("expands beyond the limit")
+	copyBuffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+	gzipReaders = sync.Pool{New: func() any { return new(gzip.Reader) }}
 )
 
-// writeError is a target's: the store's matter, not the sender's.
-type writeError struct{ err error }
+var (
+	errContent  = errors.New("content")
+	errTooLarge = errors.New("expands beyond the limit")
+	errBomb     = fmt.Errorf("expands more than %d times", maxRatio)
+)
 
-func (e writeError) Error() string { return e.err.Error() }
-func (e writeError) Unwrap() error { return e.err }
+// What gzip may gain. Documents stay far below; a bomb comes close to the 1,032 that the format allows. Little things
+// may be as regular as they like.
+const (
+	maxRatio  = 500
+	freeRatio = 64 << 20 // octets, expanded
+)
+
+// ownError is our own matter, not the sender's: of a target or of the store of keys.
+type ownError struct{ err error }
+
+func (e ownError) Error() string { return e.err.Error() }
+func (e ownError) Unwrap() error { return e.err }
 
 // readError is the connection's or the MIME reader's.
 type readError struct{ err error }
@@ -388,7 +430,7 @@ func (e readError) Error() string { return e.err.Error() }
 func (e readError) Unwrap() error { return e.err }
 
 func isRead(err error) bool {
-	return errors.As(err, new(readError)) || errors.As(err, new(writeError))
+	return errors.As(err, new(readError)) || errors.As(err, new(ownError))
 }
 
 // classify sorts an error of a copy: decryption, transport, store; the rest is the content's.
@@ -396,15 +438,29 @@ func classify(err error) error {
 	switch {
 	case err == nil || isRead(err):
 		return err
-	case errors.Is(err, xmlenc.ErrDecrypt):
+	case errors.Is(err, xmlenc.ErrDecrypt), errors.Is(err, xmlenc.ErrTooLong):
 		return ErrDecryption
 	}
 	return fmt.Errorf("%w: %w", errContent, err)
 }
 
-// copyLimited copies and keeps apart whose error it was.
-func copyLimited(w io.Writer, r io.Reader, limit int64) (int64, error) {
-	buf := make([]byte, 32<<10)
+// countingReader tells how much was read.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// copyLimited copies and keeps apart whose error it was. packed is what r expands, if it does.
+func copyLimited(w io.Writer, r io.Reader, limit int64, packed *countingReader) (int64, error) {
+	pooled := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(pooled)
+	buf := *pooled
 	var n int64
 	for {
 		k, err := r.Read(buf)
@@ -412,8 +468,11 @@ func copyLimited(w io.Writer, r io.Reader, limit int64) (int64, error) {
 			if n += int64(k); limit > 0 && n > limit {
 				return n, errTooLarge
 			}
+			if packed != nil && n > freeRatio && n/maxRatio > packed.n {
+				return n, errBomb
+			}
 			if _, err := w.Write(buf[:k]); err != nil {
-				return n, writeError{err}
+				return n, ownError{err}
 			}
 		}
 		if err == io.EOF {
@@ -459,7 +518,7 @@ func (o *opener) sessionKey(d *xmlenc.EncryptedData) ([]byte, error) {
 		if !slices.ContainsFunc(o.opt.Suites, func(s Suite) bool { return alike(s.Transport, k.Transport) }) {
 			return nil, fmt.Errorf("%w: key transport is not in the policy", ErrPolicy)
 		}
-		if s := o.session[k]; s != nil {
+		if s := o.session[k]; len(s) == size {
 			return s, nil
 		}
 		ref, err := readToken(k.RecipientInfo, o.ids)
@@ -471,8 +530,12 @@ func (o *opener) sessionKey(d *xmlenc.EncryptedData) ([]byte, error) {
 				continue
 			}
 			s, err := k.Decrypt(id.Key, size, nil)
-			if err != nil {
+			switch {
+			case err == nil:
+			case errors.Is(err, xmlenc.ErrDecrypt), errors.Is(err, xmlenc.ErrAlgorithm), errors.Is(err, xmlenc.ErrStructure):
 				return nil, ErrDecryption
+			default:
+				return nil, ownError{err} // the key is out of reach
 			}
 			o.session[k] = s
 			return s, nil
@@ -482,7 +545,7 @@ func (o *opener) sessionKey(d *xmlenc.EncryptedData) ([]byte, error) {
 }
 
 // alike says whether a key came the way that the policy names. The forms of RSA-OAEP count as one: older peers leave out
-// MGF or DigestMethod [edelivery AS4 1.4.2.6].
+// MGF or DigestMethod [EU-AS4 1.4.2.6].
 func alike(policy, got xmlenc.Transport) bool {
 	if policy.Algorithm != "" {
 		return got.Algorithm != ""

@@ -94,7 +94,8 @@ func Secure(d Draft, contents []Content, opt SecureOptions) (*Secured, error) {
 		out.Envelope = d.Octets
 		return out, nil
 	}
-	w := dom.NewWriter(make([]byte, 0, len(d.Octets)+12<<10))
+	// The header is written where it stays: behind the octets in front of it, with room for those that follow.
+	w := dom.NewWriter(append(make([]byte, 0, len(d.Octets)+10<<10), d.Octets[:d.Security]...))
 	w.Start("wsse:Security", "xmlns:wsse", NamespaceWSSE, "xmlns:wsu", NamespaceWSU, "xmlns:S12", nsS12, "S12:mustUnderstand", "true")
 	if opt.Recipient != nil && len(contents) > 0 {
 		if err := encrypt(w, out, opt); err != nil {
@@ -107,11 +108,7 @@ func Secure(d Draft, contents []Content, opt SecureOptions) (*Secured, error) {
 		}
 	}
 	w.End()
-	security := w.Bytes()
-	out.Envelope = make([]byte, 0, len(d.Octets)+len(security))
-	out.Envelope = append(out.Envelope, d.Octets[:d.Security]...)
-	out.Envelope = append(out.Envelope, security...)
-	out.Envelope = append(out.Envelope, d.Octets[d.Security:]...)
+	out.Envelope = append(w.Bytes(), d.Octets[d.Security:]...)
 	return out, nil
 }
 
@@ -123,6 +120,9 @@ func encrypt(w *dom.Writer, out *Secured, opt SecureOptions) error {
 	}
 	key := make([]byte, size)
 	if _, err := io.ReadFull(opt.Rand, key); err != nil {
+		return err
+	}
+	if err := nameable(opt.Suite.EncryptToken, opt.Recipient); err != nil {
 		return err
 	}
 	token, ek := "enc-cert-"+opt.ID, "ek-"+opt.ID
@@ -181,6 +181,9 @@ func sign(w *dom.Writer, d Draft, contents []Content, out *Secured, opt SecureOp
 			URI: "cid:" + c.ContentID, Digest: c.Digest, DigestMethod: opt.Suite.DigestMethod,
 			Transforms: []xmldsig.Transform{{Algorithm: xmldsig.AttachmentContent}},
 		})
+	}
+	if err := nameable(opt.Suite.SignToken, opt.Sign.Certificate); err != nil {
+		return err
 	}
 	token := "sig-cert-" + opt.ID
 	chain := append([]*pki.Certificate{opt.Sign.Certificate}, opt.Sign.Chain...)
