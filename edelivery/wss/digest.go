@@ -17,7 +17,7 @@ import (
 const maxCanonicalised = 64 << 20
 
 // form says which octets of an attachment the content transform digests. Every peer follows WSS4J here, which goes
-// by the MIME type that it believes the part to have [SwA 5.4.2].
+// by the MIME type that it believes the part to have [WSS-SwA 5.4.2].
 type form int
 
 const (

@@ -31,9 +31,9 @@ func (t TokenRef) Matches(c *pki.Certificate) bool {
 		return false
 	case len(t.Certificates) > 0:
 		return t.Certificates[0].Equal(c)
-	case t.SubjectKeyID != nil:
+	case len(t.SubjectKeyID) > 0:
 		return bytes.Equal(t.SubjectKeyID, c.SubjectKeyID)
-	case t.Thumbprint != nil:
+	case len(t.Thumbprint) > 0:
 		sum := sha1.Sum(c.Raw)
 		return bytes.Equal(t.Thumbprint, sum[:])
 	case t.Serial != nil:
@@ -43,7 +43,7 @@ func (t TokenRef) Matches(c *pki.Certificate) bool {
 }
 
 // readToken reads the certificate reference in ds:KeyInfo, xenc:RecipientKeyInfo or a wsse:SecurityTokenReference
-// [WSS X.509 Token Profile 3].
+// [WSS-X509 3].
 func readToken(n dom.Node, ids *xmldsig.IDIndex) (TokenRef, error) {
 	for n.Is(nsDS, "KeyInfo") || n.Is(nsXEnc, "RecipientKeyInfo") || n.Is(nsDS, "KeyValue") || n.Is(NamespaceWSSE, "SecurityTokenReference") {
 		if n = n.FirstElement(); !n.Valid() {
@@ -84,6 +84,9 @@ func readToken(n dom.Node, ids *xmldsig.IDIndex) (TokenRef, error) {
 
 func readX509Data(n dom.Node) (TokenRef, error) {
 	for e := range n.Elements() {
+		if e.Space() != nsDS {
+			continue
+		}
 		switch e.Local() {
 		case "X509IssuerSerial":
 			issuer, err := pki.ParseName(e.Child(nsDS, "X509IssuerName").TrimmedText())
@@ -107,7 +110,7 @@ func readX509Data(n dom.Node) (TokenRef, error) {
 			if err != nil {
 				return TokenRef{}, fmt.Errorf("%w: %w", ErrPolicy, err)
 			}
-			return TokenRef{Form: TokenBST, Certificates: []*pki.Certificate{c}}, nil
+			return TokenRef{Form: TokenX509Data, Certificates: []*pki.Certificate{c}}, nil
 		}
 	}
 	return TokenRef{}, fmt.Errorf("%w: %w", ErrPolicy, n.Errorf("names no certificate"))
@@ -156,6 +159,14 @@ func decodeBase64(n dom.Node) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrPolicy, n.Errorf("is not base64: %w", err))
 	}
 	return kept[:n2], nil
+}
+
+// nameable says why a certificate cannot be named in a form.
+func nameable(form TokenForm, c *pki.Certificate) error {
+	if (form == TokenSKI || form == TokenX509SKI) && len(c.SubjectKeyID) == 0 {
+		return fmt.Errorf("%w: certificate %s has no subject key identifier to name it by", ErrPolicy, c.Subject)
+	}
+	return nil
 }
 
 // writeToken writes a BinarySecurityToken where the form has one.

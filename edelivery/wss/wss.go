@@ -43,10 +43,10 @@ const (
 	encryptedKeyTokenURI = sms11 + "#EncryptedKey"
 )
 
-// TokenForm says how a certificate is named in a wsse:SecurityTokenReference [edelivery AS4 1.4.2.6].
+// TokenForm says how a certificate is named in a wsse:SecurityTokenReference [EU-AS4 1.4.2.6].
 type TokenForm string
 
-// The forms that are written; all of them and X509SKI without reference are read.
+// The forms. All are read; all but the last are written.
 const (
 	TokenBST          TokenForm = "bst"           // BinarySecurityToken, #X509v3
 	TokenPKIPath      TokenForm = "pkipath"       // BinarySecurityToken, #X509PKIPathv1
@@ -54,6 +54,7 @@ const (
 	TokenIssuerSerial TokenForm = "issuer-serial" // X509Data/X509IssuerSerial
 	TokenThumbprint   TokenForm = "thumbprint"    // KeyIdentifier, #ThumbprintSHA1
 	TokenX509SKI      TokenForm = "x509-ski"      // X509Data/X509SKI without SecurityTokenReference (BDEW, encryption only)
+	TokenX509Data     TokenForm = "x509-data"     // X509Data/X509Certificate: no token of its own
 )
 
 // Suite is one set of algorithms: what is written, and what alone is accepted.
@@ -72,17 +73,17 @@ type Suite struct {
 
 // The suites of the profiles.
 var (
-	SuiteRSA = Suite{ // [edelivery AS4 1.15 1.4.2.6]
+	SuiteRSA = Suite{ // [EU-AS4 1.4.2.6]
 		Name: "rsa", SignatureMethod: xmldsig.RSASHA256, DigestMethod: xmldsig.SHA256,
 		Transport: xmlenc.TransportRSAOAEP256, Data: xmlenc.AES128GCM, SignToken: TokenBST, EncryptToken: TokenBST,
 		AcceptSignatures: []string{xmldsig.RSASHA384, xmldsig.RSASHA512},
 		AcceptData:       []string{xmlenc.AES192GCM, xmlenc.AES256GCM},
 	}
-	SuiteEdDSA = Suite{ // [edelivery AS4 2.0, common usage]
+	SuiteEdDSA = Suite{ // [EU-AS4-2 common usage]
 		Name: "eddsa", SignatureMethod: xmldsig.Ed25519, DigestMethod: xmldsig.SHA256,
 		Transport: xmlenc.TransportX25519, Data: xmlenc.AES128GCM, SignToken: TokenBST, EncryptToken: TokenBST,
 	}
-	SuiteECDSA = Suite{ // [edelivery AS4 2.0, alternative]
+	SuiteECDSA = Suite{ // [EU-AS4-2 alternative algorithms]
 		Name: "ecdsa", SignatureMethod: xmldsig.ECDSASHA256, DigestMethod: xmldsig.SHA256,
 		Transport: xmlenc.TransportECDHHKDF, Data: xmlenc.AES128GCM, SignToken: TokenBST, EncryptToken: TokenBST,
 	}
@@ -105,5 +106,6 @@ var (
 	ErrDecryption     = errors.New("wss: cannot be decrypted")                 // EBMS:0102
 	ErrPolicy         = errors.New("wss: does not follow the security policy") // EBMS:0103
 	ErrPart           = errors.New("wss: parts and header do not agree")       // EBMS:0011
+	ErrSize           = errors.New("wss: larger than agreed")                  // EBMS:0010
 	ErrDecompression  = errors.New("wss: cannot be decompressed")              // EBMS:0303
 )
