@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -91,7 +92,49 @@ func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) 
 			v.Anchors = append(v.Anchors, pki.Anchor{Certificate: cert, Purposes: purposes})
 		}
 	}
+	if len(c.AS4.CRLs) > 0 {
+		lists := &pki.CRLStore{}
+		for i, f := range c.AS4.CRLs {
+			if err := addCRLs(lists, f, v.Anchors); err != nil {
+				return nil, c.Problem("as4.crls", "[%d]: %s: %v", i, f, err)
+			}
+		}
+		v.Revocation = lists
+	}
 	return v, nil
+}
+
+// addCRLs reads the lists of a file, each of which one of the anchors must have issued.
+func addCRLs(lists *pki.CRLStore, f config.Path, anchors []pki.Anchor) error {
+	b, err := readFile(f)
+	if err != nil {
+		return err
+	}
+	ders := [][]byte{b}
+	if block, rest := pem.Decode(b); block != nil {
+		for ders = nil; block != nil; block, rest = pem.Decode(rest) {
+			ders = append(ders, block.Bytes)
+		}
+	}
+	for _, der := range ders {
+		list, err := pki.ParseCRL(der)
+		if err != nil {
+			return err
+		}
+		err = fmt.Errorf("the list of %q was issued by none of the authorities in as4.trust", list.Issuer)
+		for _, a := range anchors {
+			if !a.Certificate.Subject.Equal(list.Issuer) {
+				continue
+			}
+			if err = lists.Add(list, a.Certificate); err == nil {
+				break
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseCertificates reads PEM or one DER certificate.

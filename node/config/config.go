@@ -79,6 +79,7 @@ type AS4 struct {
 	Signing    Identity  `yaml:"signing" doc:"Key that signs messages and receipts."`
 	Encryption Identity  `yaml:"encryption" doc:"Key for which partners encrypt. Default: the signing key."`
 	Trust      []Anchor  `yaml:"trust" doc:"Authorities whose certificates are trusted, each for named purposes only."`
+	CRLs       []Path    `yaml:"crls" example:"[trust/ca.crl]" doc:"PEM or DER files with revocation lists of these authorities. They are read when the node starts."`
 	Limits     AS4Limits `yaml:"limits" doc:"Bounds on what arrives; more is refused."`
 }
 
