@@ -39,6 +39,7 @@ type OpenOptions struct {
 	Trust            func(leaf *pki.Certificate, path []*pki.Certificate, f TokenForm) error // judges the signer, before anything else is done
 	Targets          []Target                                                                // one for every attachment that the header names, no others
 	MaxReferences    int                                                                     // default 1,000
+	MinRSABits       int                                                                     // of the signer's key; default 2,048
 }
 
 // Opened is what was really protected and how.
@@ -188,7 +189,7 @@ func (o *opener) verify() error {
 	res, err := xmldsig.Verify(o.signature, xmldsig.VerifyOptions{
 		Key: o.signerKey, External: o.attachment, IDs: o.ids, Signatures: methods, Digests: digests,
 		Transforms:        []string{c14n.Exclusive10, xmldsig.AttachmentContent},
-		Canonicalizations: []string{c14n.Exclusive10}, MaxReferences: o.opt.MaxReferences,
+		Canonicalizations: []string{c14n.Exclusive10}, MaxReferences: o.opt.MaxReferences, MinRSABits: o.opt.MinRSABits,
 	})
 	if err != nil {
 		for _, known := range []error{ErrDecryption, ErrPolicy, ErrPart, ErrSize, ErrAuthentication} {
