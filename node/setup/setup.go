@@ -111,11 +111,9 @@ func Create(p Params) (*Result, error) {
 func (p *Params) ports() (ports [4]int, err error) {
 	base := p.Base
 	if base == Numbered {
-		n, err := readNetwork(p.Network)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		if base, err = NumberedPort(p.Network); err != nil {
 			return ports, err
 		}
-		base = firstPort + portsEach*n.Serial
 	}
 	if base != 0 && (base < 1 || base > 65535-len(ports)) {
 		return ports, fmt.Errorf("setup: port %d: choose one from 1 to %d", base, 65535-len(ports))
@@ -129,6 +127,15 @@ func (p *Params) ports() (ports [4]int, err error) {
 		}
 	}
 	return ports, nil
+}
+
+// NumberedPort is the first port of the next node of a network.
+func NumberedPort(network string) (int, error) {
+	n, err := readNetwork(network)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
+	return firstPort + portsEach*n.Serial, nil
 }
 
 func freePort(host string) (int, error) {
