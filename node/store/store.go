@@ -71,7 +71,7 @@ type Store interface {
 	Ready(d Direction) <-chan struct{}
 	// NextDue tells the first time later than after at which more work may become due, because a pause or
 	// a lease ends; it may be too early, never too late. ErrNotFound when nothing waits. Work that is due
-	// already and was left by Claim because of PerPeer does not count.
+	// at after already, which Claim gives or leaves because of PerPeer, does not count.
 	NextDue(ctx context.Context, d Direction, after time.Time) (time.Time, error)
 
 	// Message returns one message with header and payload list.
@@ -130,6 +130,9 @@ type Tx interface {
 	PutEvidence(id int64, e Evidence) error
 	// Evidence is Store.Evidence as this transaction sees it.
 	Evidence(id int64) ([]Evidence, error)
+	// Once gives a key of the owner's choice to a message and returns the message that holds it: id when the
+	// key was free, or held by a message that failed, was rejected or is deleted; else the one that was first.
+	Once(key string, id int64) (first int64, err error)
 	// DeletePayloads removes the octets of a message's payloads; hashes, sizes and evidence stay.
 	DeletePayloads(id int64) error
 	// Delete removes a message with everything that belongs to it, its evidence too. Its eb:MessageId is

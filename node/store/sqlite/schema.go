@@ -18,6 +18,7 @@ import (
 //   - event, payload and evidence of message m have the ids m<<16, m<<16+1, ...: one tree each, in the order
 //     in which they are read, without a second index. events counts those of the first kind.
 //   - header is apart, because SQLite writes the whole row anew at each change of state.
+//   - once holds the keys of Tx.Once; those of a message go with it.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
 var migrations = []string{
@@ -69,6 +70,10 @@ CREATE TABLE token (
 	id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL,
 	created INTEGER NOT NULL, expires INTEGER
 ) STRICT;
+`,
+	`
+CREATE TABLE once (key TEXT PRIMARY KEY, message INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX once_message ON once (message);
 `,
 }
 

@@ -190,6 +190,9 @@ func (t *tx) Delete(id int64) error {
 			return err
 		}
 	}
+	if _, err := t.exec("delete keys", "DELETE FROM once WHERE message = ?1", id); err != nil {
+		return err
+	}
 	for _, table := range [...]string{"header", "message"} {
 		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id = ?1", id); err != nil {
 			return err
