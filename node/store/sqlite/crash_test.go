@@ -56,6 +56,10 @@ func child(job, dir string) int {
 
 // writeForEver has 16 callers that insert, send and acknowledge, and prints what it was told is durable.
 func writeForEver(s *Store) int {
+	// So often that it is killed in the middle of checkpoints too.
+	if err := s.Write(ctx, func(t store.Tx) error { t.(*tx).w.cp.pages = 100; return nil }); err != nil {
+		return 1
+	}
 	out := make(chan string, 64)
 	for w := range 16 {
 		go func() {

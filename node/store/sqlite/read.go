@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -91,6 +92,10 @@ const (
 	selectHeader   = "SELECT octets FROM header WHERE id = ?1"
 	selectPayloads = `SELECT id, content_id, mime_type, name, compressed, size, plain_size, place, sha256 FROM payload
 		WHERE id BETWEEN ?1 AND ?2 ORDER BY id`
+	// The same for many messages, whose ids are a JSON array.
+	selectHeaders     = "SELECT h.id, h.octets FROM json_each(?1) m CROSS JOIN header h ON h.id = m.value"
+	selectAllPayloads = `SELECT p.id, content_id, mime_type, name, compressed, size, plain_size, place, sha256
+		FROM json_each(?1) m CROSS JOIN payload p ON p.id BETWEEN m.value << 16 AND (m.value << 16 | 65535) ORDER BY p.id`
 	selectOctets   = "SELECT place, octets FROM payload WHERE id = ?1"
 	selectEvents   = "SELECT time, state, attempt, detail FROM event WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
 	selectEvidence = "SELECT kind, time, sha256, octets FROM evidence WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
@@ -105,7 +110,7 @@ type statements struct{ m map[string]*sql.Stmt }
 func (s *statements) prepare(db *sql.DB) error {
 	s.m = make(map[string]*sql.Stmt)
 	for _, q := range [...]string{
-		selectMessage, selectByID, selectHeader, selectPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
+		selectMessage, selectByID, selectHeader, selectPayloads, selectHeaders, selectAllPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
 		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 	} {
 		st, err := db.Prepare(q)
@@ -194,6 +199,28 @@ func (s *Store) fill(ctx context.Context, m *store.Message) error {
 		return err
 	}
 	return s.query(ctx, selectPayloads, func(v row) error { return addPayload(m, v) }, span(m.ID)...)
+}
+
+// fillAll does the same for many messages.
+func (s *Store) fillAll(ctx context.Context, ms []*store.Message) error {
+	if len(ms) == 0 {
+		return nil
+	}
+	at := make(map[int64]*store.Message, len(ms))
+	ids := []byte{'['}
+	for i, m := range ms {
+		if i > 0 {
+			ids = append(ids, ',')
+		}
+		ids = strconv.AppendInt(ids, m.ID, 10)
+		at[m.ID] = m
+	}
+	list := string(append(ids, ']'))
+	err := s.query(ctx, selectHeaders, func(v row) error { at[v[0].(int64)].Header = octets(v[1]); return nil }, list)
+	if err != nil {
+		return err
+	}
+	return s.query(ctx, selectAllPayloads, func(v row) error { return addPayload(at[v[0].(int64)>>perMessage], v) }, list)
 }
 
 func addPayload(m *store.Message, v row) error {

@@ -38,7 +38,7 @@ func (w *work) load(c *conn) error {
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		end, err := c.queryInt("SELECT min(due) FROM message INDEXED BY message_work WHERE direction = ?1 AND leased = 1 AND due IS NOT NULL", int64(d))
+		end, err := c.queryInt(nextLeaseEnd, int64(d))
 		if errors.Is(err, store.ErrNotFound) {
 			end, err = never, nil
 		}
@@ -49,6 +49,8 @@ func (w *work) load(c *conn) error {
 	}
 	return nil
 }
+
+const nextLeaseEnd = "SELECT min(due) FROM message INDEXED BY message_work WHERE direction = ?1 AND leased = 1 AND due IS NOT NULL"
 
 const nextDueOfPeer = "SELECT min(due) FROM message WHERE direction = ?1 AND leased = 0 AND peer = ?2 AND due IS NOT NULL"
 
@@ -122,12 +124,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]*store.Messa
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range out {
-		if err := s.fill(ctx, m); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out, s.fillAll(ctx, out)
 }
 
 // claim leases due messages. Each peer first gets an equal share of the limit, so that the queue of one
@@ -296,16 +293,30 @@ func (s *Store) NextDue(ctx context.Context, d store.Direction, after time.Time)
 		return at, fmt.Errorf("sqlite: next due: %s", d)
 	}
 	err = s.Write(ctx, func(stx store.Tx) error {
-		w, from := &stx.(*tx).w.work, ms(after)
+		t := stx.(*tx)
+		w, from := &t.w.work, ms(after)
 		next := int64(never)
-		for _, due := range w.peers[d] {
-			if due > from {
-				next = min(next, due)
+		for peer, due := range w.peers[d] {
+			if due <= from { // work that Claim left, or that came since; what of this peer is later?
+				var err error
+				if due, err = t.w.c.queryInt(nextDueOfPeer+" AND due > ?3", int64(d), peer, from); errors.Is(err, store.ErrNotFound) {
+					continue
+				} else if err != nil {
+					return t.done("read queue", err)
+				}
+			}
+			next = min(next, due)
+		}
+		end := w.leases[d]
+		if end <= from {
+			var err error
+			if end, err = t.w.c.queryInt(nextLeaseEnd+" AND due > ?2", int64(d), from); errors.Is(err, store.ErrNotFound) {
+				end = never
+			} else if err != nil {
+				return t.done("read leases", err)
 			}
 		}
-		if w.leases[d] > from {
-			next = min(next, w.leases[d])
-		}
+		next = min(next, end)
 		if next == never {
 			return store.ErrNotFound
 		}

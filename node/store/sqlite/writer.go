@@ -73,6 +73,7 @@ func newWriter(s *Store, c *conn, minFree int64) (*writer, error) {
 		s: s, c: c, minFree: minFree,
 		signal: make(chan struct{}, 1), ended: make(chan struct{}),
 		tally: make(map[tallyKey]int64),
+		cp:    checkpointer{pages: checkpointPages},
 	}
 	w.tx.w = w
 	if err := w.ids.load(c); err != nil {
@@ -81,7 +82,6 @@ func newWriter(s *Store, c *conn, minFree int64) (*writer, error) {
 	if err := w.work.load(c); err != nil {
 		return nil, err
 	}
-	w.cp.init(s.dir)
 	go w.run()
 	return w, nil
 }
