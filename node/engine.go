@@ -28,6 +28,7 @@ type worker struct {
 	perPeer   int
 	do        func(context.Context, *store.Message)
 	free      chan struct{} // one token a hand
+	again     chan struct{} // a token when a job that ended may have left more to do: see wake
 
 	mu     sync.Mutex
 	ctx    context.Context // of the jobs; nil while the worker does not run
@@ -36,7 +37,7 @@ type worker struct {
 }
 
 func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, *store.Message)) *worker {
-	w := &worker{n: n, direction: d, perPeer: perPeer, do: do, free: make(chan struct{}, hands), active: map[string]int{}}
+	w := &worker{n: n, direction: d, perPeer: perPeer, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}}
 	for range hands {
 		w.free <- struct{}{}
 	}
@@ -75,12 +76,24 @@ func (w *worker) start(m *store.Message) {
 
 func (w *worker) release(m *store.Message) {
 	w.mu.Lock()
+	if w.perPeer >= 0 && w.active[m.Peer] >= w.perPeer {
+		defer w.wake() // others of this peer may have waited
+	}
 	if w.active[m.Peer]--; w.active[m.Peer] == 0 {
 		delete(w.active, m.Peer)
 	}
 	w.mu.Unlock()
 	w.free <- struct{}{}
 	w.jobs.Done()
+}
+
+// wake lets run look again: for work that the store gives no token for, because it is due later or because a peer's
+// limit held it back.
+func (w *worker) wake() {
+	select {
+	case w.again <- struct{}{}:
+	default:
+	}
 }
 
 // run claims until ctx is done, then waits for the jobs to end.
@@ -144,6 +157,7 @@ func (w *worker) wait(ctx context.Context, failed bool) {
 	select {
 	case <-ctx.Done():
 	case <-w.n.Store.Ready(w.direction):
+	case <-w.again:
 	case <-t.C:
 	}
 }
@@ -275,6 +289,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	}
 	n.metrics.sent(result, took)
 	n.changed(m, to)
+	if to == store.Retrying {
+		n.out.wake()
+	}
 	level := slog.LevelInfo
 	if o.Verdict != as4.Acknowledged {
 		level = slog.LevelWarn

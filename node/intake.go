@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -155,7 +156,10 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 		if err := tx.Insert(m); err != nil {
 			return err
 		}
-		return tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindReceipt, Time: r.At, Octets: receipt})
+		if err := tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindReceipt, Time: r.At, Octets: receipt}); err != nil {
+			return err
+		}
+		return d.once(tx, m)
 	})
 	var dup *store.DuplicateError
 	if errors.As(err, &dup) {
@@ -171,6 +175,22 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 			slog.String("pmode", m.PMode), slog.String("domain", m.Domain))
 	}
 	return receipt, nil
+}
+
+// once keeps a document that came before, in a message of another id, from being delivered again.
+func (d *delivery) once(tx store.Tx, m *store.Message) error {
+	if d.in.Once == "" {
+		return nil
+	}
+	first, err := tx.Once(d.in.Once, m.ID)
+	if err != nil || first == m.ID {
+		return err
+	}
+	p := store.Problem{Code: "DUPLICATE", Text: fmt.Sprintf("duplicate of message %d: the sender sent the same document under another message id", first),
+		Remedy: "nothing to do: it was acknowledged and not delivered again"}
+	m.State, m.Error = store.Confirmed, p
+	d.n.metrics.duplicates.Inc()
+	return tx.Transition(m.ID, store.Confirmed, store.Change{Time: d.n.Clock(), Detail: fmt.Sprintf("duplicate of message %d", first), Error: p})
 }
 
 func (d *delivery) Close() {
@@ -214,6 +234,7 @@ func (n *Node) deliver(ctx context.Context, m *store.Message) {
 	case err == nil:
 		n.changed(m, store.Delivered)
 	default:
+		n.in.wake()
 		n.Log.Warn("delivery failed", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.Any("err", err))
 	}
 }
