@@ -50,7 +50,7 @@ func procure(w *world) error {
 		}
 	}
 	if err := w.thirdCountry(ee); err != nil {
-		w.fail("PEPPOL-5", "a third country", err)
+		w.fail("PEPPOL-5", "third country", err)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (w *world) thirdCountry(ee *country) error {
 	if err != nil {
 		return err
 	}
-	running := ee.node
+	running, start := ee.node, time.Now()
 	if _, err := w.carry("", "invoice", ee, at, doc); err != nil {
 		return err
 	}
@@ -140,6 +140,6 @@ func (w *world) thirdCountry(ee *country) error {
 	if running != ee.node || !bytes.Equal(config, now) {
 		return errors.New("the sender had to be changed")
 	}
-	w.tell(Step{Row: "PEPPOL-5", Step: "a third country", Node: "EE→AT", OK: true, Detail: "the identifier was enough: EE was neither configured nor restarted for it"})
+	w.step("PEPPOL-5", "third country", "EE→AT", start, "the identifier was enough: EE was neither configured nor restarted for it")
 	return nil
 }

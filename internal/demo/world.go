@@ -373,8 +373,7 @@ func (w *world) carry(row, what string, from, to *country, doc []byte) (*node.Me
 	if len(sent.Evidence) == 0 {
 		return nil, fmt.Errorf("%s holds no receipt", from.code)
 	}
-	w.step(row, what, from.code+"→"+to.code, start, "%d octets arrived unchanged, receipt after %.0f ms; evidence: viadukt message show %d --evidence 1 --config %s",
-		len(doc), ms(acknowledged), sent.ID, from.made.ConfigFile)
+	w.step(row, what, from.code+"→"+to.code, start, "%d octets arrived unchanged, receipt after %.0f ms, kept as evidence of message %d at %s", len(doc), ms(acknowledged), sent.ID, from.code)
 	return got, nil
 }
 
