@@ -47,6 +47,26 @@ func algorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {
 	return pki.RSA2048, pki.RSA2048
 }
 
+// keyOf makes one key of a kind for each role of all tests: RSA keys take long to make.
+func keyOf(a pki.KeyAlgorithm, role int) pki.Key {
+	keys.Lock()
+	defer keys.Unlock()
+	name := fmt.Sprint(a, role)
+	if keys.made[name] == nil {
+		k, err := pki.GenerateKey(rand.Reader, a)
+		if err != nil {
+			panic(err)
+		}
+		keys.made[name] = k
+	}
+	return keys.made[name]
+}
+
+var keys = struct {
+	sync.Mutex
+	made map[string]pki.Key
+}{made: map[string]pki.Key{}}
+
 func newWorld(t testing.TB, profile string, change func(*as4.PMode)) *world {
 	t.Helper()
 	w := &world{}
@@ -57,12 +77,12 @@ func newWorld(t testing.TB, profile string, change func(*as4.PMode)) *world {
 	s, e := algorithms(profile)
 	for i := range 2 {
 		cn := fmt.Sprintf("POP00000%d", i+1)
-		if w.sign[i], err = w.ca.Issue(pki.Template{CommonName: cn, Algorithm: s}); err != nil {
+		if w.sign[i], err = w.ca.Issue(pki.Template{CommonName: cn, Key: keyOf(s, i)}); err != nil {
 			t.Fatal(err)
 		}
 		w.encrypt[i] = w.sign[i]
 		if e != s {
-			if w.encrypt[i], err = w.ca.Issue(pki.Template{CommonName: cn, Algorithm: e}); err != nil {
+			if w.encrypt[i], err = w.ca.Issue(pki.Template{CommonName: cn, Key: keyOf(e, i)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,6 +171,10 @@ type memory struct {
 	messages map[string]*stored
 	doubles  int
 	check    func(*as4.Received) error
+	begin    error                     // what Begin says
+	payload  error                     // what Payload says
+	commit   func(*as4.Received) error // before the message is stored
+	signal   func(*as4.Signal) error
 }
 
 type stored struct {
@@ -165,12 +189,18 @@ type inflight struct {
 }
 
 func (m *memory) Begin(context.Context, *ebms.UserMessage, *as4.PMode) (as4.Delivery, error) {
-	return &inflight{m: m}, nil
+	return &inflight{m: m}, m.begin
 }
-func (m *memory) Signal(context.Context, *as4.Signal) error {
+func (m *memory) Signal(_ context.Context, s *as4.Signal) error {
+	if m.signal != nil {
+		return m.signal(s)
+	}
 	return ebms.InvalidReceipt.New("unexpected")
 }
 func (d *inflight) Payload(*ebms.PartInfo) (io.Writer, error) {
+	if d.m.payload != nil {
+		return nil, d.m.payload
+	}
 	b := &bytes.Buffer{}
 	d.parts = append(d.parts, b)
 	return b, nil
@@ -191,6 +221,11 @@ func (d *inflight) Check(_ context.Context, r *as4.Received) error {
 	return nil
 }
 func (d *inflight) Commit(_ context.Context, r *as4.Received, _, receipt []byte) ([]byte, error) {
+	if d.m.commit != nil {
+		if err := d.m.commit(r); err != nil {
+			return nil, err
+		}
+	}
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
 	if first := d.m.messages[r.Message.MessageID+r.Sender]; first != nil {

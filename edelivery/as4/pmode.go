@@ -69,11 +69,11 @@ func (r Retry) Next(made int, now time.Time) (at time.Time, ok bool) {
 	if made >= cmp.Or(r.Max, 10) {
 		return time.Time{}, false
 	}
-	pause, factor, limit := cmp.Or(r.First, time.Minute), cmp.Or(r.Factor, 2), cmp.Or(r.Limit, 6*time.Hour)
+	pause, factor, limit := float64(cmp.Or(r.First, time.Minute)), cmp.Or(r.Factor, 2), float64(cmp.Or(r.Limit, 6*time.Hour))
 	for i := 1; i < made && pause < limit; i++ {
-		pause = time.Duration(float64(pause) * factor)
+		pause *= factor
 	}
-	return now.Add(min(pause, limit)), true
+	return now.Add(time.Duration(min(pause, limit))), true
 }
 
 // Or fills what r leaves open from another schedule.
@@ -114,6 +114,9 @@ func (p *PMode) Complete() error {
 		default:
 			return fmt.Errorf("as4: P-Mode %q: unknown token form %q (bst, pkipath, ski, issuer-serial, thumbprint, x509-ski)", p.ID, f)
 		}
+	}
+	if pr.RequireToken != "" && p.SignToken != pr.RequireToken {
+		return fmt.Errorf("as4: P-Mode %q: profile %s wants the signer's certificate as %q, not %q", p.ID, pr.Name, pr.RequireToken, p.SignToken)
 	}
 	if p.Unsigned && !pr.Unsigned {
 		return fmt.Errorf("as4: P-Mode %q: profile %s does not allow unsigned messages", p.ID, pr.Name)

@@ -2,6 +2,7 @@ package as4
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 // Intake is where a receiver puts what it received. The node implements it.
@@ -81,9 +83,17 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if a.contentType != "" {
 		w.Header().Set("Content-Type", a.contentType)
 	}
+	if a.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "60")
+	}
+	// A sender that is still writing when its message is refused would see a broken connection and not our answer.
+	io.CopyN(io.Discard, req.Body, maxUnread)
 	w.WriteHeader(a.status)
 	w.Write(a.body)
 }
+
+// maxUnread is how much of a refused message is still read: 16 MiB.
+const maxUnread = 16 << 20
 
 type answer struct {
 	status      int
@@ -101,6 +111,7 @@ type exchange struct {
 	raw  []byte
 	um   *ebms.UserMessage
 	pm   *PMode
+	ref  string // eb:MessageId of what is answered
 }
 
 func (x *exchange) handle(req *http.Request) answer {
@@ -114,6 +125,7 @@ func (x *exchange) handle(req *http.Request) answer {
 	if !env.Messaging.Valid() {
 		return x.refuse(ebms.InvalidHeader.New("the message has no eb:Messaging header"))
 	}
+	x.ref = messageID(env.Messaging)
 	m, err := ebms.ParseMessaging(env.Messaging, ebms.AllQuirks())
 	if err != nil {
 		return x.refuse(err)
@@ -121,20 +133,37 @@ func (x *exchange) handle(req *http.Request) answer {
 	if x.um = m.UserMessage(); x.um == nil {
 		return x.signals(m, parts)
 	}
+	x.ref = x.um.MessageID
 	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
 		return x.refuse(err)
 	}
 	if beyond := m.Deviations.Beyond(x.pm.Quirks); len(beyond) > 0 {
-		return x.refuse(ebms.InvalidHeader.Newf("deviates from the standard in a way that is not agreed: %s", strings.Join(beyond, ", ")))
+		return x.refuse(deviation(beyond))
 	}
 	if err := CheckHeader(x.um, x.pm); err != nil {
 		return x.refuse(err)
+	}
+	if !env.BodyEmpty() {
+		return x.refuse(ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU 1.4.2.3]"))
 	}
 	receipt, err := x.receive(parts)
 	if err != nil {
 		return x.refuse(err)
 	}
 	return answer{http.StatusOK, ebms.ContentTypeSOAP, receipt}
+}
+
+// messageID finds the identifier of what a header is about, however wrong it is otherwise: the error shall name it.
+func messageID(messaging dom.Node) string {
+	for n := range messaging.Descendants() {
+		if n.Is(ebms.NS, "MessageId") {
+			if id := n.TrimmedText(); ebms.ValidMessageID(id) {
+				return id
+			}
+			break
+		}
+	}
+	return ""
 }
 
 // receive is steps 7 to 14: security, duplicates, content, storage, receipt.
@@ -179,7 +208,7 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 			return nil, err
 		}
 	}
-	receipt, err := x.signal(&ebms.Signal{Receipt: receiptFor(rcv)})
+	receipt, err := x.signal(&ebms.Signal{Receipt: receiptFor(rcv)}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -230,16 +259,25 @@ func allSuites() []wss.Suite {
 	return all
 }
 
+// deviation is the error for what a partner may not do, in the code that the rule itself has.
+func deviation(beyond []string) *ebms.Error {
+	code := ebms.InvalidHeader
+	switch beyond[0] {
+	case "ExternalPayload":
+		code = ebms.ExternalPayloadError
+	case "SeveralPartyIDs", "PlainPartyID", "PlainService", "RepeatedSignalKind":
+		code = ebms.ValueInconsistent
+	}
+	return code.Newf("deviates from the standard in a way that is not agreed: %s", strings.Join(beyond, ", "))
+}
+
 // signal makes and signs an answer that refers to the message.
-func (x *exchange) signal(s *ebms.Signal) ([]byte, error) {
+func (x *exchange) signal(s *ebms.Signal, fault *ebms.Fault) ([]byte, error) {
 	id, err := ebms.NewMessageID(rand.Reader, x.r.Host)
 	if err != nil {
 		return nil, err
 	}
-	s.MessageID, s.Timestamp = id, x.now
-	if x.um != nil {
-		s.RefToMessageID = x.um.MessageID
-	}
+	s.MessageID, s.Timestamp, s.RefToMessageID = id, x.now, x.ref
 	opt := wss.SecureOptions{ID: idSuffix(s.MessageID)}
 	if x.pm == nil || !x.pm.Unsigned {
 		opt.Sign = x.r.Identity(x.pm)
@@ -249,7 +287,14 @@ func (x *exchange) signal(s *ebms.Signal) ([]byte, error) {
 	} else if opt.Sign != nil {
 		opt.Suite = wss.SuiteFor(opt.Sign.Key.Public())
 	}
-	sec, err := wss.Secure(wss.NewDraft(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID), nil, opt)
+	if s.Receipt != nil && opt.Sign == nil && !x.pm.Unsigned {
+		return nil, errors.New("as4: no key to sign the receipt with")
+	}
+	var blocks ebms.Blocks
+	if fault != nil {
+		blocks.Body = fault.Append
+	}
+	sec, err := wss.Secure(wss.NewDraftWith(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID, blocks), nil, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -276,15 +321,25 @@ func (x *exchange) refuse(err error) answer {
 		e = ebms.Other.Wrap(err, "the message could not be processed")
 	}
 	shown := *e
-	if x.um != nil {
-		shown.RefToMessageInError = x.um.MessageID
+	shown.RefToMessageInError = x.ref
+	status, beside := http.StatusOK, (*ebms.Fault)(nil)
+	if x.withFault() && shown.Severity != ebms.Warning {
+		status, beside = http.StatusInternalServerError, ebms.FaultFor(&shown)
 	}
-	body, signErr := x.signal(&ebms.Signal{Errors: []*ebms.Error{&shown}})
+	body, signErr := x.signal(&ebms.Signal{Errors: []*ebms.Error{&shown}}, beside)
 	if signErr != nil {
 		return answer{http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the error could not be signed\n")}
 	}
-	status := http.StatusOK
 	return answer{status, ebms.ContentTypeSOAP, body}
+}
+
+// withFault says whether an error comes with HTTP 500 and a S12:Fault: where the partner wants it, and where nobody can
+// sign. Peers let an unsigned message pass their policy only if it carries a fault [ebMS3 6.6].
+func (x *exchange) withFault() bool {
+	if x.pm != nil && (x.pm.FaultOnError || x.pm.Unsigned) {
+		return x.pm.FaultOnError
+	}
+	return x.r.Identity(x.pm) == nil
 }
 
 // ErrBusy says that the node cannot take messages now: it is starting, stopping or out of room. HTTP 503 is answered.
@@ -296,6 +351,8 @@ func securityError(err error) error {
 	switch {
 	case errors.Is(err, wss.ErrPart):
 		return ebms.ExternalPayloadError.Wrap(err, "payloads and header do not agree")
+	case errors.Is(err, wss.ErrSize):
+		return ebms.ProcessingModeMismatch.Wrap(err, "a payload is larger than agreed")
 	case errors.Is(err, wss.ErrDecompression):
 		return ebms.DecompressionFailure.Wrap(err, "a payload cannot be decompressed")
 	case errors.Is(err, wss.ErrDecryption):
@@ -322,7 +379,10 @@ func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
 	if pr.MaxParts > 0 && len(um.Parts) > pr.MaxParts && !um.IsTest() {
 		return ebms.Other.Newf("the profile allows %d payload(s), the message has %d", pr.MaxParts, len(um.Parts))
 	}
-	if um.MPC != "" && pm.MPC != "" && !same(um.MPC, pm.MPC) {
+	if pr.MinParts > len(um.Parts) && !um.IsTest() {
+		return ebms.Other.Newf("the profile wants %d payload(s), the message has %d", pr.MinParts, len(um.Parts))
+	}
+	if !same(um.Channel(), cmp.Or(pm.MPC, ebms.DefaultMPC)) {
 		return ebms.ValueNotRecognized.New("unknown message partition channel")
 	}
 	for _, name := range pr.ForbiddenProperties {

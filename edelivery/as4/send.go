@@ -2,11 +2,13 @@ package as4
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -67,7 +69,9 @@ func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
 	if err != nil {
 		return &Outcome{Verdict: Failed, Err: err}
 	}
-	resp, err := s.Client.Do(req)
+	client := *s.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // elsewhere is another party
+	resp, err := client.Do(req)
 	if err != nil {
 		return &Outcome{Verdict: RetryLater, Err: ebms.ConnectionFailure.Wrap(err, "no answer")}
 	}
@@ -105,6 +109,10 @@ func (s *Sender) secure(ctx context.Context, out *Outgoing) (*wss.Secured, error
 const bufferedBody = 256 << 10
 
 func (s *Sender) request(ctx context.Context, out *Outgoing, sec *wss.Secured) (*http.Request, error) {
+	address, err := url.Parse(out.PMode.URL)
+	if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
+		return nil, ebms.ProcessingModeMismatch.Wrap(err, "the receiver's address is no URL")
+	}
 	length, contentType := int64(len(sec.Envelope)), ebms.ContentTypeSOAP
 	var body io.Reader = bytes.NewReader(sec.Envelope)
 	if len(sec.Parts) > 0 {
@@ -170,7 +178,7 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 		return o
 	}
 	if !env.Messaging.Valid() {
-		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.New(fmt.Sprintf("HTTP status %d, the answer has no eb:Messaging", resp.StatusCode))
+		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.Wrap(env.Fault, fmt.Sprintf("HTTP status %d, a SOAP fault without a signal message", resp.StatusCode))
 		return o
 	}
 	m, err := ebms.ParseMessaging(env.Messaging, out.PMode.Quirks)
@@ -179,6 +187,7 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 		return o
 	}
 	signErr := s.checkAnswer(ctx, env, parts, out.PMode, o)
+	ours := false // the error is about our message
 	for _, sig := range m.Signals {
 		if sig.Receipt != nil && sig.RefToMessageID == out.Message.MessageID {
 			o.Receipt = sig
@@ -188,12 +197,13 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 				o.Warnings = append(o.Warnings, e)
 			} else if o.Err == nil {
 				o.Err = e
+				ours = cmp.Or(e.RefToMessageInError, sig.RefToMessageID) == out.Message.MessageID
 			}
 		}
 	}
 	switch {
 	case o.Err != nil:
-		o.Verdict = verdictOf(out, o.Err.(*ebms.Error), o.Signed)
+		o.Verdict = verdictOf(out, o.Err.(*ebms.Error), o.Signed && ours)
 	case o.Receipt == nil:
 		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.New("the answer holds no receipt for this message")
 		if slices.ContainsFunc(m.Signals, func(s *ebms.Signal) bool { return s.Receipt != nil }) {
@@ -211,13 +221,13 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 	return o
 }
 
-// verdictOf sorts an error by its code. An unsigned error fails the attempt, but is no proof that the receiver will
-// never take the message: anybody on the way can write one.
-func verdictOf(out *Outgoing, e *ebms.Error, signed bool) Verdict {
+// verdictOf sorts an error by its code. An error that is not signed, or about another message, fails the attempt, but is
+// no proof that the receiver will never take this one: anybody on the way can write or repeat one.
+func verdictOf(out *Outgoing, e *ebms.Error, proven bool) Verdict {
 	switch {
 	case out.Attempt > 1 && (e.Code == ebms.DuplicateDetected || out.PMode.DuplicateIs0004 && e.Code == ebms.Other):
 		return AcknowledgedWithoutReceipt
-	case e.Permanent() && signed:
+	case e.Permanent() && proven:
 		return Failed
 	}
 	return RetryLater

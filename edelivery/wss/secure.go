@@ -31,9 +31,14 @@ type SignedBlock struct {
 
 // NewDraft writes an envelope whose eb:Messaging and Body will be signed. The suffix makes their ids unique.
 func NewDraft(m *ebms.Messaging, suffix string) Draft {
+	return NewDraftWith(m, suffix, ebms.Blocks{})
+}
+
+// NewDraftWith is NewDraft with further blocks, for example a S12:Fault in the Body.
+func NewDraftWith(m *ebms.Messaging, suffix string, b ebms.Blocks) Draft {
 	ids := ebms.EnvelopeIDs{Messaging: "msg-" + suffix, Body: "body-" + suffix}
 	w := dom.NewWriter(make([]byte, 0, 4<<10))
-	l := ebms.WriteEnvelope(w, m, ids, nil)
+	l := ebms.WriteEnvelopeWith(w, m, ids, b)
 	return Draft{Octets: w.Bytes(), Security: l.Security, Signed: []SignedBlock{{ids.Messaging, l.Messaging}, {ids.Body, l.Body}}}
 }
 
