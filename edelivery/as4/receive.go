@@ -63,6 +63,8 @@ type Receiver struct {
 	Limits   ebms.Limits
 	// Refused is told of every message that is answered with an error: for the log, never for the peer.
 	Refused func(ctx context.Context, um *ebms.UserMessage, peer string, err error)
+
+	parsed pki.Parsed
 }
 
 // ServeHTTP answers one request. GET is a health probe.
@@ -193,7 +195,7 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 	rcv := &Received{Message: x.um, PMode: x.pm, Test: x.um.IsTest(), At: x.now, Peer: x.peer}
 	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
 		Suites: x.pm.suites(), RequireSigned: !x.pm.Unsigned, RequireEncrypted: !x.pm.Unencrypted, Keys: x.r.Keys(),
-		Known: knownOf(x.pm), Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
+		Known: knownOf(x.pm), Parse: x.r.parsed.Certificate, Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
 	})
 	if err != nil {
 		return nil, securityError(err)

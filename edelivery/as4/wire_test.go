@@ -103,7 +103,7 @@ func (w *world) serve(t testing.TB, req *http.Request) *reply {
 	if !env.Messaging.Valid() {
 		return a
 	}
-	m, err := ebms.ParseMessaging(env.Messaging, ebms.Quirks{NoErrorRef: true}) // else ours follow the standard to the letter
+	m, err := ebms.ParseMessaging(env.Messaging, ebms.Quirks{NoErrorRef: true, ReceiptCopy: true}) // else ours follow the standards to the letter
 	if err != nil {
 		t.Fatalf("the answer deviates: %v", err)
 	}
