@@ -43,7 +43,10 @@ type Handler interface {
 type Incoming struct {
 	*as4.Received
 	Stored *store.Message // what will be inserted
-	parts  []payload
+	// Once, when Accept sets it, names the document whatever message it comes in: the first message with a name is
+	// delivered, later ones are acknowledged, kept and marked as its duplicates.
+	Once  string
+	parts []payload
 }
 
 // Payload opens the expanded octets of the i-th part, in the order of the header.

@@ -27,12 +27,24 @@ import (
 type country struct {
 	*node.Node
 	token string
+	dir   string
 }
 
 // start makes and runs a node in a network under root.
 func start(t *testing.T, root, name, code, profile string) *country {
 	t.Helper()
-	r, err := setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: profile, Now: time.Now()})
+	return startWith(t, setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: profile, Now: time.Now()})
+}
+
+// startInbox is start for a node that writes what arrives into its folder inbox.
+func startInbox(t *testing.T, root, name, code, profile string) *country {
+	t.Helper()
+	return startWith(t, setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: profile, Inbox: true, Now: time.Now()})
+}
+
+func startWith(t *testing.T, p setup.Params) *country {
+	t.Helper()
+	r, err := setup.Create(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,10 +65,10 @@ func start(t *testing.T, root, name, code, profile string) *country {
 	}
 	t.Cleanup(func() {
 		if err := n.Stop(context.Background()); err != nil {
-			t.Errorf("stop %s: %v", name, err)
+			t.Errorf("stop %s: %v", p.Dir, err)
 		}
 	})
-	return &country{n, r.Token}
+	return &country{n, r.Token, p.Dir}
 }
 
 // serve registers a party for the document that the sample of this kind is.
@@ -160,6 +172,8 @@ func TestSampleDocumentsCrossTheBorderBothWays(t *testing.T) {
 
 func TestSeed(t *testing.T) {
 	t.Parallel()
+	t.Run("GEN-9", nodesNeedNobodyElse)
+	t.Run("PEPPOL-5", aThirdNodeIsReachedById)
 	t.Run("PEPPOL-7", func(t *testing.T) { // a receiver without credit note: refused, nothing sent
 		t.Parallel()
 		root := t.TempDir()

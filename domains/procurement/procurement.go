@@ -9,6 +9,7 @@ package procurement
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -209,6 +210,9 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		return e
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
+	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so
+	// that nobody can block the envelopes of others.
+	in.Once = fmt.Sprintf("envelope %x", sha256.Sum256([]byte(in.Received.Sender+"\n"+in.Stored.Sender+"\n"+h.InstanceID)))
 	return nil
 }
 
