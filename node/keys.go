@@ -210,17 +210,35 @@ func as4Client(c *config.Config) *http.Client {
 		}
 	}
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		d := guarded
 		if fixed[addr] {
-			return plain.DialContext(ctx, network, addr)
+			d = plain
 		}
-		return guarded.DialContext(ctx, network, addr)
+		conn, err := d.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &stallConn{conn, stallTime}, nil
 	}
 	t := &http.Transport{
-		Proxy: nil, DialContext: dial, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 2 * time.Minute,
+		Proxy: nil, DialContext: dial, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: c.Outbound.Timeout.D(),
 		MaxIdleConns: 1000, MaxIdleConnsPerHost: max(c.Outbound.PerPeer, c.Outbound.Workers), IdleConnTimeout: 60 * time.Second, DisableCompression: true,
 		ForceAttemptHTTP2: false, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, WriteBufferSize: 32 << 10, ReadBufferSize: 16 << 10,
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// stallConn gives up a peer that takes no more octets. A whole message may last: a large one on a slow line does.
+type stallConn struct {
+	net.Conn
+	limit time.Duration
+}
+
+func (c *stallConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 // hostPort is the network address that a URL leads to.

@@ -157,7 +157,7 @@ type Outbound struct {
 	MaxPause    Duration `yaml:"maxPause" default:"6h" min:"1s" doc:"No pause is longer."`
 	PerPeer     int      `yaml:"perPeer" default:"8" min:"1" doc:"Messages on their way to one access point at the same time."`
 	Workers     int      `yaml:"workers" default:"16" min:"1" max:"10000" doc:"Messages on their way at the same time."`
-	Timeout     Duration `yaml:"timeout" default:"5m" min:"1s" doc:"Time for one attempt."`
+	Timeout     Duration `yaml:"timeout" default:"2m" min:"1s" doc:"How long an answer may take after the message is sent. Sending itself is given up when the partner takes nothing for 30 seconds."`
 }
 
 // Check implements [Checker].
