@@ -140,9 +140,11 @@ func notFound(err error) error {
 	r := &RefusedError{Text: err.Error(), Err: err}
 	switch {
 	case errors.Is(err, bdxl.ErrNotRegistered), errors.Is(err, bdxl.ErrNoService):
+		r.Text = "nobody is registered under this identifier: " + r.Text
 		r.Code, r.Remedy = "DISCOVERY:NOT_REGISTERED", "check the receiver's identifier: viadukt lookup PARTICIPANT"
 	case errors.Is(err, smp.ErrNotFound), errors.Is(err, smp.ErrNoProcess), errors.Is(err, smp.ErrNoTransport), errors.Is(err, smp.ErrNotActive):
-		r.Code, r.Remedy = "DISCOVERY:NOT_ACCEPTED", "the receiver does not accept this document: viadukt lookup PARTICIPANT lists what it accepts"
+		r.Text = "the receiver does not accept this kind of document: " + r.Text
+		r.Code, r.Remedy = "DISCOVERY:NOT_ACCEPTED", "viadukt lookup PARTICIPANT lists what it accepts"
 	default:
 		r.Code, r.Remedy = "DISCOVERY:FAILED", "look closer with: viadukt lookup PARTICIPANT DOCTYPE"
 	}
