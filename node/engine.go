@@ -20,13 +20,19 @@ import (
 // its leases when it starts again.
 const leaseTime = 30 * time.Minute
 
+// job is one message to work on. Whoever stored it just now has its header at hand; from the queue it comes without.
+type job struct {
+	*store.Message
+	header *ebms.UserMessage
+}
+
 // worker runs the jobs of one direction, as many at once as it has hands and each peer allows. A job comes from the
 // queue, which the worker claims when hands are free, or straight from the one who stored it: [worker.reserve].
 type worker struct {
 	n         *Node
 	direction store.Direction
 	perPeer   int
-	do        func(context.Context, *store.Message)
+	do        func(context.Context, job) (told func())
 	free      chan struct{} // one token a hand
 	again     chan struct{} // a token when a job that ended may have left more to do: see wake
 
@@ -36,7 +42,7 @@ type worker struct {
 	jobs   sync.WaitGroup
 }
 
-func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, *store.Message)) *worker {
+func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, job) func()) *worker {
 	w := &worker{n: n, direction: d, perPeer: perPeer, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}}
 	for range hands {
 		w.free <- struct{}{}
@@ -66,11 +72,15 @@ func (w *worker) reserve(m *store.Message) bool {
 	return true
 }
 
-// start begins the job of a reserved message.
-func (w *worker) start(m *store.Message) {
+// start begins the job of a reserved message. What it has to tell it tells with its hand free again: who is told may
+// bring the next message.
+func (w *worker) start(j job) {
 	go func() {
-		defer w.release(m)
-		w.do(w.ctx, m)
+		told := w.do(w.ctx, j)
+		w.release(j.Message)
+		if told != nil {
+			told()
+		}
 	}()
 }
 
@@ -103,7 +113,7 @@ func (w *worker) run(ctx context.Context) {
 	w.mu.Unlock()
 	defer w.jobs.Wait()
 	for ctx.Err() == nil {
-		hands := w.take(ctx)
+		hands := w.take(ctx, claimMost)
 		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
 			Direction: w.direction, Now: w.n.Clock(), Owner: w.n.owner, Lease: leaseTime, Limit: hands,
 			PerPeer: func(string) int { return w.perPeer },
@@ -116,7 +126,7 @@ func (w *worker) run(ctx context.Context) {
 			w.active[m.Peer]++
 			w.jobs.Add(1)
 			w.mu.Unlock()
-			w.start(m)
+			w.start(job{Message: m})
 		}
 		for range hands - len(claimed) {
 			w.free <- struct{}{}
@@ -127,20 +137,24 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// take waits for a free hand and takes all that are.
-func (w *worker) take(ctx context.Context) (n int) {
+// claimMost bounds how many hands wait for one claim: the others are there for what is stored meanwhile.
+const claimMost = 8
+
+// take waits for a free hand and takes up to most that are.
+func (w *worker) take(ctx context.Context, most int) (n int) {
 	select {
 	case <-ctx.Done():
 		return 0
 	case <-w.free:
 	}
-	for n = 1; ; n++ {
+	for n = 1; n < most; n++ {
 		select {
 		case <-w.free:
 		default:
 			return n
 		}
 	}
+	return n
 }
 
 // wait returns when there may be work: the store says so, the next retry is due, or a hand became free that a peer's
@@ -163,9 +177,9 @@ func (w *worker) wait(ctx context.Context, failed bool) {
 }
 
 // send makes one attempt for a claimed message and records what it came to.
-func (n *Node) send(ctx context.Context, m *store.Message) {
-	start := time.Now()
-	out, err := n.outgoing(ctx, m)
+func (n *Node) send(ctx context.Context, j job) (told func()) {
+	start, m := time.Now(), j.Message
+	out, err := n.outgoing(ctx, j)
 	var o *as4.Outcome
 	if err != nil {
 		o = &as4.Outcome{Verdict: as4.Failed, Err: err}
@@ -176,31 +190,33 @@ func (n *Node) send(ctx context.Context, m *store.Message) {
 		o = n.sender.Send(ctx, out)
 	}
 	if ctx.Err() != nil && o.Verdict != as4.Acknowledged {
-		return // stopping: the lease is released at the next start, the attempt does not count as failed
+		return nil // stopping: the lease is released at the next start, the attempt does not count as failed
 	}
 	if o.Verdict != as4.Acknowledged && out != nil {
 		n.directory.Flush(m)
 	}
-	n.record(ctx, m, out, o, time.Since(start))
+	if to, ok := n.record(ctx, m, out, o, time.Since(start)); ok {
+		return func() { n.changed(m, to) }
+	}
+	return nil
 }
 
 // outgoing makes the wire message of a stored one. It is the same for every attempt: ids, time and payload octets are
 // those stored [AS4 3.2].
-func (n *Node) outgoing(ctx context.Context, m *store.Message) (*as4.Outgoing, error) {
+func (n *Node) outgoing(ctx context.Context, j job) (*as4.Outgoing, error) {
+	m, um := j.Message, j.header
 	pm := n.pmodes.Load().ByID(m.PMode)
 	if pm == nil {
 		return nil, ebms.ProcessingModeMismatch.Newf("P-Mode %q is not configured any more", m.PMode)
 	}
-	doc, err := dom.Parse(headerDocument(m.Header), dom.Limits{})
-	if err != nil {
-		return nil, err
+	if um == nil {
+		var err error
+		if um, err = storedHeader(m); err != nil {
+			return nil, err
+		}
 	}
-	msg, err := ebms.ParseMessaging(doc.Root(), ebms.DefaultQuirks())
-	if err != nil {
-		return nil, err
-	}
-	um := msg.UserMessage()
 	if pm.URL == "" {
+		var err error
 		if pm, err = n.directory.Resolve(ctx, pm, um); err != nil {
 			return nil, err
 		}
@@ -229,6 +245,18 @@ func (n *Node) outgoing(ctx context.Context, m *store.Message) (*as4.Outgoing, e
 	return out, nil
 }
 
+func storedHeader(m *store.Message) (*ebms.UserMessage, error) {
+	doc, err := dom.Parse(headerDocument(m.Header), dom.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	msg, err := ebms.ParseMessaging(doc.Root(), ebms.DefaultQuirks())
+	if err != nil {
+		return nil, err
+	}
+	return msg.UserMessage(), nil
+}
+
 // headerDocument puts a stored eb:UserMessage back into eb:Messaging.
 func headerDocument(userMessage []byte) []byte {
 	b := make([]byte, 0, len(userMessage)+200)
@@ -238,11 +266,10 @@ func headerDocument(userMessage []byte) []byte {
 }
 
 // record moves the message on: one transaction for state, event and evidence.
-func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, o *as4.Outcome, took time.Duration) {
+func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, o *as4.Outcome, took time.Duration) (to store.State, ok bool) {
 	ctx = context.WithoutCancel(ctx) // what the peer said must be kept, even while stopping
 	now := n.Clock()
 	change := store.Change{Time: now, Owner: n.owner, Detail: detail(o)}
-	var to store.State
 	var evidence []store.Evidence
 	if len(o.Answer) > 0 {
 		kind := store.KindError
@@ -285,10 +312,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	})
 	if err != nil {
 		n.Log.Error("result not recorded", slog.String("msgid", m.MessageID), slog.Any("err", err))
-		return
+		return to, false
 	}
 	n.metrics.sent(result, took)
-	n.changed(m, to)
 	if to == store.Retrying {
 		n.out.wake()
 	}
@@ -300,6 +326,7 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		n.Log.LogAttrs(ctx, level, "message "+to.String(), slog.String("msgid", m.MessageID), slog.String("pmode", m.PMode),
 			slog.String("peer", m.Peer), slog.Int("attempt", m.Attempts), slog.Duration("dur", took), slog.String("code", change.Error.Code))
 	}
+	return to, true
 }
 
 func detail(o *as4.Outcome) string {

@@ -210,11 +210,12 @@ func (i intake) Signal(ctx context.Context, s *as4.Signal) error {
 }
 
 // deliver hands one received message to its domain.
-func (n *Node) deliver(ctx context.Context, m *store.Message) {
+func (n *Node) deliver(ctx context.Context, j job) (told func()) {
+	m := j.Message
 	h := n.handlerOf(m)
 	err := h.Deliver(ctx, m)
 	if err != nil && ctx.Err() != nil {
-		return
+		return nil
 	}
 	now := n.Clock()
 	ctx = context.WithoutCancel(ctx)
@@ -232,9 +233,10 @@ func (n *Node) deliver(ctx context.Context, m *store.Message) {
 	case werr != nil:
 		n.Log.Error("delivery not recorded", slog.String("msgid", m.MessageID), slog.Any("err", werr))
 	case err == nil:
-		n.changed(m, store.Delivered)
+		return func() { n.changed(m, store.Delivered) }
 	default:
 		n.in.wake()
 		n.Log.Warn("delivery failed", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.Any("err", err))
 	}
+	return nil
 }

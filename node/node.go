@@ -135,8 +135,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	if client == nil {
 		client = as4Client(n.Config)
 	}
-	n.sender = &as4.Sender{Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
-	n.receiver = &as4.Receiver{
+	parsed := new(pki.Parsed)
+	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
+	n.receiver = &as4.Receiver{Parsed: parsed,
 		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
 		Trust: n.trust, Clock: n.Clock, Host: n.Host(), Refused: n.refused,
 		Limits: ebms.Limits{Parts: n.Config.AS4.Limits.Parts, RootBytes: int(n.Config.AS4.Limits.Header)},

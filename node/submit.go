@@ -166,8 +166,8 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 	}
 	n.metrics.accepted.Inc()
 	if at {
-		job := *m
-		n.out.start(&job)
+		sent := *m // the caller keeps its own
+		n.out.start(job{&sent, um})
 	}
 	return m, nil
 }

@@ -63,8 +63,7 @@ type Receiver struct {
 	Limits   ebms.Limits
 	// Refused is told of every message that is answered with an error: for the log, never for the peer.
 	Refused func(ctx context.Context, um *ebms.UserMessage, peer string, err error)
-
-	parsed pki.Parsed
+	Parsed  *pki.Parsed // remembers partners' certificates; may be nil
 }
 
 // ServeHTTP answers one request. GET is a health probe.
@@ -145,9 +144,6 @@ func (x *exchange) handle(req *http.Request) answer {
 	if err := CheckHeader(x.um, x.pm); err != nil {
 		return x.refuse(err)
 	}
-	if !env.BodyEmpty() {
-		return x.refuse(ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU 1.4.2.3]"))
-	}
 	receipt, err := x.receive(parts)
 	if err != nil {
 		return x.refuse(err)
@@ -176,11 +172,13 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 	}
 	defer d.Close()
 	targets := make([]wss.Target, 0, len(x.um.Parts))
+	elsewhere := !x.env.BodyEmpty() // a payload that is no attachment
 	for i := range x.um.Parts {
 		p := &x.um.Parts[i]
 		cid, ok := p.ContentID()
 		if !ok {
-			return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only")
+			elsewhere = true
+			continue
 		}
 		out, err := d.Payload(p)
 		if err != nil {
@@ -195,10 +193,13 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 	rcv := &Received{Message: x.um, PMode: x.pm, Test: x.um.IsTest(), At: x.now, Peer: x.peer}
 	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
 		Suites: x.pm.suites(), RequireSigned: !x.pm.Unsigned, RequireEncrypted: !x.pm.Unencrypted, Keys: x.r.Keys(),
-		Known: knownOf(x.pm), Parse: x.r.parsed.Certificate, Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
+		Known: knownOf(x.pm), Parse: x.r.Parsed.Certificate, Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
 	})
 	if err != nil {
 		return nil, securityError(err)
+	}
+	if elsewhere {
+		return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU 1.4.2.3]")
 	}
 	rcv.Signer, rcv.Parts, rcv.References, rcv.Encrypted = opened.Signer, opened.Parts, opened.References, opened.Encrypted
 	rcv.Sender = senderKey(x.um, opened.Signer)

@@ -15,6 +15,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 func soap(header, body string) *request {
@@ -378,7 +379,7 @@ func TestSecurityFailuresTellNoDetail(t *testing.T) {
 			i, j := bytes.Index(r.body, []byte("<wsse:Security")), bytes.Index(r.body, []byte("</wsse:Security>"))
 			r.body = append(r.body[:i:i], r.body[j+len("</wsse:Security>"):]...)
 		}, code: ebms.PolicyNoncompliance},
-		"content in the Body": {change: func(t *testing.T, r *request) { r.replace(t, "</S12:Body>", "<x/></S12:Body>") }, code: ebms.ExternalPayloadError},
+		"content in the Body": {change: func(t *testing.T, r *request) { r.replace(t, "</S12:Body>", "<x/></S12:Body>") }, code: ebms.FailedAuthentication},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -400,6 +401,20 @@ func TestSecurityFailuresTellNoDetail(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestContentInTheBody: well signed, but nothing in the header names it.
+func TestContentInTheBody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "eu-edelivery", nil)
+	msg := w.message(t, "m1@a.example")
+	d := wss.NewDraftWith(&ebms.Messaging{UserMessages: []*ebms.UserMessage{msg.Message}}, "x",
+		ebms.Blocks{Body: func(w *dom.Writer) { w.Element("order", "1") }})
+	sec, err := wss.Secure(d, nil, wss.SecureOptions{Suite: wss.SuiteRSA, Sign: w.sign[0], ID: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.post(t, &request{contentType: ebms.ContentTypeSOAP, body: sec.Envelope}).expect(t, ebms.ExternalPayloadError)
 }
 
 func TestTwoCopiesAtOnceAreOneMessage(t *testing.T) {

@@ -54,8 +54,7 @@ type Sender struct {
 	Trust     *pki.Verifier              // judges receivers and who signs their answers
 	Clock     func() time.Time
 	UserAgent string
-
-	parsed pki.Parsed
+	Parsed    *pki.Parsed // remembers partners' certificates; may be nil
 }
 
 // maxAnswer bounds a receipt or error: 4 MiB.
@@ -238,7 +237,7 @@ func verdictOf(out *Outgoing, e *ebms.Error, proven bool) Verdict {
 // checkAnswer verifies the answer's security. It sets Signed when the expected party signed.
 func (s *Sender) checkAnswer(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, pm *PMode, o *Outcome) error {
 	opened, err := wss.Open(ctx, env, parts, wss.OpenOptions{
-		Suites: pm.suites(), RequireSigned: !pm.Unsigned, Trust: trustIn(s.Trust, pm, pm.Responder), Known: knownOf(pm), Parse: s.parsed.Certificate,
+		Suites: pm.suites(), RequireSigned: !pm.Unsigned, Trust: trustIn(s.Trust, pm, pm.Responder), Known: knownOf(pm), Parse: s.Parsed.Certificate,
 	})
 	if err != nil {
 		return err

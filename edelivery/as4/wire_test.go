@@ -42,8 +42,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 func (w *world) record(t testing.TB, msg *as4.Outgoing) *request {
 	t.Helper()
 	r := &recorder{}
-	s := *w.sender
-	s.Client = &http.Client{Transport: r}
+	s := &as4.Sender{Client: &http.Client{Transport: r}, Identity: w.sender.Identity, Trust: w.sender.Trust, Clock: w.sender.Clock}
 	if o := s.Send(context.Background(), msg); r.got == nil {
 		t.Fatalf("no request: %v", o.Err)
 	}
@@ -103,7 +102,7 @@ func (w *world) serve(t testing.TB, req *http.Request) *reply {
 	if !env.Messaging.Valid() {
 		return a
 	}
-	m, err := ebms.ParseMessaging(env.Messaging, ebms.Quirks{NoErrorRef: true, ReceiptCopy: true}) // else ours follow the standards to the letter
+	m, err := ebms.ParseMessaging(env.Messaging, ebms.Quirks{NoErrorRef: true, ReceiptCopy: true, PlainMessageID: true, EmptyLists: true}) // as what is answered has it
 	if err != nil {
 		t.Fatalf("the answer deviates: %v", err)
 	}

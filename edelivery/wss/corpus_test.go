@@ -292,6 +292,10 @@ func TestCorpus(t *testing.T) {
 		file := row["file"]
 		want, ok := captures[file]
 		if !ok {
+			dir, _, _ := strings.Cut(file, "/")
+			if slices.Contains([]string{"as4net", "phase4", "peppol", "domibus", "oasis-as4"}, dir) && file != "as4net/EncryptedKeyWithMGFSpec.txt" {
+				t.Errorf("%s is not run", file)
+			}
 			continue
 		}
 		seen[file] = true

@@ -38,6 +38,7 @@ type OpenOptions struct {
 	Known            func(TokenRef) []*pki.Certificate                                       // certificates of partners, for references that carry none
 	Trust            func(leaf *pki.Certificate, path []*pki.Certificate, f TokenForm) error // judges the signer, before anything else is done
 	Targets          []Target                                                                // one for every attachment that the header names, no others
+	Parse            func(der []byte) (*pki.Certificate, error)                              // nil: pki.ParseCertificate; a place for a cache
 	MaxReferences    int                                                                     // default 1,000
 	MinRSABits       int                                                                     // of the signer's key; default 2,048
 }
@@ -232,9 +233,16 @@ func (o *opener) covered(res *xmldsig.Result) error {
 	return nil
 }
 
+func (o *opener) parse(der []byte) (*pki.Certificate, error) {
+	if o.opt.Parse != nil {
+		return o.opt.Parse(der)
+	}
+	return pki.ParseCertificate(der)
+}
+
 // signerKey finds the signer's certificate and asks for trust in it before its key is used.
 func (o *opener) signerKey(keyInfo dom.Node, _ string) (crypto.PublicKey, error) {
-	ref, err := readToken(keyInfo, o.ids)
+	ref, err := o.readToken(keyInfo)
 	if err != nil {
 		return nil, err
 	}
@@ -522,7 +530,7 @@ func (o *opener) sessionKey(d *xmlenc.EncryptedData) ([]byte, error) {
 		if s := o.session[k]; len(s) == size {
 			return s, nil
 		}
-		ref, err := readToken(k.RecipientInfo, o.ids)
+		ref, err := o.readToken(k.RecipientInfo)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
-	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -44,7 +43,7 @@ func (t TokenRef) Matches(c *pki.Certificate) bool {
 
 // readToken reads the certificate reference in ds:KeyInfo, xenc:RecipientKeyInfo or a wsse:SecurityTokenReference
 // [WSS-X509 3].
-func readToken(n dom.Node, ids *xmldsig.IDIndex) (TokenRef, error) {
+func (o *opener) readToken(n dom.Node) (TokenRef, error) {
 	for n.Is(nsDS, "KeyInfo") || n.Is(nsXEnc, "RecipientKeyInfo") || n.Is(nsDS, "KeyValue") || n.Is(NamespaceWSSE, "SecurityTokenReference") {
 		if n = n.FirstElement(); !n.Valid() {
 			return TokenRef{}, fmt.Errorf("%w: empty key reference", ErrPolicy)
@@ -54,14 +53,14 @@ func readToken(n dom.Node, ids *xmldsig.IDIndex) (TokenRef, error) {
 	case n.Is(NamespaceWSSE, "Reference"):
 		// Peers write "##id" for an id that itself begins with a hash sign: one target only, or none.
 		id := strings.TrimPrefix(n.Attr("URI"), "#")
-		target, err := ids.Lookup(id)
+		target, err := o.ids.Lookup(id)
 		if err != nil && strings.HasPrefix(id, "#") {
-			target, err = ids.Lookup(strings.TrimLeft(id, "#"))
+			target, err = o.ids.Lookup(strings.TrimLeft(id, "#"))
 		}
 		if err != nil {
 			return TokenRef{}, fmt.Errorf("%w: token reference: %w", ErrPolicy, err)
 		}
-		return readBinaryToken(target)
+		return o.readBinaryToken(target)
 	case n.Is(NamespaceWSSE, "KeyIdentifier"):
 		b, err := decodeBase64(n)
 		if err != nil {
@@ -75,7 +74,7 @@ func readToken(n dom.Node, ids *xmldsig.IDIndex) (TokenRef, error) {
 		}
 		return TokenRef{}, fmt.Errorf("%w: %w", ErrPolicy, n.Errorf("unknown ValueType %q", n.Attr("ValueType")))
 	case n.Is(NamespaceWSSE, "Embedded"):
-		return readBinaryToken(n.FirstElement())
+		return o.readBinaryToken(n.FirstElement())
 	case n.Is(nsDS, "X509Data"):
 		return readX509Data(n)
 	}
@@ -117,7 +116,7 @@ func readX509Data(n dom.Node) (TokenRef, error) {
 }
 
 // readBinaryToken reads wsse:BinarySecurityToken. A PKIPath goes from the anchor's side to the leaf, the opposite of TLS.
-func readBinaryToken(n dom.Node) (TokenRef, error) {
+func (o *opener) readBinaryToken(n dom.Node) (TokenRef, error) {
 	if !n.Is(NamespaceWSSE, "BinarySecurityToken") {
 		return TokenRef{}, fmt.Errorf("%w: %w", ErrPolicy, n.Errorf("is no BinarySecurityToken"))
 	}
@@ -127,7 +126,7 @@ func readBinaryToken(n dom.Node) (TokenRef, error) {
 	}
 	switch n.Attr("ValueType") {
 	case x509Profile + "#X509v3", "":
-		c, err := pki.ParseCertificate(b)
+		c, err := o.parse(b)
 		if err != nil {
 			return TokenRef{}, fmt.Errorf("%w: %w", ErrPolicy, err)
 		}
