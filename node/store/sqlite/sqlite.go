@@ -175,7 +175,8 @@ func (s *Store) closeFiles() error {
 		errs = append(errs, s.w.close()) // last: the last connection folds the WAL into the file
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		// Unlocked first: a child process that was forked and has not come to exec yet shares the descriptor.
+		errs = append(errs, syscall.Flock(int(s.lock.Fd()), syscall.LOCK_UN), s.lock.Close())
 	}
 	return errors.Join(errs...)
 }
