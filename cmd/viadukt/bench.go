@@ -18,6 +18,8 @@ would reach on the same cores in the same run. A ratio of 0.85 says that all the
 	sub: []*command{
 		{name: "as4", summary: "measures whole exchanges between two nodes: messages a second, CPU time, throughput, start-up, memory.",
 			example: "viadukt bench as4\nviadukt bench as4 --payload 5kB --messages 5000 --cpuprofile as4.prof", prepare: benchAS4},
+		{name: "smp", summary: "measures the metadata publisher and whole lookups over HTTP on this machine.", example: "viadukt bench smp --lookups 50000", prepare: benchSMP},
+		{name: "xml", summary: "measures parsing and canonicalising.", example: "viadukt bench xml", prepare: benchXML},
 	},
 }
 
@@ -93,4 +95,15 @@ func parseSize(s string) (int, error) {
 		return 0, fmt.Errorf("%q is no size: write for example 500, 5kB or 5MB", s)
 	}
 	return n * factor, nil
+}
+
+func benchSMP(c *call) func() error {
+	o := bench.SMPOptions{Domains: domains}
+	c.IntVar(&o.Lookups, "lookups", 20000, "`number` of requests")
+	c.IntVar(&o.Callers, "callers", 16, "`number` of requests at once")
+	return profiled(c, func(r bench.Report) error { return bench.SMP(c.p.ctx, o, r) })
+}
+
+func benchXML(c *call) func() error {
+	return profiled(c, func(r bench.Report) error { return bench.XML(c.p.ctx, r) })
 }

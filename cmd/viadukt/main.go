@@ -55,7 +55,7 @@ Each command explains itself: viadukt COMMAND --help.`,
 func init() { // not in the declaration: help looks at root itself
 	root.sub = []*command{
 		demoCommand, initCommand, serveCommand, configCommand, messageCommand, participantCommand, lookupCommand,
-		benchCommand, helpCommand, versionCommand,
+		xmlCommand, benchCommand, helpCommand, versionCommand,
 	}
 }
 
