@@ -175,7 +175,7 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 	env, parts, err := readEnvelope(resp.Header.Get("Content-Type"), io.LimitReader(resp.Body, maxAnswer), ebms.Limits{Length: max(resp.ContentLength, 0)}, &o.Answer)
 	if err != nil {
 		o.Verdict = RetryLater
-		o.Err = ebms.MissingReceipt.Wrap(err, fmt.Sprintf("HTTP status %d without a signal message", resp.StatusCode))
+		o.Err = ebms.MissingReceipt.Wrap(fmt.Errorf("HTTP status %d: %w", resp.StatusCode, err), fmt.Sprintf("HTTP status %d without a signal message", resp.StatusCode))
 		return o
 	}
 	if !env.Messaging.Valid() {
@@ -207,6 +207,9 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 		o.Verdict = verdictOf(out, o.Err.(*ebms.Error), o.Signed && ours)
 	case o.Receipt == nil:
 		o.Verdict, o.Err = RetryLater, ebms.MissingReceipt.New("the answer holds no receipt for this message")
+		if len(o.Warnings) > 0 {
+			o.Err = ebms.MissingReceipt.Wrap(o.Warnings[0], "the answer holds a warning and no receipt")
+		}
 		if slices.ContainsFunc(m.Signals, func(s *ebms.Signal) bool { return s.Receipt != nil }) {
 			o.Err = ebms.InvalidReceipt.New("the receipt is for another message")
 		}

@@ -303,6 +303,31 @@ func suffixOf(t testing.TB, r *request) string {
 	return s
 }
 
+// TestAFailureTellsWhatCame looks at what people read when no receipt came.
+func TestAFailureTellsWhatCame(t *testing.T) {
+	t.Parallel()
+	const id = "m1@a.example"
+	for name, c := range map[string]struct {
+		respond func(w *world, rw http.ResponseWriter)
+		want    string
+	}{
+		"the status of a page": {func(_ *world, rw http.ResponseWriter) { write(rw, 503, "text/html", []byte("busy")) }, "HTTP status 503"},
+		"a warning": {func(w *world, rw http.ResponseWriter) {
+			write(rw, 200, soapType, w.signals(t, w.sign[1], failure(ebms.FeatureNotSupported, id)))
+		}, "EBMS:0002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "eu-edelivery", nil)
+			w.respond(func(rw http.ResponseWriter, _ []byte) { c.respond(w, rw) })
+			o := w.sender.Send(t.Context(), w.message(t, id, xmlPayload))
+			if !errors.Is(o.Err, ebms.MissingReceipt) || !strings.Contains(o.Err.Error(), c.want) {
+				t.Errorf("%v, want %s", o.Err, c.want)
+			}
+		})
+	}
+}
+
 func TestAWarningBesideAReceipt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "eu-edelivery", nil)
