@@ -2,9 +2,12 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -41,15 +44,22 @@ func (b *inbox) Deliver(ctx context.Context, m *store.Message) error {
 // is there already is left alone: the message was delivered before.
 func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) error {
 	parent := filepath.Join(dir, safeName(m.Receiver, "unaddressed"))
-	final := filepath.Join(parent, safeName(m.MessageID, "message"))
+	name, err := n.folderName(ctx, m)
+	if err != nil {
+		return err
+	}
+	final := filepath.Join(parent, name)
 	if _, err := os.Stat(final); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := makeFolder(parent); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(parent, ".incoming-")
-	if err != nil {
+	temp := filepath.Join(parent, ".incoming-"+name) // the same at each attempt: what a crash left is used up
+	if err := os.RemoveAll(temp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(temp, 0o755); err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
@@ -60,8 +70,8 @@ func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) er
 		if err != nil {
 			return err
 		}
-		name = safeName(filepath.Base(name), fmt.Sprintf("payload-%d%s", i+1, extension(p.MimeType)))
-		if taken[strings.ToLower(name)] {
+		name = safeName(path.Base(strings.ReplaceAll(name, `\`, "/")), fmt.Sprintf("payload-%d%s", i+1, extension(p.MimeType)))
+		for taken[strings.ToLower(name)] {
 			name = fmt.Sprintf("%d-%s", i+1, name)
 		}
 		taken[strings.ToLower(name)] = true
@@ -69,13 +79,43 @@ func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) er
 			return err
 		}
 	}
-	if err := os.Chmod(temp, 0o755); err != nil {
+	if err := syncDir(temp); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, final); err != nil {
 		return err
 	}
 	return syncDir(parent)
+}
+
+// folderName is the message id where that can be a name and is not taken by a message of another sender, who may have
+// chosen the same one. It is the same each time, so that a message is not delivered twice after a crash.
+func (n *Node) folderName(ctx context.Context, m *store.Message) (string, error) {
+	name := safeName(m.MessageID, "message")
+	if name != m.MessageID {
+		name = fmt.Sprintf("%s-%x", name, sha256.Sum256([]byte(m.MessageID)))[:len(name)+9]
+	}
+	same, err := n.Store.List(ctx, store.Filter{Direction: store.In, MessageID: m.MessageID}, store.Page{Before: m.ID})
+	if err != nil || len(same.Messages) == 0 {
+		return name, err
+	}
+	return fmt.Sprintf("%s-%d", name, m.ID), nil
+}
+
+// makeFolder makes a folder and those above it, durably.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if up := filepath.Dir(dir); up != dir {
+		if err := makeFolder(up); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 // writeFile writes a new file durably and closes what it reads.
@@ -130,10 +170,10 @@ func safeName(s, fallback string) string {
 		}
 		return '_'
 	}, s)
-	s = strings.TrimLeft(s, ".")
 	if len(s) > 150 {
 		s = s[len(s)-150:]
 	}
+	s = strings.TrimLeft(s, ".")
 	if strings.Trim(s, "_.") == "" {
 		return fallback
 	}
