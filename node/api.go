@@ -12,6 +12,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,28 +53,36 @@ func badRequest(format string, args ...any) error {
 }
 
 func (a api) routes(mux *http.ServeMux) {
-	for pattern, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"POST /api/v1/messages":                                        a.send,
-		"GET /api/v1/messages":                                         a.list,
-		"GET /api/v1/messages/{id}":                                    a.show,
-		"GET /api/v1/messages/{id}/payloads/{n}":                       a.payload,
-		"GET /api/v1/messages/{id}/evidence/{n}":                       a.evidence,
-		"POST /api/v1/messages/{id}/resend":                            a.resend,
-		"POST /api/v1/messages/{id}/confirm":                           a.confirm,
-		"GET /api/v1/participants":                                     a.participants,
-		"PUT /api/v1/participants/{participant}/services/{doctype}":    a.register,
-		"DELETE /api/v1/participants/{participant}/services/{doctype}": a.unregister,
-		"DELETE /api/v1/participants/{participant}":                    a.unregister,
-		"GET /api/v1/lookup":                                           a.lookup,
+	for pattern, h := range map[string]http.HandlerFunc{
+		"POST /api/v1/messages":                                        a.wrap(a.send, scopeMessages),
+		"GET /api/v1/messages":                                         a.wrap(a.list, scopeMessages),
+		"GET /api/v1/messages/{id}":                                    a.wrap(a.show, scopeMessages),
+		"GET /api/v1/messages/{id}/payloads/{n}":                       a.wrap(a.payload, scopeMessages),
+		"GET /api/v1/messages/{id}/evidence/{n}":                       a.wrap(a.evidence, scopeMessages),
+		"POST /api/v1/messages/{id}/resend":                            a.wrap(a.resend, scopeMessages),
+		"POST /api/v1/messages/{id}/confirm":                           a.wrap(a.confirm, scopeMessages),
+		"GET /api/v1/participants":                                     a.wrap(a.participants, scopeParticipants),
+		"PUT /api/v1/participants/{participant}/services/{doctype}":    a.wrap(a.register, scopeParticipants),
+		"DELETE /api/v1/participants/{participant}/services/{doctype}": a.wrap(a.unregister, scopeParticipants),
+		"DELETE /api/v1/participants/{participant}":                    a.wrap(a.unregister, scopeParticipants),
+		"GET /api/v1/lookup":                                           a.wrap(a.lookup, scopeMessages, scopeParticipants),
 	} {
-		mux.HandleFunc(pattern, a.wrap(h))
+		mux.HandleFunc(pattern, h)
 	}
 }
 
-// wrap checks the token, runs the handler and answers its error: in one place.
-func (a api) wrap(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+// Scopes of tokens. A token with scopeAdmin may do everything.
+const (
+	scopeMessages     = "messages"
+	scopeParticipants = "participants"
+	scopeMetrics      = "metrics"
+	scopeAdmin        = "admin"
+)
+
+// wrap checks that the token has one of the scopes, runs the handler and answers its error: in one place.
+func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := a.authorize(r)
+		err := a.authorize(r, scopes)
 		if err == nil {
 			err = h(w, r)
 		}
@@ -91,9 +100,9 @@ func (a api) wrap(h func(http.ResponseWriter, *http.Request) error) http.Handler
 	}
 }
 
-func (a api) authorize(r *http.Request) error {
+func (a api) authorize(r *http.Request, scopes []string) error {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	unauthorized := &apiError{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Text: "the call needs a valid token", Remedy: `send "Authorization: Bearer TOKEN"; viadukt init wrote one into the data folder`}
+	unauthorized := &apiError{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Text: "the call needs a valid token", Remedy: `send "Authorization: Bearer TOKEN"; viadukt init wrote one into keys/api.token`}
 	if !ok || secret == "" {
 		return unauthorized
 	}
@@ -107,7 +116,10 @@ func (a api) authorize(r *http.Request) error {
 	if !t.Expires.IsZero() && !a.n.Clock().Before(t.Expires) {
 		return unauthorized
 	}
-	return nil
+	if slices.ContainsFunc(t.Scopes, func(s string) bool { return s == scopeAdmin || slices.Contains(scopes, s) }) {
+		return nil
+	}
+	return &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "change its scopes under api.tokens"}
 }
 
 func (a api) problem(err error) *apiError {

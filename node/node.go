@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -355,21 +356,33 @@ func (n *Node) probes(mux *http.ServeMux) {
 		mux.HandleFunc("GET /metrics", api{n}.wrap(func(w http.ResponseWriter, _ *http.Request) error {
 			n.metrics.write(w)
 			return nil
-		}))
+		}, scopeMetrics))
 	}
 }
 
-// putTokens brings the store's API tokens in line with the configuration.
+// putTokens brings the store's API tokens in line with the configuration: one that is not there any more ends.
 func (n *Node) putTokens(ctx context.Context) error {
+	old, err := n.Store.ListTokens(ctx)
+	if err != nil {
+		return err
+	}
 	var tokens []store.Token
 	for _, t := range n.Config.API.Tokens {
 		secret, err := t.Secret.Read()
 		if err != nil {
 			return fmt.Errorf("api token %q: %w", t.Name, err)
 		}
-		tokens = append(tokens, store.Token{ID: "config:" + t.Name, Hash: sha256.Sum256([]byte(secret)), Name: t.Name, Scopes: t.Scopes, Created: n.Clock()})
+		tokens = append(tokens, store.Token{ID: configToken + t.Name, Hash: sha256.Sum256([]byte(secret)), Name: t.Name, Scopes: t.Scopes, Created: n.Clock()})
 	}
 	return n.Store.Write(ctx, func(tx store.Tx) error {
+		for _, t := range old {
+			if !strings.HasPrefix(t.ID, configToken) {
+				continue
+			}
+			if err := tx.DeleteToken(t.ID); err != nil {
+				return err
+			}
+		}
 		for _, t := range tokens {
 			if err := tx.PutToken(t); err != nil {
 				return err
@@ -378,6 +391,9 @@ func (n *Node) putTokens(ctx context.Context) error {
 		return nil
 	})
 }
+
+// configToken begins the ids of tokens that the configuration names.
+const configToken = "config:"
 
 func randomID() string {
 	var b [8]byte
