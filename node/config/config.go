@@ -59,14 +59,14 @@ type Node struct {
 type API struct {
 	Listen Listen  `yaml:"listen" default:"127.0.0.1:8480" doc:"Address of the API and the console."`
 	URL    URL     `yaml:"url" example:"https://api.example.ee" doc:"Address under which others see the API. Default: made from listen."`
-	Tokens []Token `yaml:"tokens" doc:"Tokens for programs, besides those made with the console. Without any, only calls from this machine are answered."`
+	Tokens []Token `yaml:"tokens" doc:"Tokens for programs. Every call needs one."`
 }
 
 // Token allows a program to use the API.
 type Token struct {
 	Name   string   `yaml:"name" required:"true" example:"back-office" doc:"Who uses the token, for the log."`
 	Secret Secret   `yaml:"secret" required:"true" example:"file:keys/api.token" doc:"Where the token is."`
-	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics" doc:"What it allows."`
+	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics" doc:"What it allows; admin allows everything."`
 }
 
 // AS4 is the gateway.
