@@ -18,9 +18,11 @@ var update = flag.Bool("update", false, "write the documents that are made from 
 const configurationIntro = `# Configuration
 
 A node reads one YAML file, strictly: unknown and repeated keys are errors with line and suggestion, and every problem is reported at
-once. ` + "`viadukt init`" + ` writes a file with all of this as comments, ` + "`viadukt config check`" + ` says what is wrong with one. Relative paths
-start at the folder of the file. Durations are written as in 90s, 2m, 1h30m or 30d, sizes as in 512, 16KiB, 100MiB or 2GiB. A secret
-is never written into the file: it is ` + "`file:PATH` or `env:NAME`" + `.
+once. ` + "`viadukt init`" + ` writes a file with all of this as comments, ` + "`viadukt config check`" + ` says what is wrong with one, and
+` + "`viadukt config describe`" + ` prints the first part of this page.
+
+Relative paths start at the folder of the file. Durations are written as in 90s, 2m, 1h30m or 30d, sizes as in 512, 16KiB, 100MiB or
+2GiB. A secret is never written into the file: it is ` + "`file:PATH` or `env:NAME`" + `.
 
 This page is made from the code: ` + "`go test ./standards -update`" + `.
 `
