@@ -127,10 +127,10 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 }
 
 // writePragmas: FULL flushes at each commit. The checkpointer and not the writer's commits moves pages into
-// the file, see checkpoint.go. Deleted octets are overwritten where that costs no extra write.
+// the file, see checkpoint.go. SQLite walks the whole page cache at each commit, so a small one is faster. Deleted octets are overwritten where that costs no extra write.
 var writePragmas = []string{
 	"page_size(4096)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "foreign_keys(0)",
-	"wal_autocheckpoint(0)", "cache_size(-65536)", "temp_store(MEMORY)", "secure_delete(FAST)",
+	"wal_autocheckpoint(0)", "cache_size(-8192)", "temp_store(MEMORY)", "secure_delete(FAST)",
 	"journal_size_limit(67108864)",
 }
 

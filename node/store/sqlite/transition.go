@@ -81,8 +81,8 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 	case to.Waits():
 		due = ms(at)
 	}
-	if _, err := t.exec("change state", `UPDATE message SET state = ?2, leased = ?3, due = ?4, attempts = ?5, updated = ?6, lease_owner = ?7, peer = ?8,
-		events = events + 1 WHERE id = ?1`, id, int64(to), flag(leased), due, int64(attempts), ms(at), owner, peer); err != nil {
+	if _, err := t.exec("change state", `UPDATE message SET state = ?, leased = ?, due = ?, attempts = ?, updated = ?, lease_owner = ?, peer = ?,
+		events = events + 1 WHERE id = ?`, int64(to), flag(leased), due, int64(attempts), ms(at), owner, peer, id); err != nil {
 		return err
 	}
 	if err := t.bury(id, old.state.Dead(), to.Dead()); err != nil {

@@ -41,6 +41,7 @@ type tx struct {
 	ready   [3]bool    // work became due at once, by direction
 	woken   [3]bool    // the same for the functions of the group that were kept
 	claimed bool       // work.go changed its picture of the queue
+	bare    int64      // the message that was inserted last and has no evidence yet
 }
 
 var errTxEnded = errors.New("sqlite: transaction used after its function returned")
@@ -51,7 +52,7 @@ func (t *tx) begin() {
 }
 
 func (t *tx) start() {
-	t.open, t.claimed, t.ready, t.tally = true, false, [3]bool{}, t.tally[:0]
+	t.open, t.claimed, t.ready, t.tally, t.bare = true, false, [3]bool{}, t.tally[:0], 0
 }
 
 // keep takes over what the function did into what belongs to the group.
@@ -155,12 +156,12 @@ func (t *tx) Insert(m *store.Message) error {
 	n, err := t.exec("insert message", `INSERT INTO message (id, direction, state, grave, leased, due, attempts, events, created, updated, test, peer,
 		message_id, sender_key, conversation_id, ref_to_message_id, domain, pmode, profile,
 		from_party, to_party, sender, receiver, service, service_type, action, error_code, error_text, error_remedy, lease_owner)
-		VALUES (?1,?2,?3,?4,?28,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?29)
+		VALUES (?,?,?,?,?,?,?,1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (message_id, direction, sender_key, grave) DO NOTHING`,
-		id, int64(m.Direction), int64(m.State), grave, due, int64(m.Attempts), ms(m.Created), ms(now), flag(m.Test), m.Peer,
+		id, int64(m.Direction), int64(m.State), grave, flag(leased), due, int64(m.Attempts), ms(m.Created), ms(now), flag(m.Test), m.Peer,
 		m.MessageID, m.SenderKey, m.ConversationID, m.RefToMessageID, m.Domain, m.PMode, m.Profile,
 		m.From, m.To, m.Sender, m.Receiver, m.Service, m.ServiceType, m.Action,
-		text(m.Error.Code), text(m.Error.Text), text(m.Error.Remedy), flag(leased), text(m.LeaseOwner))
+		text(m.Error.Code), text(m.Error.Text), text(m.Error.Remedy), text(m.LeaseOwner))
 	if err != nil {
 		return err
 	}
@@ -189,6 +190,7 @@ func (t *tx) Insert(m *store.Message) error {
 		t.due(m.Direction, m.Peer, due.(int64))
 	}
 	m.ID, m.Updated = id, now
+	t.bare = id
 	return nil
 }
 
@@ -207,7 +209,7 @@ func (t *tx) duplicate(messageID string, d store.Direction, senderKey string) er
 }
 
 func (t *tx) putHeader(id int64, header []byte) error {
-	_, err := t.exec("store header", `INSERT INTO header (id, octets) VALUES (?1, ?2)
+	_, err := t.exec("store header", `INSERT INTO header (id, octets) VALUES (?, ?)
 		ON CONFLICT DO UPDATE SET octets = excluded.octets`, id, header)
 	return err
 }
@@ -232,7 +234,7 @@ func (t *tx) putPayload(row int64, p *store.Payload) error {
 		}
 	}
 	_, err := t.exec("insert payload", `INSERT INTO payload (id, content_id, mime_type, name, compressed, size, plain_size, place, sha256, octets)
-		VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)`,
+		VALUES (?,?,?,?,?,?,?,?,?,?)`,
 		row, p.ContentID, p.MimeType, p.Name, flag(p.Compressed), p.Size, p.PlainSize, place, p.SHA256[:], octets)
 	return err
 }
@@ -240,7 +242,7 @@ func (t *tx) putPayload(row int64, p *store.Payload) error {
 // event appends to the history of a message, which has n events so far; when there are 65,536 the newest
 // is overwritten.
 func (t *tx) event(id, n int64, at time.Time, s store.State, attempt int, detail string) error {
-	_, err := t.exec("record event", "INSERT OR REPLACE INTO event (id, time, state, attempt, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+	_, err := t.exec("record event", "INSERT OR REPLACE INTO event (id, time, state, attempt, detail) VALUES (?, ?, ?, ?, ?)",
 		id<<perMessage|min(n, math.MaxUint16), ms(at), int64(s), int64(attempt), detail)
 	return err
 }
@@ -256,15 +258,25 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 	if e.Octets == nil {
 		e.Octets = []byte{}
 	}
-	n, err := t.exec("store evidence", `INSERT INTO evidence (id, kind, time, sha256, octets)
-		SELECT ifnull((SELECT max(id) + 1 FROM evidence WHERE id BETWEEN ?1 AND ?2), ?1), ?3, ?4, ?5, ?6
-		FROM message WHERE id = ?7 AND NOT EXISTS (SELECT 1 FROM evidence WHERE id = ?2)`,
-		id<<perMessage, id<<perMessage|math.MaxUint16, string(e.Kind), ms(e.Time), e.SHA256[:], e.Octets, id)
-	if err == nil && n == 0 {
-		if _, err = t.standing(id); err == nil {
-			err = fmt.Errorf("sqlite: message %d has too many pieces of evidence", id)
+	row := id << perMessage
+	if id != t.bare {
+		if _, err := t.standing(id); err != nil {
+			return err
+		}
+		last, err := t.w.c.queryInt("SELECT max(id) FROM evidence WHERE id BETWEEN ? AND ?", row, row|math.MaxUint16)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return t.done("find evidence", err)
+		case last == row|math.MaxUint16:
+			return fmt.Errorf("sqlite: message %d has too many pieces of evidence", id)
+		default:
+			row = last + 1
 		}
 	}
+	_, err := t.exec("store evidence", "INSERT INTO evidence (id, kind, time, sha256, octets) VALUES (?, ?, ?, ?, ?)",
+		row, string(e.Kind), ms(e.Time), e.SHA256[:], e.Octets)
+	t.bare = 0
 	return err
 }
 
