@@ -10,13 +10,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/viadukt-eu/viadukt/node/config"
 )
 
-func main() { os.Exit(run()) }
+func main() {
+	// Little stays in memory and much passes through it: collected less often, a node costs some megabytes more and a
+	// good part of its processor time less. GOGC decides otherwise.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	os.Exit(run())
+}
 
 // run is the program in the world it is started in.
 func run() int {
