@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -34,7 +35,7 @@ func Compress(w io.Writer, write func(io.Writer) error) (plain int64, err error)
 	z := gzipWriters.Get().(*gzip.Writer)
 	defer gzipWriters.Put(z)
 	z.Reset(w)
-	z.OS = 255
+	z.OS, z.ModTime = 255, time.Unix(0, 0) // the zero time.Time would be written as the year 2042
 	c := &counter{w: z}
 	if err := write(c); err != nil {
 		return c.n, err

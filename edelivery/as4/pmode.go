@@ -50,7 +50,7 @@ type PMode struct {
 
 	Profile *Profile
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
-	// have signed. Without any, the chain and the profile's subject rule decide.
+	// have signed. Without any, the chain decides and the subject must name the party.
 	Certificates []*pki.Certificate
 	// EncryptionCertificate encrypts where it is not the one that signs (X25519).
 	EncryptionCertificate *pki.Certificate

@@ -24,7 +24,6 @@ type Profile struct {
 	FourCorner          bool          // originalSender and finalRecipient required [EU-AS4 1.5.1]
 	TypedProperties     bool          // ... with @type
 	ForbiddenProperties []string      // message properties that must not occur
-	SubjectIsParty      bool          // the signer's common name must equal From/PartyId
 	RequireToken        wss.TokenForm // the only form in which the signer may name its certificate
 	MinParts            int           // payloads that a message must have
 	MaxParts            int           // 0: no limit of the profile's own
@@ -63,7 +62,7 @@ var Profiles = map[string]*Profile{
 		Agreement: ebms.Agreement{Value: "urn:fdc:peppol.eu:2017:agreements:tia:ap_provider"},
 		PartyType: "urn:fdc:peppol.eu:2017:identifiers:ap", InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder,
 		FourCorner: true, TypedProperties: true, ForbiddenProperties: []string{ebms.PropertyTrackingID},
-		SubjectIsParty: true, RequireToken: wss.TokenBST, MinParts: 1, MaxParts: 1, MaxSize: 100 << 20,
+		RequireToken: wss.TokenBST, MinParts: 1, MaxParts: 1, MaxSize: 100 << 20,
 		NotServicedDetail: "PEPPOL:NOT_SERVICED", TransportProfile: "peppol-transport-as4-v2_0", Compress: true, NoFileNames: true,
 	},
 }

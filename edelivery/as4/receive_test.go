@@ -458,7 +458,9 @@ func TestAnotherPartyCannotTakeAnId(t *testing.T) {
 	w.unpin()
 	first := w.sender.Send(t.Context(), w.message(t, "m1@a.example", xmlPayload))
 	w.sign[0] = w.member("POP000077")
-	second := w.sender.Send(t.Context(), w.message(t, "m1@a.example", xmlPayload))
+	msg := w.message(t, "m1@a.example", xmlPayload)
+	msg.Message.From.IDs[0].Value = "POP000077"
+	second := w.sender.Send(t.Context(), msg)
 	if first.Verdict != as4.Acknowledged || second.Verdict != as4.Acknowledged || len(w.intake.messages) != 2 {
 		t.Errorf("%v, %v, %d messages", first.Err, second.Err, len(w.intake.messages))
 	}
@@ -573,5 +575,42 @@ func TestDeviationsThatAreNotAgreed(t *testing.T) {
 	w.post(t, r).expect(t, ebms.InvalidHeader)
 	if !errors.Is(w.lastRefusal, ebms.InvalidHeader) || !strings.Contains(w.lastRefusal.Error(), "NoTimeZone") {
 		t.Errorf("%v", w.lastRefusal)
+	}
+}
+
+// TestDynamicReceiver is a P-Mode for senders that are not known beforehand [EU-AS4 1.5.3].
+func TestDynamicReceiver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		template pki.Template
+		from     string
+		ok       bool
+	}{
+		"the common name is the party":              {pki.Template{CommonName: "POP000077"}, "POP000077", true},
+		"the organisation identifier is the party":  {pki.Template{Subject: "CN=Access Point,2.5.4.97=#0c09504f50303030303737"}, "POP000077", true},
+		"the subject is somebody else":              {pki.Template{CommonName: "POP000078"}, "POP000077", false},
+		"the organisation, but not its identifier":  {pki.Template{CommonName: "x", Organization: "POP000077"}, "POP000077", false},
+		"no subject that could name a party at all": {pki.Template{Subject: "O=Somebody"}, "POP000077", false},
+	} {
+		for _, profile := range []string{"eu-edelivery", "peppol"} {
+			t.Run(name+", "+profile, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, profile, nil)
+				w.unpin()
+				c.template.Key = keyOf(pki.RSA2048, 2)
+				var err error
+				if w.sign[0], err = w.ca.Issue(c.template); err != nil {
+					t.Fatal(err)
+				}
+				msg := w.message(t, "m1@a.example", xmlPayload)
+				msg.Message.From.IDs[0].Value = c.from
+				a := w.post(t, w.record(t, msg))
+				if !c.ok {
+					a.expect(t, ebms.FailedAuthentication)
+				} else if a.signal == nil || a.signal.Receipt == nil {
+					t.Error(w.lastRefusal)
+				}
+			})
+		}
 	}
 }

@@ -249,8 +249,11 @@ func (s *Sender) checkAnswer(ctx context.Context, env *ebms.Envelope, parts *ebm
 	return nil
 }
 
-// trustIn judges the signer of a message of this P-Mode: pinned certificates first, else the chain; then the rules of
-// the profile on token and subject.
+const organizationIdentifier pki.OID = "2.5.4.97"
+
+// trustIn judges the signer of a message of this P-Mode: chain and token first, then it must be one of the P-Mode's
+// certificates. Where the P-Mode has none, since the sender is discovered, the subject must name the party: otherwise
+// every member of a network could speak for every other.
 func trustIn(v *pki.Verifier, pm *PMode, party PartyRef) func(*pki.Certificate, []*pki.Certificate, wss.TokenForm) error {
 	return func(leaf *pki.Certificate, path []*pki.Certificate, form wss.TokenForm) error {
 		if _, err := v.Verify(leaf, path, pki.PurposeAccessPoint); err != nil {
@@ -267,8 +270,8 @@ func trustIn(v *pki.Verifier, pm *PMode, party PartyRef) func(*pki.Certificate, 
 			}
 			return errors.New("as4: signed with a valid certificate, but not the one agreed or discovered")
 		}
-		if pm.Profile.SubjectIsParty && party.ID != "" && leaf.Subject.CommonName() != party.ID {
-			return fmt.Errorf("as4: signer %q is not the party %q", leaf.Subject.CommonName(), party.ID)
+		if party.ID != "" && leaf.Subject.CommonName() != party.ID && leaf.Subject.Get(organizationIdentifier) != party.ID {
+			return fmt.Errorf("as4: signer %q is not the party %q [EU-AS4 1.5.3]", leaf.Subject, party.ID)
 		}
 		return nil
 	}

@@ -52,11 +52,10 @@ func DigestContent(mimeType, digestMethod string, r io.Reader) ([]byte, error) {
 	if _, err := io.Copy(d, r); err != nil {
 		return nil, err
 	}
-	sums := d.sums()
-	if len(sums) == 0 {
+	if d.err != nil {
 		return nil, d.err
 	}
-	return sums[0], nil
+	return d.sums()[0], nil
 }
 
 // contentDigest digests an attachment while it passes, in the form of its type and, beside it, raw.

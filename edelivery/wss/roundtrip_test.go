@@ -3,8 +3,11 @@ package wss_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -255,3 +258,63 @@ func TestLineEndsAreFoundAcrossWrites(t *testing.T) {
 type oneByOne struct{ r *strings.Reader }
 
 func (o oneByOne) Read(b []byte) (int, error) { return o.r.Read(b[:min(1, len(b))]) }
+
+// TestLongXMLMustBeCompressed: it would have to be in memory to be canonicalised, here and at the receiver.
+func TestLongXMLMustBeCompressed(t *testing.T) {
+	t.Parallel()
+	long := io.LimitReader(spaces{}, 64<<20+1)
+	if sum, err := wss.DigestContent("application/xml", xmldsig.SHA256, long); !errors.Is(err, wss.ErrPart) {
+		t.Errorf("%x, %v", sum, err)
+	}
+	if _, err := wss.DigestContent("application/xml", "urn:none", strings.NewReader("")); !errors.Is(err, wss.ErrAuthentication) {
+		t.Error(err)
+	}
+	broken := errors.New("broken")
+	if _, err := wss.DigestContent("text/plain", xmldsig.SHA256, iotest.ErrReader(broken)); err != broken {
+		t.Error(err)
+	}
+}
+
+type spaces struct{}
+
+func (spaces) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+func TestSuiteForAKey(t *testing.T) {
+	t.Parallel()
+	p := cast()
+	for _, c := range []struct {
+		id   *pki.Identity
+		want string
+	}{{p.alice, "rsa"}, {p.aliceEC, "ecdsa"}, {p.aliceEd, "eddsa"}} {
+		if s := wss.SuiteFor(c.id.Key.Public()); s.Name != c.want {
+			t.Errorf("%s, want %s", s.Name, c.want)
+		}
+	}
+}
+
+// TestContentThatCannotBeRead: a file that is gone or breaks off between digest and sending ends the attempt.
+func TestContentThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	for _, opt := range []wss.SecureOptions{rsaOptions(), {}} {
+		for _, open := range []func() (io.ReadCloser, error){
+			func() (io.ReadCloser, error) { return nil, broken },
+			func() (io.ReadCloser, error) { return io.NopCloser(iotest.ErrReader(broken)), nil },
+		} {
+			list := contents(t, []payload{picture})
+			list[0].Open = open
+			s, err := wss.Secure(draft([]payload{picture}), list, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Parts[0].WriteTo(io.Discard); !errors.Is(err, broken) {
+				t.Error(err)
+			}
+		}
+	}
+}
