@@ -253,7 +253,7 @@ func readSubmission(r *http.Request) (*Submission, error) {
 		if _, p, err := mime.ParseMediaType(r.Header.Get("Content-Disposition")); err == nil {
 			name = p["filename"]
 		}
-		s.Next = oneOf(SubmissionPart{Name: name, MimeType: mediaType, Body: r.Body})
+		s.Next = oneOf(SubmissionPart{Name: name, MimeType: mediaType, Body: requestBody{r.Body}})
 		return s, nil
 	}
 	parts := multipart.NewReader(r.Body, params["boundary"])
@@ -272,13 +272,26 @@ func readSubmission(r *http.Request) (*Submission, error) {
 	s.Next = func() (*SubmissionPart, error) {
 		part := p
 		if p = nil; part == nil {
-			if part, err = parts.NextRawPart(); err != nil {
+			if part, err = parts.NextRawPart(); err == io.EOF {
 				return nil, err
+			} else if err != nil {
+				return nil, badRequest("multipart body: %v", err)
 			}
 		}
-		return &SubmissionPart{Name: part.FileName(), MimeType: cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream"), ContentID: strings.Trim(part.Header.Get("Content-Id"), "<>"), Body: part}, nil
+		return &SubmissionPart{Name: part.FileName(), MimeType: cmp.Or(part.Header.Get("Content-Type"), "application/octet-stream"), ContentID: strings.Trim(part.Header.Get("Content-Id"), "<>"), Body: requestBody{part}}, nil
 	}
 	return s, nil
+}
+
+// requestBody marks what goes wrong while the caller's octets are read: it is no fault of the node.
+type requestBody struct{ r io.Reader }
+
+func (b requestBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = badRequest("body: %v", err)
+	}
+	return n, err
 }
 
 func oneOf(p SubmissionPart) func() (*SubmissionPart, error) {
