@@ -29,6 +29,10 @@ type zoneRegistry struct {
 	read time.Time // modification time of what is served
 }
 
+// absentTTL is for how many seconds it is remembered that a participant is not there: not at all, because who is told so
+// registers it and tries again.
+const absentTTL = 0
+
 func newZoneRegistry(n *Node) *zoneRegistry {
 	if n.Config.Registry.File == "" {
 		return nil
@@ -43,7 +47,7 @@ func (z *zoneRegistry) serve(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if z.zone, err = zone.New(z.n.Config.Discovery.Zone, 5); err != nil {
+	if z.zone, err = zone.New(z.n.Config.Discovery.Zone, absentTTL); err != nil {
 		return err
 	}
 	if err := z.load(); err != nil {
@@ -72,7 +76,7 @@ func (z *zoneRegistry) load() error {
 	if err != nil {
 		return err
 	}
-	fresh, err := zone.New(z.n.Config.Discovery.Zone, 5)
+	fresh, err := zone.New(z.n.Config.Discovery.Zone, absentTTL)
 	if err != nil {
 		return err
 	}
