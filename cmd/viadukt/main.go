@@ -80,7 +80,7 @@ func (p *program) dispatch(c *command, path, args []string) int {
 		p.overview(p.out, c, path)
 		return statusDone
 	case len(path) == 0 && strings.TrimLeft(args[0], "-") == "version":
-		args = []string{"version"}
+		args = append([]string{"version"}, args[1:]...)
 	}
 	var names []string
 	for _, s := range c.sub {

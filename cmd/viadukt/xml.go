@@ -92,7 +92,7 @@ func (c *call) each(do func(file string) (*xmlFile, string)) error {
 			}
 			continue
 		}
-		if f.Error != nil {
+		if f.Error != nil && text == "" {
 			c.printf("%s %s: %s\n", paint.bad("✗"), f.File, f.Error.Error())
 		}
 		if text != "" {

@@ -178,7 +178,7 @@ func openDirectory(ctx context.Context, made *setup.Result) (*directory, error) 
 }
 
 func (d *directory) serve() error {
-	z, err := zone.New(d.origin, 1)
+	z, err := zone.New(d.origin, 0)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (d *directory) serve() error {
 		if err != nil {
 			return err
 		}
-		fresh, err := zone.New(d.origin, 1)
+		fresh, err := zone.New(d.origin, 0)
 		if err != nil {
 			return err
 		}

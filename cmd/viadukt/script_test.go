@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"viadukt": func() { os.Exit(run()) }})
+}
+
+// TestScript plays what people type, from testdata.
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			for i := range 2 {
+				base, err := freePorts(4)
+				if err != nil {
+					return err
+				}
+				for p := range 4 {
+					e.Setenv(fmt.Sprintf("PORT%d_%d", i+1, p), strconv.Itoa(base+p))
+				}
+				e.Setenv(fmt.Sprintf("PORT%d", i+1), strconv.Itoa(base))
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// answers waits until something listens on a port.
+			"answers": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: answers PORT")
+				}
+				for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+					c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", args[0]))
+					if err == nil {
+						c.Close()
+						return
+					}
+					if time.Now().After(end) {
+						ts.Fatalf("nothing answers: %v", err)
+					}
+				}
+			},
+		},
+	})
+}
+
+// freePorts finds a number of free ports in a row.
+func freePorts(n int) (int, error) {
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		base, held := l.Addr().(*net.TCPAddr).Port, []net.Listener{l}
+		for i := 1; i < n; i++ {
+			if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+i))); err != nil {
+				break
+			}
+			held = append(held, l)
+		}
+		for _, l := range held {
+			l.Close()
+		}
+		if len(held) == n {
+			return base, nil
+		}
+	}
+	return 0, fmt.Errorf("no %d free ports in a row", n)
+}
