@@ -113,6 +113,7 @@ type exchange struct {
 	um   *ebms.UserMessage
 	pm   *PMode
 	ref  string // eb:MessageId of what is answered
+	odd  ebms.Quirks
 }
 
 func (x *exchange) handle(req *http.Request) answer {
@@ -134,7 +135,7 @@ func (x *exchange) handle(req *http.Request) answer {
 	if x.um = m.UserMessage(); x.um == nil {
 		return x.signals(m, parts)
 	}
-	x.ref = x.um.MessageID
+	x.ref, x.odd = x.um.MessageID, m.Deviations
 	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
 		return x.refuse(err)
 	}
@@ -199,10 +200,10 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 		return nil, securityError(err)
 	}
 	if elsewhere {
-		return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU 1.4.2.3]")
+		return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU-AS4 1.4.2.3]")
 	}
 	rcv.Signer, rcv.Parts, rcv.References, rcv.Encrypted = opened.Signer, opened.Parts, opened.References, opened.Encrypted
-	rcv.Sender = senderKey(x.um, opened.Signer)
+	rcv.Sender, rcv.Warnings = senderKey(x.um, opened.Signer), warnings(x.odd, opened.Parts)
 	if !rcv.Test {
 		if err := d.Check(x.ctx, rcv); err != nil {
 			if known, kerr := d.Known(x.ctx, x.um.MessageID, rcv.Sender); known != nil || kerr != nil {
@@ -216,6 +217,17 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 		return nil, err
 	}
 	return d.Commit(x.ctx, rcv, x.raw, receipt)
+}
+
+// warnings names what deviated and was tolerated.
+func warnings(odd ebms.Quirks, parts []wss.OpenedPart) []string {
+	list := odd.Beyond(ebms.Quirks{})
+	for _, p := range parts {
+		if p.Digested == "raw" && !wss.DigestsRaw(p.MimeType) {
+			list = append(list, "attachment "+p.ContentID+" is "+p.MimeType+" and digested as octets")
+		}
+	}
+	return list
 }
 
 // senderKey is what duplicate detection goes by beside the MessageId: the authenticated party, so that no one can

@@ -614,3 +614,40 @@ func TestDynamicReceiver(t *testing.T) {
 		}
 	}
 }
+
+func TestToleratedDeviationsAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "eu-edelivery", nil)
+	msg := w.message(t, "m1@a.example", []byte(" <a  b='1'/>"))
+	msg.Contents[0].MimeType = "application/xml" // as a stack does that digests octets whatever they are
+	msg.Message.From.IDs[0].Type = ""            // and a name without type that is no URI
+	p := *w.receiver.PModes().All()[0]
+	p.Initiator = as4.PartyRef{}
+	table, err := as4.NewTable(&p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.receiver.PModes = func() *as4.Table { return table }
+	w.sender.Send(t.Context(), msg)
+	got := w.intake.only(t).Warnings
+	if len(got) != 2 || got[0] != "PlainPartyID" || got[1] != "attachment p1@a.example is application/xml and digested as octets" {
+		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestManyParts goes to the limit of a thousand parts, the envelope included.
+func TestManyParts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "eu-edelivery", nil)
+	few := make([][]byte, 999)
+	for i := range few {
+		few[i] = []byte{byte(i)}
+	}
+	if a := w.post(t, w.record(t, w.message(t, "m1@a.example", few...))); a.status != 200 || a.signal.Receipt == nil || len(a.signal.Receipt.References) != 999+2 {
+		t.Errorf("999 attachments: status %d, %v", a.status, w.lastRefusal)
+	}
+	w.intake.messages = map[string]*stored{}
+	if a := w.post(t, w.record(t, w.message(t, "m2@a.example", append(few, nil)...))); a.status != 400 || len(w.intake.messages) != 0 {
+		t.Errorf("1000 attachments: status %d, %v", a.status, w.lastRefusal)
+	}
+}

@@ -6,9 +6,10 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// EnvelopeLimits returns the limits of an envelope where the caller gives none.
+// EnvelopeLimits returns the limits of an envelope where the caller gives none. A message of a thousand encrypted
+// attachments has some 25,000 attributes and namespace declarations.
 func EnvelopeLimits() dom.Limits {
-	return dom.Limits{Bytes: 4 << 20, Depth: 64, Nodes: 500_000, Attributes: 10_000}
+	return dom.Limits{Bytes: 4 << 20, Depth: 64, Nodes: 500_000, Attributes: 40_000}
 }
 
 // Envelope is a SOAP 1.2 envelope with the header blocks that AS4 knows. Nodes that are not there are zero.

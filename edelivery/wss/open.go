@@ -2,6 +2,7 @@ package wss
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"encoding/base64"
@@ -39,7 +40,7 @@ type OpenOptions struct {
 	Trust            func(leaf *pki.Certificate, path []*pki.Certificate, f TokenForm) error // judges the signer, before anything else is done
 	Targets          []Target                                                                // one for every attachment that the header names, no others
 	Parse            func(der []byte) (*pki.Certificate, error)                              // nil: pki.ParseCertificate; a place for a cache
-	MaxReferences    int                                                                     // default 1,000
+	MaxReferences    int                                                                     // default: the attachments and 100 more
 	MinRSABits       int                                                                     // of the signer's key; default 2,048
 }
 
@@ -190,7 +191,7 @@ func (o *opener) verify() error {
 	res, err := xmldsig.Verify(o.signature, xmldsig.VerifyOptions{
 		Key: o.signerKey, External: o.attachment, IDs: o.ids, Signatures: methods, Digests: digests,
 		Transforms:        []string{c14n.Exclusive10, xmldsig.AttachmentContent},
-		Canonicalizations: []string{c14n.Exclusive10}, MaxReferences: o.opt.MaxReferences, MinRSABits: o.opt.MinRSABits,
+		Canonicalizations: []string{c14n.Exclusive10}, MaxReferences: cmp.Or(o.opt.MaxReferences, len(o.opt.Targets)+100), MinRSABits: o.opt.MinRSABits,
 	})
 	if err != nil {
 		for _, known := range []error{ErrDecryption, ErrPolicy, ErrPart, ErrSize, ErrAuthentication} {
@@ -372,7 +373,9 @@ func (o *opener) next() (bool, error) {
 	case formText:
 		part.Digested = "text"
 	case formXML:
-		part.Digested = "canonical"
+		if digest.err == nil {
+			part.Digested = "canonical"
+		}
 	}
 	o.out.Parts = append(o.out.Parts, part)
 	return true, nil
