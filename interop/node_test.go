@@ -9,11 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/textproto"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,7 +43,7 @@ type tree = map[string]any
 func start(t *testing.T, profile string, change func(dir string, c tree)) *gateway {
 	t.Helper()
 	dir := t.TempDir()
-	r, err := setup.Create(setup.Params{Dir: filepath.Join(dir, "node"), Network: filepath.Join(dir, "network"), Country: "EE", Profile: profile, Now: time.Now()})
+	r, err := setup.Create(setup.Params{Dir: filepath.Join(dir, "node"), Network: filepath.Join(dir, "network"), Country: "EE", Profile: profile, Now: time.Now(), Base: ports(t, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +58,49 @@ func start(t *testing.T, profile string, change func(dir string, c tree)) *gatew
 		tree{"file": phase4.pki("trust.pem"), "purposes": []string{"access-point"}},
 		tree{"file": "trust/publishers.pem", "purposes": []string{"smp"}},
 	}
+	if profile != "peppol" {
+		for _, section := range []string{"domains", "smp", "discovery", "registry"} {
+			delete(c, section) // only what is agreed is sent and received
+		}
+	}
 	if change != nil {
 		change(filepath.Dir(r.ConfigFile), c)
 	}
 	writeConfig(t, r.ConfigFile, c)
 	return run(t, r.ConfigFile, r.Token, profile)
+}
+
+var nextPort struct {
+	sync.Mutex
+	n int
+}
+
+// ports finds n free ports in a row, below those that the system gives to others.
+func ports(t *testing.T, n int) int {
+	t.Helper()
+	nextPort.Lock()
+	defer nextPort.Unlock()
+	if nextPort.n == 0 {
+		nextPort.n = 10_000 + os.Getpid()%200*100
+	}
+	for range 1000 {
+		base := nextPort.n
+		if nextPort.n += n; nextPort.n > 31_000 {
+			nextPort.n = 10_000
+		}
+		free := true
+		for p := base; p < base+n && free; p++ {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+			if free = err == nil; free {
+				l.Close()
+			}
+		}
+		if free {
+			return base
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
 }
 
 // keyNames are what the files of a profile's keys in the PKI have behind "ap1".
