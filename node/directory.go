@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
@@ -16,8 +17,9 @@ import (
 
 // Directory finds receivers: DNS for the address of the metadata publisher, the publisher for endpoint and certificate.
 type Directory struct {
-	DNS *bdxl.Resolver
-	SMP *smp.Client
+	Schemes []string // of identifiers that are looked up; empty: all
+	DNS     *bdxl.Resolver
+	SMP     *smp.Client
 }
 
 // LookupStep is one thing done on the way, for people and for the evidence.
@@ -45,6 +47,9 @@ func (d *Directory) Lookup(ctx context.Context, p ids.Participant, doc ids.Docum
 	f := &Found{}
 	if d == nil || d.DNS == nil {
 		return f, ErrNoDirectory
+	}
+	if len(d.Schemes) > 0 && !slices.Contains(d.Schemes, p.Scheme) {
+		return f, fmt.Errorf("%w: the scheme of %s is not among discovery.schemes", bdxl.ErrNotRegistered, p)
 	}
 	found, err := d.DNS.Lookup(ctx, p)
 	for _, s := range found.Steps {

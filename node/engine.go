@@ -270,6 +270,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	ctx = context.WithoutCancel(ctx) // what the peer said must be kept, even while stopping
 	now := n.Clock()
 	change := store.Change{Time: now, Owner: n.owner, Detail: detail(o)}
+	if out != nil && m.To == "" {
+		change.To = out.PMode.Responder.ID
+	}
 	var evidence []store.Evidence
 	if len(o.Answer) > 0 {
 		kind := store.KindError

@@ -38,6 +38,13 @@ func loadKeys(c *config.Config) (k keys, err error) {
 		}
 		k.decrypt = []*pki.Identity{id}
 	}
+	for _, f := range c.AS4.FormerKeys {
+		id, err := loadIdentity(c, "as4.formerKeys", f)
+		if err != nil {
+			return k, err
+		}
+		k.decrypt = append(k.decrypt, id)
+	}
 	if c.SMP.Signing.Key != "" {
 		k.smp, err = loadIdentity(c, "smp.signing", c.SMP.Signing)
 	}
@@ -191,7 +198,7 @@ func newDirectory(c *config.Config, trust *pki.Verifier, clock func() time.Time)
 	if len(r.Servers) == 0 {
 		r.Servers, _ = bdxl.ReadServers("/etc/resolv.conf")
 	}
-	return &Directory{DNS: r, SMP: &smp.Client{
+	return &Directory{Schemes: d.Schemes, DNS: r, SMP: &smp.Client{
 		Policy: smpPolicy, EndpointPolicy: &as4Policy, Trust: trust, EndpointTrust: trust, Now: clock, TTL: d.Cache.D(),
 	}}
 }
@@ -266,8 +273,35 @@ func hostOf(c *config.Config) string {
 	return c.Node.Name
 }
 
+// tlsCertificate reads key and chain, the key with its password where it has one.
+func tlsCertificate(t *config.TLS) (cert tls.Certificate, err error) {
+	chain, err := readFile(t.Certificate)
+	if err != nil {
+		return cert, err
+	}
+	key, err := readFile(t.Key)
+	if err != nil {
+		return cert, err
+	}
+	var password string
+	if !t.Password.IsZero() {
+		if password, err = t.Password.Read(); err != nil {
+			return cert, err
+		}
+	}
+	id, err := pki.LoadIdentity(append(append(chain, '\n'), key...), password)
+	if err != nil {
+		return cert, err
+	}
+	cert.PrivateKey = id.Key
+	for _, c := range append([]*pki.Certificate{id.Certificate}, id.Chain...) {
+		cert.Certificate = append(cert.Certificate, c.Raw)
+	}
+	return cert, nil
+}
+
 func tlsConfig(t *config.TLS) (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(string(t.Certificate), string(t.Key))
+	cert, err := tlsCertificate(t)
 	if err != nil {
 		return nil, fmt.Errorf("node: tls: %w", err)
 	}

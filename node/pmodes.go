@@ -122,12 +122,22 @@ func (n *Node) loadPModes() (*pmodeSet, error) {
 		return nil, problems
 	}
 	set := &pmodeSet{domain: domain}
+	n.bound(in)
 	var err error
 	if set.in, err = as4.NewTable(in...); err != nil {
 		return nil, err
 	}
 	set.out, err = as4.NewTable(out...)
 	return set, err
+}
+
+// bound keeps what is received below the limit of the node, whatever profile and P-Mode allow.
+func (n *Node) bound(modes []*as4.PMode) {
+	for _, m := range modes {
+		if limit := int64(n.Config.AS4.Limits.Payload); m.MaxSize == 0 || m.MaxSize > limit {
+			m.MaxSize = limit
+		}
+	}
 }
 
 func asProblems(s config.Section, err error) config.Problems {
@@ -214,6 +224,7 @@ func (n *Node) AddPMode(domain string, send, receive *as4.PMode) error {
 	if us.Type != "" {
 		send.Initiator.Type, receive.Responder.Type = us.Type, us.Type
 	}
+	n.bound([]*as4.PMode{receive})
 	set := &pmodeSet{domain: map[string]string{send.ID: domain, receive.ID: domain}}
 	for id, d := range old.domain {
 		set.domain[id] = d

@@ -71,16 +71,17 @@ type Token struct {
 
 // AS4 is the gateway.
 type AS4 struct {
-	Listen     Listen    `yaml:"listen" default:":8443" doc:"Address on which messages arrive."`
-	URL        URL       `yaml:"url" example:"https://as4.example.ee/as4" doc:"Address under which partners reach this node, as published for them."`
-	Path       string    `yaml:"path" default:"/as4" doc:"Path of the endpoint on the listener."`
-	Profile    string    `yaml:"profile" default:"eu-edelivery" doc:"Message profile where no P-Mode names another."`
-	Party      Party     `yaml:"party" doc:"Identifier of this node as a party; partners name it in their P-Modes."`
-	Signing    Identity  `yaml:"signing" doc:"Key that signs messages and receipts."`
-	Encryption Identity  `yaml:"encryption" doc:"Key for which partners encrypt. Default: the signing key."`
-	Trust      []Anchor  `yaml:"trust" doc:"Authorities whose certificates are trusted, each for named purposes only."`
-	CRLs       []Path    `yaml:"crls" example:"[trust/ca.crl]" doc:"PEM or DER files with revocation lists of these authorities. They are read when the node starts."`
-	Limits     AS4Limits `yaml:"limits" doc:"Bounds on what arrives; more is refused."`
+	Listen     Listen     `yaml:"listen" default:":8443" doc:"Address on which messages arrive."`
+	URL        URL        `yaml:"url" example:"https://as4.example.ee/as4" doc:"Address under which partners reach this node, as published for them."`
+	Path       string     `yaml:"path" default:"/as4" doc:"Path of the endpoint on the listener."`
+	Profile    string     `yaml:"profile" default:"eu-edelivery" doc:"Message profile where no P-Mode names another."`
+	Party      Party      `yaml:"party" doc:"Identifier of this node as a party; partners name it in their P-Modes."`
+	Signing    Identity   `yaml:"signing" doc:"Key that signs messages and receipts."`
+	Encryption Identity   `yaml:"encryption" doc:"Key for which partners encrypt. Default: the signing key."`
+	FormerKeys []Identity `yaml:"formerKeys" doc:"Keys for which partners may still encrypt, during a change of keys."`
+	Trust      []Anchor   `yaml:"trust" doc:"Authorities whose certificates are trusted, each for named purposes only."`
+	CRLs       []Path     `yaml:"crls" example:"[trust/ca.crl]" doc:"PEM or DER files with revocation lists of these authorities. They are read when the node starts."`
+	Limits     AS4Limits  `yaml:"limits" doc:"Bounds on what arrives; more is refused."`
 }
 
 // Party identifies a gateway.
@@ -127,7 +128,6 @@ type SMP struct {
 	URL         URL      `yaml:"url" example:"http://smp.example.ee" doc:"Address under which others see it."`
 	Generations []string `yaml:"generations" default:"busdox-1.0,oasis-1.0,oasis-2.0" enum:"busdox-1.0,oasis-1.0,oasis-2.0" doc:"Document formats it serves."`
 	Signing     Identity `yaml:"signing" doc:"Key that signs the metadata. Default: the signing key of as4."`
-	PublicZone  string   `yaml:"publicZone" example:"participant.sml.example.eu" doc:"DNS zone in which its participants are registered, for checks."`
 }
 
 // Registry is the zone file of a closed network.

@@ -107,6 +107,7 @@ type Change struct {
 	Error  Problem   // zero keeps the last one, except that success states clear it
 	Peer   string    // new key of per-peer limits; "" keeps it
 	PMode  string    // "" keeps it
+	To     string    // "" keeps it: the party that discovery found
 	Header []byte    // nil keeps it
 	// Owner, when set, must hold the lease, else ErrLeaseLost.
 	Owner string

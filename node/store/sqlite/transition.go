@@ -82,7 +82,7 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 		due = ms(at)
 	}
 	if _, err := t.exec("change state", `UPDATE message SET state = ?, leased = ?, due = ?, attempts = ?, updated = ?, lease_owner = ?, peer = ?,
-		events = events + 1 WHERE id = ?`, int64(to), flag(leased), due, int64(attempts), ms(at), owner, peer, id); err != nil {
+		to_party = ifnull(?, to_party), events = events + 1 WHERE id = ?`, int64(to), flag(leased), due, int64(attempts), ms(at), owner, peer, text(c.To), id); err != nil {
 		return err
 	}
 	if err := t.bury(id, old.state.Dead(), to.Dead()); err != nil {
