@@ -339,7 +339,13 @@ func (s *stallReader) Read(b []byte) (int, error) {
 		}
 		s.next = now.Add(stallTime / 2)
 	}
-	return s.ReadCloser.Read(b)
+	n, err := s.ReadCloser.Read(b)
+	if err == io.EOF { // the server watches the connection on: work that takes its time is no stall
+		if derr := s.ctl.SetReadDeadline(s.end); derr != nil {
+			return n, derr
+		}
+	}
+	return n, err
 }
 
 // probes are for load balancers and Prometheus: no token, no detail.
