@@ -134,7 +134,6 @@ func TestFaultOnError(t *testing.T) {
 func TestMatching(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "eu-edelivery", func(p *as4.PMode) { p.Agreement, p.AgreementType = "urn:agreement", "at" })
-	other := func(change func(*ebms.UserMessage)) func(*ebms.UserMessage) { return change }
 	for name, c := range map[string]struct {
 		change func(*ebms.UserMessage)
 		code   ebms.Code // empty: accepted
@@ -190,7 +189,7 @@ func TestMatching(t *testing.T) {
 			m.Parts[0].Properties = append(m.Parts[0].Properties, ebms.Property{Name: ebms.PropertyCharacterSet, Value: "UTF-16"})
 		}, ""},
 		"called compressed, and is not": {func(m *ebms.UserMessage) { m.Parts[1].Properties = m.Parts[0].Properties }, ebms.DecompressionFailure},
-		"sent a year ago":               {other(func(m *ebms.UserMessage) { m.Timestamp = m.Timestamp.AddDate(-1, 0, 0) }), ""},
+		"sent a year ago":               {func(m *ebms.UserMessage) { m.Timestamp = m.Timestamp.AddDate(-1, 0, 0) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := strings.ReplaceAll(strings.ReplaceAll(name, " ", "-"), ",", "") + "@a.example"
