@@ -148,6 +148,8 @@ func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, err
 		}
 		for _, e := range entries {
 			switch {
+			case !e.Type().IsRegular():
+				return nil, fmt.Errorf("%s is no file", e.Name())
 			case e.Name() == messageFile:
 				b, err := os.ReadFile(filepath.Join(path, messageFile))
 				if err != nil {
@@ -156,8 +158,6 @@ func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, err
 				if err := yaml.Unmarshal(b, (*submissionYAML)(s)); err != nil {
 					return nil, fmt.Errorf("%s: %w", messageFile, err)
 				}
-			case !e.Type().IsRegular():
-				return nil, fmt.Errorf("%s is no file", e.Name())
 			case !strings.HasPrefix(e.Name(), "."):
 				files = append(files, filepath.Join(path, e.Name()))
 			}
@@ -218,6 +218,9 @@ func (s *submissionYAML) UnmarshalYAML(n *yaml.Node) error {
 		RefToMessageID                                            string            `yaml:"refToMessageId"`
 		MessageID                                                 string            `yaml:"messageId"`
 		Properties                                                map[string]string `yaml:"properties"`
+	}
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: not a list of keys with values", n.Line)
 	}
 	known := "domain pmode sender receiver country service action serviceType conversationId refToMessageId messageId properties"
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -1,0 +1,203 @@
+package node_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/viadukt-eu/viadukt/node/store"
+)
+
+// drop puts a file, or a folder of files, into an outbox by one rename, as a careful back office does.
+func drop(t *testing.T, outbox, name string, files map[string]string) {
+	t.Helper()
+	temp := filepath.Join(filepath.Dir(outbox), "making-"+name)
+	if content, single := files[""]; single {
+		if err := os.WriteFile(temp, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := os.Mkdir(temp, 0o755); err != nil {
+		t.Fatal(err)
+	} else {
+		for f, content := range files {
+			if err := os.WriteFile(filepath.Join(temp, f), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.MkdirAll(outbox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(temp, filepath.Join(outbox, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const corners = "sender: urn:id::alice\nreceiver: urn:id::bob\n"
+
+// delivered waits until a node has delivered so many messages.
+func (g *gateway) delivered(t *testing.T, n int) {
+	t.Helper()
+	eventually(t, "the delivery", func() bool {
+		l, err := g.Store.List(context.Background(), store.Filter{States: []store.State{store.Delivered}}, store.Page{})
+		return err == nil && len(l.Messages) == n
+	})
+}
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+// A folder with one XML file and one PDF at one country appears with the same octets in a folder of the other.
+func folderToFolder(t *testing.T) {
+	t.Parallel()
+	a, b := agree(t)
+	pt, ee := begin(t, a, nil, nil), begin(t, b, nil, nil)
+	xml, pdf := "<?xml version=\"1.0\"?>\r\n<letter>\tOlá & "+strings.Repeat("vai ", 9000)+"</letter>\n", "%PDF-1.7\n\x00\xff\xfe"+strings.Repeat("\x80x", 20000)
+	xml = strings.ReplaceAll(xml, "&", "&amp;")
+	outbox := filepath.Join(pt.made.Dir, "outbox")
+	drop(t, outbox, "carta", map[string]string{"1-letter.xml": xml, "2-scan.pdf": pdf, "message.yaml": corners + "pmode: letters\n"})
+	ee.delivered(t, 1)
+	got := tree(t, filepath.Join(ee.made.Dir, "inbox"))
+	l, err := ee.Store.List(context.Background(), store.Filter{}, store.Page{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "urn_id__bob/" + l.Messages[0].MessageID + "/"
+	if len(got) != 2 || got[base+"1-letter.xml"] != xml || got[base+"2-scan.pdf"] != pdf {
+		for name, content := range got {
+			t.Errorf("other octets or names: %s, %d octets, %.60q", name, len(content), content)
+		}
+	}
+	eventually(t, "sent/carta", func() bool {
+		return exists(filepath.Join(outbox, "sent", "carta")) && !exists(filepath.Join(outbox, "carta"))
+	})
+}
+
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	t.Run("GEN-10", folderToFolder)
+}
+
+func TestWhatTheOutboxRefuses(t *testing.T) {
+	t.Parallel()
+	a, _ := agree(t)
+	g := begin(t, a, nil, nil)
+	outbox := filepath.Join(a.Dir, "outbox")
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		name  string
+		files map[string]string
+		spoil func(path string) error
+		says  string
+	}{
+		{"broken.yaml", map[string]string{"a.txt": "x", "message.yaml": "sender: [\n"}, nil, "message.yaml"},
+		{"unknown-key", map[string]string{"a.txt": "x", "message.yaml": corners + "colour: blue\n"}, nil, `line 3: unknown key "colour"`},
+		{"list", map[string]string{"a.txt": "x", "message.yaml": "- sender\n- x\n"}, nil, "message.yaml"},
+		{"no-pmode", map[string]string{"a.txt": "x", "message.yaml": corners + "pmode: missing\n"}, nil, "EBMS:0010"},
+		{"empty", map[string]string{}, nil, "no file"},
+		{"only-yaml", map[string]string{"message.yaml": corners}, nil, "no file"},
+		{"bad-id", map[string]string{"a.txt": "x", "message.yaml": corners + "messageId: no id\n"}, nil, "EBMS:0009"},
+		{"no-corners", map[string]string{"a.txt": "x"}, nil, "EBMS:0010"},
+		{"link", map[string]string{"": ""}, func(p string) error {
+			os.Remove(p)
+			return os.Symlink(outside, p)
+		}, "no file"},
+		{"link-in-folder", map[string]string{"a.txt": "x", "message.yaml": corners}, func(p string) error { return os.Symlink(outside, filepath.Join(p, "b.txt")) }, "b.txt is no file"},
+		{"linked-yaml", map[string]string{"a.txt": "x"}, func(p string) error { return os.Symlink(outside, filepath.Join(p, "message.yaml")) }, "message.yaml is no file"},
+		{"folder-in-folder", map[string]string{"a.txt": "x", "message.yaml": corners}, func(p string) error { return os.Mkdir(filepath.Join(p, "more"), 0o755) }, "more is no file"},
+		{"single.bin", map[string]string{"": "x"}, nil, "UNKNOWN_DOMAIN"},
+	}
+	for _, c := range cases {
+		if c.spoil == nil {
+			drop(t, outbox, c.name, c.files)
+			continue
+		}
+		drop(t, filepath.Join(a.Dir, "elsewhere"), c.name, c.files)
+		if err := c.spoil(filepath.Join(a.Dir, "elsewhere", c.name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(a.Dir, "elsewhere", c.name), filepath.Join(outbox, c.name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range cases {
+		name, says := c.name, c.says
+		eventually(t, "the refusal of "+name, func() bool { return exists(filepath.Join(outbox, "failed", name)) })
+		reason, err := os.ReadFile(filepath.Join(outbox, "failed", name+".error.txt"))
+		if err != nil || !strings.Contains(string(reason), says) {
+			t.Errorf("%s: %q, %v, want %s", name, reason, err, says)
+		}
+		if exists(filepath.Join(outbox, name)) || exists(filepath.Join(outbox, "sent", name)) {
+			t.Errorf("%s is elsewhere too", name)
+		}
+	}
+	if l, err := g.Store.List(context.Background(), store.Filter{}, store.Page{}); err != nil || len(l.Messages) != 0 {
+		t.Errorf("%d messages were sent all the same, %v", len(l.Messages), err)
+	}
+}
+
+func TestOutboxAfterACrashBetweenStoringAndMoving(t *testing.T) {
+	t.Parallel()
+	a, b := agree(t)
+	outbox := filepath.Join(a.Dir, "outbox")
+	ee, pt := begin(t, a, nil, nil), begin(t, b, nil, nil)
+	files := map[string]string{"a.txt": "once", "message.yaml": corners + "pmode: letters\n"}
+	drop(t, outbox, "letter", files)
+	eventually(t, "sent/letter", func() bool { return exists(filepath.Join(outbox, "sent", "letter")) })
+	if err := ee.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	// As if the process had died before the move: the folder is where it was, with the times it had.
+	if err := os.Rename(filepath.Join(outbox, "sent", "letter"), filepath.Join(outbox, "letter")); err != nil {
+		t.Fatal(err)
+	}
+	ee = begin(t, a, nil, nil)
+	eventually(t, "sent/letter again", func() bool { return exists(filepath.Join(outbox, "sent", "letter")) })
+	drop(t, outbox, "letter", files) // another letter of the same name and content is another letter
+	pt.delivered(t, 2)
+	l, err := ee.Store.List(context.Background(), store.Filter{}, store.Page{})
+	if err != nil || len(l.Messages) != 2 {
+		t.Errorf("%d messages for two letters, %v", len(l.Messages), err)
+	}
+	if n := len(tree(t, filepath.Join(outbox, "failed"))); n != 0 {
+		t.Errorf("%d files failed", n)
+	}
+}
+
+func TestOutboxWaitsForWhatIsStillWritten(t *testing.T) {
+	t.Parallel()
+	a, b := agree(t)
+	outbox := filepath.Join(a.Dir, "outbox", "slow")
+	begin(t, a, nil, nil)
+	pt := begin(t, b, nil, nil)
+	if err := os.MkdirAll(outbox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outbox, "message.yaml"), []byte(corners+"pmode: letters\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(outbox, "a.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole bytes.Buffer
+	for range 400 {
+		piece := []byte("another line that makes the file longer\n")
+		whole.Write(piece)
+		if _, err := f.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.Close()
+	pt.delivered(t, 1)
+	for _, content := range tree(t, filepath.Join(pt.made.Dir, "inbox")) {
+		if content != whole.String() {
+			t.Errorf("%d octets of %d arrived", len(content), whole.Len())
+		}
+	}
+}
