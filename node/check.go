@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -276,6 +278,13 @@ func local(addr string) string {
 	return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
 }
 
+// keysWrong reports whether a key or an authority was found wrong: a start ends there.
+func (k *checker) keysWrong() bool {
+	return slices.ContainsFunc(k.findings, func(f Finding) bool {
+		return f.Severity == SeverityError && (strings.HasSuffix(f.What, "key") || strings.HasPrefix(f.What, "trust ") || f.What == "TLS certificate")
+	})
+}
+
 // assemble puts a node together as a start would, on a store of its own that is thrown away: partners, P-Modes,
 // tokens and the domains' own settings are read on the way.
 func (k *checker) assemble(domains []Domain) *Node {
@@ -296,10 +305,12 @@ func (k *checker) assemble(domains []Domain) *Node {
 			}
 			return nil
 		}
-		k.fail("node", "", "a start would end with: %v", err)
+		if !k.keysWrong() { // else it was said already
+			k.fail("node", "", "a start would end with: %v", err)
+		}
 		return nil
 	}
 	defer n.Store.Close()
-	k.ok("configuration", "%d partners, %d P-Modes, %d domains", len(c.Partners), len(c.PModes), len(n.domains))
+	k.ok("configuration", "%s, %s, %s", plural(len(c.Partners), "partner"), plural(len(c.PModes), "P-Mode"), plural(len(n.domains), "domain"))
 	return n
 }

@@ -39,6 +39,10 @@ func prepareDemo(c *call) func() error {
 		switch {
 		case errors.Is(err, demo.ErrUnknown):
 			return usage("there is no such scenario; there are %s, all", strings.Join(demo.Names(), ", "))
+		case errors.Is(err, demo.ErrFailed):
+			return &exit{status: statusFailed, silent: true} // the summary says what
+		case errors.Is(err, demo.ErrExists):
+			return &exit{status: statusUsage, Code: "EXISTS", Text: err.Error(), Remedy: "choose another folder, or remove it first; \"viadukt serve --config DIR/ee/viadukt.yaml\" runs a node of it"}
 		case errors.Is(err, context.Canceled):
 			return nil
 		}

@@ -335,10 +335,20 @@ func (c *call) ended(m *node.MessageJSON) error {
 		c.printf(" after %s", took.Round(time.Millisecond))
 	}
 	if len(m.Evidence) > 0 {
-		c.printf("; the receipt is kept as evidence (viadukt message show %d --evidence 1)", m.ID)
+		c.printf("; the receipt is kept as evidence (viadukt message show %d --evidence 1%s)", m.ID, c.sameNode())
 	}
 	c.printf("\n")
 	return nil
+}
+
+// sameNode is what one adds to another command to speak with the same node.
+func (c *call) sameNode() (flags string) {
+	for _, name := range []string{"config", "api"} {
+		if f := c.Lookup(name); f != nil && f.Value.String() != f.DefValue {
+			flags += " --" + name + " " + f.Value.String()
+		}
+	}
+	return flags
 }
 
 func prepareResend(c *call) func() error {

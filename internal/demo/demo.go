@@ -77,6 +77,9 @@ var ErrFailed = errors.New("demo: not everything went as it should")
 // ErrUnknown names a scenario that there is not.
 var ErrUnknown = errors.New("demo: unknown scenario")
 
+// ErrExists says that the folder holds a network already.
+var ErrExists = errors.New("demo: there is a network already in")
+
 // Run plays the scenarios and shows each step. Unless it is for once, it then calls ready and waits until ctx is done,
 // with all nodes running.
 func Run(ctx context.Context, o Options, show func(Step), ready func(*Places)) (err error) {
@@ -92,6 +95,9 @@ func Run(ctx context.Context, o Options, show func(Step), ready func(*Places)) (
 		defer func() { err = errors.Join(err, os.RemoveAll(w.dir)) }()
 	} else if w.dir, err = filepath.Abs(w.dir); err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "network")); err == nil {
+		return fmt.Errorf("%w %s", ErrExists, w.dir)
 	}
 	defer func() { err = errors.Join(err, w.stop()) }()
 	for _, s := range chosen {
