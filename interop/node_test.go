@@ -28,7 +28,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
-// gateway is the node under test: party POP000001 of phase4's test PKI.
+// gateway is a node under test: party POP000001 of phase4's test PKI, or POP000002.
 type gateway struct {
 	*node.Node
 	token   string
@@ -42,6 +42,11 @@ type tree = map[string]any
 // configuration, and runs it.
 func start(t *testing.T, profile string, change func(dir string, c tree)) *gateway {
 	t.Helper()
+	return startAs(t, 1, profile, change)
+}
+
+func startAs(t *testing.T, party int, profile string, change func(dir string, c tree)) *gateway {
+	t.Helper()
 	dir := t.TempDir()
 	r, err := setup.Create(setup.Params{Dir: filepath.Join(dir, "node"), Network: filepath.Join(dir, "network"), Country: "EE", Profile: profile, Now: time.Now(), Base: ports(t, 4)})
 	if err != nil {
@@ -50,9 +55,13 @@ func start(t *testing.T, profile string, change func(dir string, c tree)) *gatew
 	c := readConfig(t, r.ConfigFile)
 	sign, encrypt := keyNames(profile)
 	as4 := c["as4"].(tree)
-	as4["signing"] = tree{"key": phase4.pki("ap1" + sign + ".p12"), "password": "env:VIADUKT_INTEROP_PASSWORD"}
+	key := func(name string) tree {
+		return tree{"key": phase4.pki(fmt.Sprintf("ap%d%s.p12", party, name)), "password": "env:VIADUKT_INTEROP_PASSWORD"}
+	}
+	as4["party"].(tree)["id"] = fmt.Sprintf("POP%06d", party)
+	as4["signing"] = key(sign)
 	if sign != encrypt {
-		as4["encryption"] = tree{"key": phase4.pki("ap1" + encrypt + ".p12"), "password": "env:VIADUKT_INTEROP_PASSWORD"}
+		as4["encryption"] = key(encrypt)
 	}
 	as4["trust"] = []any{
 		tree{"file": phase4.pki("trust.pem"), "purposes": []string{"access-point"}},
@@ -167,16 +176,20 @@ func run(t *testing.T, file, token, profile string) *gateway {
 }
 
 // partner adds the phase4 party POP000002 and a P-Mode with it. settings may override the P-Mode's.
-func partner(c tree, profile, url string, settings tree) {
+func partner(c tree, profile, url string, settings tree) { partnerOf(c, 1, profile, url, settings) }
+
+// partnerOf does it for the node that is party 1 or 2; the partner is the other one.
+func partnerOf(c tree, us int, profile, url string, settings tree) {
 	sign, encrypt := keyNames(profile)
-	p := tree{"name": "phase4", "id": "POP000002", "certificates": []string{phase4.pki("ap2" + sign + ".pem")}}
+	them := fmt.Sprintf("ap%d", 3-us)
+	p := tree{"name": "partner", "id": fmt.Sprintf("POP%06d", 3-us), "certificates": []string{phase4.pki(them + sign + ".pem")}}
 	if sign != encrypt {
-		p["encryption"] = phase4.pki("ap2" + encrypt + ".pem")
+		p["encryption"] = phase4.pki(them + encrypt + ".pem")
 	}
 	if url != "" {
 		p["url"] = url
 	}
-	pm := tree{"id": "bilateral", "partner": "phase4", "service": "urn:s", "action": "urn:a", "firstRetry": "1s", "maxAttempts": 3}
+	pm := tree{"id": "bilateral", "partner": "partner", "service": "urn:s", "action": "urn:a", "firstRetry": "1s", "maxAttempts": 3}
 	for k, v := range settings {
 		switch k {
 		case "certificates", "signToken", "encryptToken":
