@@ -1,16 +1,16 @@
 package node
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -26,7 +26,7 @@ type zoneRegistry struct {
 	file string
 	mu   sync.Mutex
 	zone *zone.Zone
-	read time.Time // modification time of what is served
+	read os.FileInfo // of what is served
 }
 
 // absentTTL is for how many seconds it is remembered that a participant is not there: not at all, because who is told so
@@ -69,7 +69,7 @@ func (z *zoneRegistry) load() error {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	info, err := os.Stat(z.file)
-	if err != nil || info.ModTime().Equal(z.read) {
+	if err != nil || z.unchanged(info) {
 		return err
 	}
 	b, err := os.ReadFile(z.file)
@@ -84,8 +84,13 @@ func (z *zoneRegistry) load() error {
 		return err
 	}
 	z.zone.Replace(fresh)
-	z.read = info.ModTime()
+	z.read = info
 	return nil
+}
+
+// unchanged asks for more than the time: clocks of file systems tick in milliseconds, and each change makes a new file.
+func (z *zoneRegistry) unchanged(info os.FileInfo) bool {
+	return z.read != nil && info.ModTime().Equal(z.read.ModTime()) && info.Size() == z.read.Size() && os.SameFile(info, z.read)
 }
 
 // register writes the participant's NAPTR record, unregister removes it.
@@ -123,21 +128,23 @@ func (z *zoneRegistry) change(p ids.Participant, line func(name string) string) 
 		return err
 	}
 	var out bytes.Buffer
-	sc := bufio.NewScanner(bytes.NewReader(b))
-	for sc.Scan() {
-		if owner, _, _ := strings.Cut(sc.Text(), "\t"); !strings.EqualFold(owner, name) {
-			out.WriteString(sc.Text() + "\n")
+	for l := range strings.Lines(string(b)) {
+		if owner, _, _ := strings.Cut(l, "\t"); !strings.EqualFold(owner, name) {
+			out.WriteString(strings.TrimRight(l, "\n") + "\n")
 		}
 	}
 	if l := line(name); l != "" {
 		out.WriteString(l + "\n")
 	}
 	temp := z.file + ".new"
-	if err := os.WriteFile(temp, out.Bytes(), 0o644); err != nil {
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := writeFile(temp, io.NopCloser(&out)); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, z.file); err != nil {
 		return err
 	}
-	return nil
+	return syncDir(filepath.Dir(z.file))
 }
