@@ -12,7 +12,10 @@ import (
 var demoCommand = &command{
 	name: "demo", summary: "lets national nodes on this machine exchange documents before your eyes.", args: "[SCENARIO ...]",
 	help: "Nothing has to be installed or configured, and nothing leaves this machine. Afterwards the nodes stay up, so that\nyou can try things out, until Ctrl-C.\n\n" +
-		"Scenarios (without any, all are played; \"all\" also prints where each of the 96 rows of the project's goal stands):\n" + scenarioList(),
+		"Scenarios (without any, all are played; \"all\" also prints where each of the 96 rows of the project's goal stands):\n" + scenarioList() + `
+One access point of the demo misbehaves on request: a receiver registered there says by its name how. -failN- answers
+HTTP 503 to the first N attempts, -noreceipt- answers nothing, -badreceipt- changes the receipt, -wrongsig- has
+somebody else sign it, -ebms0004- answers an error, -slow- takes two seconds.`,
 	example: "viadukt demo\nviadukt demo procurement --dir /tmp/net\nviadukt demo --once all",
 	prepare: prepareDemo,
 }

@@ -30,9 +30,9 @@ type Options struct {
 // Step is one thing that happened.
 type Step struct {
 	Scenario string  `json:"scenario"`
-	Row      string  `json:"row,omitempty"` // what it shows; see package seed
+	Row      string  `json:"row"` // what it shows; see package seed
 	Step     string  `json:"step"`
-	Node     string  `json:"node,omitempty"`
+	Node     string  `json:"node"`
 	OK       bool    `json:"ok"`
 	Millis   float64 `json:"ms"`
 	Detail   string  `json:"detail"`
