@@ -183,12 +183,12 @@ func (d *directory) serve() error {
 		return err
 	}
 	var mu sync.Mutex
-	var read time.Time
+	var read os.FileInfo // what is served; the time alone is too coarse
 	refresh := func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		info, err := os.Stat(d.file)
-		if err != nil || info.ModTime().Equal(read) {
+		if err != nil || read != nil && os.SameFile(info, read) && info.Size() == read.Size() && info.ModTime().Equal(read.ModTime()) {
 			return err
 		}
 		b, err := os.ReadFile(d.file)
@@ -203,7 +203,7 @@ func (d *directory) serve() error {
 			return err
 		}
 		z.Replace(fresh)
-		read = info.ModTime()
+		read = info
 		return nil
 	}
 	if err := refresh(); err != nil {
