@@ -114,8 +114,9 @@ func (w *worker) run(ctx context.Context) {
 	defer w.jobs.Wait()
 	for ctx.Err() == nil {
 		hands := w.take(ctx, claimMost)
+		now := w.n.Clock()
 		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
-			Direction: w.direction, Now: w.n.Clock(), Owner: w.n.owner, Lease: leaseTime, Limit: hands,
+			Direction: w.direction, Now: now, Owner: w.n.owner, Lease: leaseTime, Limit: hands,
 			PerPeer: func(string) int { return w.perPeer },
 		})
 		if err != nil && ctx.Err() == nil {
@@ -132,7 +133,7 @@ func (w *worker) run(ctx context.Context) {
 			w.free <- struct{}{}
 		}
 		if len(claimed) == 0 {
-			w.wait(ctx, err != nil)
+			w.wait(ctx, now, err != nil)
 		}
 	}
 }
@@ -158,12 +159,12 @@ func (w *worker) take(ctx context.Context, most int) (n int) {
 }
 
 // wait returns when there may be work: the store says so, the next retry is due, or a hand became free that a peer's
-// limit had waited for.
-func (w *worker) wait(ctx context.Context, failed bool) {
+// limit had waited for. What became due since the claim looked at the clock counts as next.
+func (w *worker) wait(ctx context.Context, claimed time.Time, failed bool) {
 	pause := time.Minute
 	if failed {
 		pause = time.Second
-	} else if next, err := w.n.Store.NextDue(ctx, w.direction, w.n.Clock()); err == nil {
+	} else if next, err := w.n.Store.NextDue(ctx, w.direction, claimed); err == nil {
 		pause = min(pause, max(next.Sub(w.n.Clock()), 20*time.Millisecond))
 	}
 	t := time.NewTimer(pause)

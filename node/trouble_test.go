@@ -330,3 +330,40 @@ func TestLimitsOfTheGateway(t *testing.T) {
 		}
 	})
 }
+
+// lateStore lets time pass between a claim that found nothing and the question when the next work is due.
+type lateStore struct {
+	store.Store
+	ahead *atomic.Int64
+}
+
+func (s lateStore) Claim(ctx context.Context, r store.ClaimRequest) ([]*store.Message, error) {
+	claimed, err := s.Store.Claim(ctx, r)
+	if len(claimed) == 0 {
+		s.ahead.Add(int64(10 * time.Minute))
+	}
+	return claimed, err
+}
+
+func TestWhatBecomesDueWhileAWorkerLooksIsNotMissed(t *testing.T) {
+	t.Parallel()
+	a, _ := agree(t)
+	c, err := config.Load(a.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Outbound.MaxAttempts, c.Outbound.Factor, c.Outbound.FirstRetry = 4, 1, config.Duration(time.Minute)
+	ahead := new(atomic.Int64)
+	n, err := node.New(context.Background(), c, node.Options{Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Store = lateStore{n.Store, ahead}
+	if err := n.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Stop(context.Background()) })
+	g := &gateway{n, a}
+	m := g.send(t, letter(text("a", "x")))
+	g.until(t, store.Out, m.MessageID, store.Failed)
+}
