@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -23,6 +26,15 @@ type gateway struct {
 	made *setup.Result
 }
 
+// loopback is an address of this machine that no other test uses, so that a port that is free when a configuration is
+// written is free when the node starts. Systems other than Linux have one such address only.
+func loopback() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
+
 // agree makes two nodes that agreed on one kind of message, "letters", without starting them.
 func agree(t *testing.T) (ee, pt *setup.Result) {
 	t.Helper()
@@ -30,7 +42,7 @@ func agree(t *testing.T) (ee, pt *setup.Result) {
 	var made [2]*setup.Result
 	for i, name := range []string{"ee", "pt"} {
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Inbox: true, Now: time.Now()})
+		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Host: loopback(), Inbox: true, Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
