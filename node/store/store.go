@@ -100,6 +100,7 @@ type Store interface {
 
 	Registry
 	Tokens
+	Tasks
 
 	// Meta returns a value set by Tx.SetMeta, or ErrNotFound.
 	Meta(ctx context.Context, key string) (string, error)
@@ -146,6 +147,12 @@ type Tx interface {
 	// PutToken adds or replaces an API token; DeleteToken removes one, ErrNotFound when absent.
 	PutToken(t Token) error
 	DeleteToken(id string) error
+
+	// PutTask stores a task and sets its ID, or changes time, attempts and fate of one that has an ID: ErrNotFound
+	// when it is gone. A zero Due is now.
+	PutTask(t *Task) error
+	// DeleteTask removes a task that is done, ErrNotFound when absent.
+	DeleteTask(id int64) error
 
 	SetMeta(key, value string) error
 }

@@ -19,6 +19,7 @@ import (
 //     in which they are read, without a second index. events counts those of the first kind.
 //   - header is apart, because SQLite writes the whole row anew at each change of state.
 //   - once holds the keys of Tx.Once; those of a message go with it.
+//   - task holds work beside the messages; a task outlives its message.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
 var migrations = []string{
@@ -74,6 +75,14 @@ CREATE TABLE token (
 	`
 CREATE TABLE once (key TEXT PRIMARY KEY, message INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE INDEX once_message ON once (message);
+`,
+	`
+CREATE TABLE task (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, kind TEXT NOT NULL, message INTEGER NOT NULL,
+	due INTEGER NOT NULL, attempts INTEGER NOT NULL, dead INTEGER NOT NULL, error TEXT NOT NULL, created INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX task_due ON task (queue, due) WHERE dead = 0;
+CREATE INDEX task_dead ON task (queue, id) WHERE dead = 1;
 `,
 }
 
