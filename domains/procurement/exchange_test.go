@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +45,18 @@ func startInbox(t *testing.T, root, name, code, profile string) *country {
 	return startWith(t, setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: profile, Inbox: true, Now: time.Now()})
 }
 
+// ownAddress is an address of this machine that no other test uses, so that a port that is free when a configuration is
+// written is free when the node starts. Systems other than Linux have one such address only.
+func ownAddress() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
+
 func startWith(t *testing.T, p setup.Params) *country {
 	t.Helper()
+	p.Host = ownAddress()
 	r, err := setup.Create(p)
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func TestNodesMayBeKilledAtAnyMoment(t *testing.T) {
 	var made [2]*setup.Result
 	for i, code := range []string{"EE", "PT"} {
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, code), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Inbox: true, Now: time.Now()})
+		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, code), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Host: ownAddress(), Inbox: true, Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
