@@ -101,6 +101,8 @@ type Store interface {
 	Registry
 	Tokens
 	Tasks
+	Users
+	Traffic
 
 	// Meta returns a value set by Tx.SetMeta, or ErrNotFound.
 	Meta(ctx context.Context, key string) (string, error)
@@ -153,6 +155,8 @@ type Tx interface {
 	PutTask(t *Task) error
 	// DeleteTask removes a task that is done, ErrNotFound when absent.
 	DeleteTask(id int64) error
+
+	UsersTx
 
 	SetMeta(key, value string) error
 }

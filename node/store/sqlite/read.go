@@ -112,6 +112,7 @@ func (s *statements) prepare(db *sql.DB) error {
 	for _, q := range [...]string{
 		selectMessage, selectByID, selectHeader, selectPayloads, selectHeaders, selectAllPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
 		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
+		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
 		dueTasks, nextTask, deadTasks,
 	} {
 		st, err := db.Prepare(q)

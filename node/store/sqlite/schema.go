@@ -22,6 +22,7 @@ import (
 //   - task holds work beside the messages; a task outlives its message.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
+//   - traffic counts what entered a state in each hour since 1970; state 0 are the messages that were stored.
 var migrations = []string{
 	`
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT;
@@ -83,6 +84,21 @@ CREATE TABLE task (
 ) STRICT;
 CREATE INDEX task_due ON task (queue, due) WHERE dead = 0;
 CREATE INDEX task_dead ON task (queue, id) WHERE dead = 1;
+`,
+	`
+CREATE TABLE user (
+	name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL, one_time INTEGER NOT NULL,
+	totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL, last_login INTEGER, password_at INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE session (
+	hash BLOB PRIMARY KEY, user TEXT NOT NULL, stage INTEGER NOT NULL, created INTEGER NOT NULL, seen INTEGER NOT NULL, expires INTEGER NOT NULL,
+	address TEXT NOT NULL, agent TEXT NOT NULL, secret BLOB
+) WITHOUT ROWID, STRICT;
+CREATE INDEX session_user ON session (user);
+CREATE TABLE traffic (
+	hour INTEGER NOT NULL, direction INTEGER NOT NULL, state INTEGER NOT NULL, n INTEGER NOT NULL,
+	PRIMARY KEY (hour, direction, state)
+) WITHOUT ROWID, STRICT;
 `,
 }
 

@@ -95,7 +95,7 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 		return err
 	}
 	if to != old.state {
-		t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{old.domain, old.direction, to})
+		t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{old.domain, old.direction, to}, at)
 	}
 	if due != nil && !leased {
 		t.due(old.direction, peer, due.(int64))
@@ -199,6 +199,6 @@ func (t *tx) Delete(id int64) error {
 		}
 	}
 	t.w.ids.deleted = true
-	t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{})
+	t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{}, t.now)
 	return nil
 }

@@ -30,6 +30,12 @@ type tallyKey struct {
 	state     store.State
 }
 
+// move is a message that leaves one heap and joins another; a zero key is none.
+type move struct {
+	from, to tallyKey
+	at       int64
+}
+
 // tx implements store.Tx. There is one, used again for each function.
 type tx struct {
 	w     *writer
@@ -37,11 +43,11 @@ type tx struct {
 	fatal error // the engine gave up the whole transaction
 	now   time.Time
 
-	tally   []tallyKey // even places lose a message, odd ones gain it; a zero key is nobody
-	ready   [3]bool    // work became due at once, by direction
-	woken   [3]bool    // the same for the functions of the group that were kept
-	claimed bool       // work.go changed its picture of the queue
-	bare    int64      // the message that was inserted last and has no evidence yet
+	moves   []move
+	ready   [3]bool // work became due at once, by direction
+	woken   [3]bool // the same for the functions of the group that were kept
+	claimed bool    // work.go changed its picture of the queue
+	bare    int64   // the message that was inserted last and has no evidence yet
 }
 
 var errTxEnded = errors.New("sqlite: transaction used after its function returned")
@@ -52,19 +58,18 @@ func (t *tx) begin() {
 }
 
 func (t *tx) start() {
-	t.open, t.claimed, t.ready, t.tally, t.bare = true, false, [3]bool{}, t.tally[:0], 0
+	t.open, t.claimed, t.ready, t.moves, t.bare = true, false, [3]bool{}, t.moves[:0], 0
 }
 
 // keep takes over what the function did into what belongs to the group.
 func (t *tx) keep() {
-	for i, k := range t.tally {
-		if k.direction == 0 {
-			continue
+	for _, m := range t.moves {
+		if m.from.direction != 0 {
+			t.w.tally[m.from]--
 		}
-		if i%2 == 0 {
-			t.w.tally[k]--
-		} else {
-			t.w.tally[k]++
+		if m.to.direction != 0 {
+			t.w.tally[m.to]++
+			t.w.traffic.count(m)
 		}
 	}
 	for d, yes := range t.ready {
@@ -182,7 +187,7 @@ func (t *tx) Insert(m *store.Message) error {
 			return err
 		}
 	}
-	t.moved(tallyKey{}, tallyKey{m.Domain, m.Direction, m.State})
+	t.moved(tallyKey{}, tallyKey{m.Domain, m.Direction, m.State}, m.Created)
 	switch {
 	case leased:
 		t.w.work.leases[m.Direction] = min(t.w.work.leases[m.Direction], due.(int64))
@@ -281,7 +286,9 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 }
 
 // moved notes that a message left one heap and joined another.
-func (t *tx) moved(from, to tallyKey) { t.tally = append(t.tally, from, to) }
+func (t *tx) moved(from, to tallyKey, at time.Time) {
+	t.moves = append(t.moves, move{from, to, ms(at)})
+}
 
 // due notes that work of a peer is due at a time.
 func (t *tx) due(d store.Direction, peer string, at int64) {

@@ -264,7 +264,7 @@ func (t *tx) lease(m *store.Message, events int64, owner string, until, now time
 		}
 	}
 	if to != m.State {
-		t.moved(tallyKey{m.Domain, m.Direction, m.State}, tallyKey{m.Domain, m.Direction, to})
+		t.moved(tallyKey{m.Domain, m.Direction, m.State}, tallyKey{m.Domain, m.Direction, to}, now)
 	}
 	m.State, m.LeaseOwner, m.LeaseUntil, m.NextAttempt, m.Updated = to, owner, until, time.Time{}, now
 	return nil

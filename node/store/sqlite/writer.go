@@ -56,14 +56,15 @@ type writer struct {
 	signal  chan struct{} // capacity 1: there is something in queue
 	ended   chan struct{}
 
-	c     *conn
-	group []*request
-	tx    tx
-	ids   ids
-	tally map[tallyKey]int64
-	work  work
-	cp    checkpointer
-	room  error // disk-full verdict of this group
+	c       *conn
+	group   []*request
+	tx      tx
+	ids     ids
+	tally   map[tallyKey]int64
+	traffic traffic
+	work    work
+	cp      checkpointer
+	room    error // disk-full verdict of this group
 
 	nextRoomCheck time.Time
 }
@@ -72,8 +73,8 @@ func newWriter(s *Store, c *conn, minFree int64) (*writer, error) {
 	w := &writer{
 		s: s, c: c, minFree: minFree,
 		signal: make(chan struct{}, 1), ended: make(chan struct{}),
-		tally: make(map[tallyKey]int64),
-		cp:    checkpointer{pages: checkpointPages},
+		tally: make(map[tallyKey]int64), traffic: make(traffic),
+		cp: checkpointer{pages: checkpointPages},
 	}
 	w.tx.w = w
 	if err := w.ids.load(c); err != nil {
@@ -212,7 +213,7 @@ func (w *writer) commitGroup() {
 	if lone := w.group[0]; len(w.group) == 1 {
 		if w.runLone(lone); lone.err != nil && w.tx.fatal == nil {
 			w.c.rollback()
-			clear(w.tally)
+			w.forget()
 			w.answer()
 			return
 		}
@@ -235,7 +236,7 @@ func (w *writer) commitGroup() {
 		w.abort(err)
 		return
 	}
-	clear(w.tally)
+	w.forget()
 	w.answer()
 	for d, yes := range w.tx.woken {
 		if yes {
@@ -313,13 +314,22 @@ func (w *writer) flush() error {
 			return err
 		}
 	}
+	if err := w.traffic.save(w.c); err != nil {
+		return err
+	}
 	return w.ids.save(w.c)
+}
+
+// forget drops what was counted for one group.
+func (w *writer) forget() {
+	clear(w.tally)
+	clear(w.traffic)
 }
 
 // abort undoes the whole group: nobody was told yet that anything of it is stored.
 func (w *writer) abort(err error) {
 	w.tx.open = false
-	clear(w.tally)
+	w.forget()
 	w.c.rollback() // has nothing to do when the engine already did it
 	if rerr := errors.Join(w.ids.load(w.c), w.work.load(w.c)); rerr != nil {
 		err = errors.Join(err, rerr)
