@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +34,7 @@ func TestOpenRefusesWhatItMustNotTouch(t *testing.T) {
 			s, _ := reopen(t, dir)
 			s.Close()
 			sql(t, dir, "PRAGMA user_version=99")
-		}, "has schema 99 and this program knows schemas up to 3"},
+		}, fmt.Sprint("has schema 99 and this program knows schemas up to ", len(migrations))},
 		{"a database of another program", func(t *testing.T, dir string) { sql(t, dir, "CREATE TABLE mine (a)") }, "is a database of another program"},
 		{"a file that is no database", func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, databaseFile), []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
