@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -293,7 +294,7 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		if out != nil {
 			retry = out.PMode.Retry.Or(n.retry)
 		}
-		if next, ok := retry.Next(m.Attempts, now); ok {
+		if next, ok := retry.Due(m.Attempts, n.accepted(ctx, m, retry), now); ok {
 			to, change.Next, change.Error, result = store.Retrying, next, problem(o.Err), "retry"
 			break
 		}
@@ -331,6 +332,24 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 			slog.String("peer", m.Peer), slog.Int("attempt", m.Attempts), slog.Duration("dur", took), slog.String("code", change.Error.Code))
 	}
 	return to, true
+}
+
+// accepted is when the schedule of a message began: its acceptance, or when somebody had it sent again. Only a schedule
+// with a window asks.
+func (n *Node) accepted(ctx context.Context, m *store.Message, r as4.Retry) time.Time {
+	if r.Window == 0 {
+		return m.Created
+	}
+	events, err := n.Store.Events(ctx, m.ID)
+	if err != nil {
+		n.Log.Error("history not read", slog.String("msgid", m.MessageID), slog.Any("err", err))
+	}
+	for _, e := range slices.Backward(events) {
+		if e.State == store.Queued {
+			return e.Time
+		}
+	}
+	return m.Created
 }
 
 func detail(o *as4.Outcome) string {

@@ -62,23 +62,45 @@ type Retry struct {
 	First  time.Duration // pause before the second attempt; default 1m
 	Factor float64       // every further pause is longer by this; default 2
 	Limit  time.Duration // no pause is longer; default 6h
+	// Window, when it is not zero, counts from the acceptance of the message and not from the attempt before: the k-th
+	// retry is due at the next multiple of First*Factor^(k-1), and none is when Window has passed. Limit means nothing
+	// then. So do the schedules of Domibus.
+	Window time.Duration
 }
 
-// Next says when the attempt after the given number of made ones is due; ok is false when none is left.
-func (r Retry) Next(made int, now time.Time) (at time.Time, ok bool) {
+// Next says when the attempt after the given number of made ones is due, for a message just accepted; ok is false when
+// none is left.
+func (r Retry) Next(made int, now time.Time) (at time.Time, ok bool) { return r.Due(made, now, now) }
+
+// Due is Next for a message accepted some time ago.
+func (r Retry) Due(made int, accepted, now time.Time) (at time.Time, ok bool) {
 	if made >= cmp.Or(r.Max, 10) {
 		return time.Time{}, false
 	}
 	pause, factor, limit := float64(cmp.Or(r.First, time.Minute)), cmp.Or(r.Factor, 2), float64(cmp.Or(r.Limit, 6*time.Hour))
+	if r.Window > 0 {
+		limit = float64(r.Window)
+	}
 	for i := 1; i < made && pause < limit; i++ {
 		pause *= factor
 	}
-	return now.Add(time.Duration(min(pause, limit))), true
+	if r.Window <= 0 {
+		return now.Add(time.Duration(min(pause, limit))), true
+	}
+	if pause > limit || pause < 1 {
+		return time.Time{}, false
+	}
+	step := time.Duration(pause)
+	at = accepted.Add(step)
+	if late := now.Sub(at); late >= 0 {
+		at = at.Add((late/step + 1) * step)
+	}
+	return at, !at.After(accepted.Add(r.Window))
 }
 
-// Or fills what r leaves open from another schedule.
+// Or fills what r leaves open from another schedule. A window is not inherited: it belongs to its own First.
 func (r Retry) Or(d Retry) Retry {
-	return Retry{Max: cmp.Or(r.Max, d.Max), First: cmp.Or(r.First, d.First), Factor: cmp.Or(r.Factor, d.Factor), Limit: cmp.Or(r.Limit, d.Limit)}
+	return Retry{Max: cmp.Or(r.Max, d.Max), First: cmp.Or(r.First, d.First), Factor: cmp.Or(r.Factor, d.Factor), Limit: cmp.Or(r.Limit, d.Limit), Window: r.Window}
 }
 
 // Complete fills in what the profile gives and checks the rest. All problems are reported, joined.

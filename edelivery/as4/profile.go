@@ -57,6 +57,11 @@ var Profiles = map[string]*Profile{
 		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true, PartyType: partyUnregistered,
 		TransportProfile: "bdxr-transport-ebms3-as4-v2p0",
 	},
+	"bilateral": {
+		Name: "bilateral", Title: "eDelivery AS4 1.15 algorithms, all else by P-Mode", Suites: []wss.Suite{wss.SuiteRSA}, Unencrypted: true,
+		InitiatorRole: ebms.RoleInitiator, ResponderRole: ebms.RoleResponder, FourCorner: true, Compress: true,
+		TransportProfile: "bdxr-transport-ebms3-as4-v1p0",
+	},
 	"peppol": {
 		Name: "peppol", Title: "Peppol AS4 Profile 2.0.3", Suites: []wss.Suite{wss.SuiteRSA},
 		Agreement: ebms.Agreement{Value: "urn:fdc:peppol.eu:2017:agreements:tia:ap_provider"},
