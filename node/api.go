@@ -22,19 +22,8 @@ import (
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
-// api is the REST interface for back offices, under /api/v1. Every call carries a bearer token.
-//
-//	POST   /messages                          hand over a document (body) or a message (multipart/form-data)
-//	GET    /messages?direction&state&peer...  list, newest first
-//	GET    /messages/{id}                     one message with its events and evidence
-//	GET    /messages/{id}/payloads/{n}        a payload, out of its envelope; with ?raw as it travelled
-//	GET    /messages/{id}/evidence/{n}        octets of a piece of evidence
-//	POST   /messages/{id}/resend              try again now
-//	POST   /messages/{id}/confirm             the back office has it
-//	GET    /participants                      of the node's own SMP
-//	PUT    /participants/{p}/services/{d}     register a document type: JSON {"process"}
-//	DELETE /participants/{p}[/services/{d}]
-//	GET    /lookup?participant&doctype&process
+// api is the REST interface for back offices, under /api/v1: its calls stand in [api.table], from which the document at
+// /api/v1/openapi.json is made. Every call but that one carries a bearer token.
 type api struct{ n *Node }
 
 // apiError is what a call is refused with.
@@ -53,22 +42,11 @@ func badRequest(format string, args ...any) error {
 }
 
 func (a api) routes(mux *http.ServeMux) {
-	for pattern, h := range map[string]http.HandlerFunc{
-		"POST /api/v1/messages":                                        a.wrap(a.send, scopeMessages),
-		"GET /api/v1/messages":                                         a.wrap(a.list, scopeMessages),
-		"GET /api/v1/messages/{id}":                                    a.wrap(a.show, scopeMessages),
-		"GET /api/v1/messages/{id}/payloads/{n}":                       a.wrap(a.payload, scopeMessages),
-		"GET /api/v1/messages/{id}/evidence/{n}":                       a.wrap(a.evidence, scopeMessages),
-		"POST /api/v1/messages/{id}/resend":                            a.wrap(a.resend, scopeMessages),
-		"POST /api/v1/messages/{id}/confirm":                           a.wrap(a.confirm, scopeMessages),
-		"GET /api/v1/participants":                                     a.wrap(a.participants, scopeParticipants),
-		"PUT /api/v1/participants/{participant}/services/{doctype}":    a.wrap(a.register, scopeParticipants),
-		"DELETE /api/v1/participants/{participant}/services/{doctype}": a.wrap(a.unregister, scopeParticipants),
-		"DELETE /api/v1/participants/{participant}":                    a.wrap(a.unregister, scopeParticipants),
-		"GET /api/v1/lookup":                                           a.wrap(a.lookup, scopeMessages, scopeParticipants),
-	} {
-		mux.HandleFunc(pattern, h)
+	table := a.table()
+	for _, r := range table {
+		mux.HandleFunc(r.Method+" "+r.Path, a.wrap(r.handler, r.Scopes...))
 	}
+	mux.HandleFunc("GET /api/v1/openapi.json", a.openAPI(table))
 }
 
 // Scopes of tokens. A token with scopeAdmin may do everything.
@@ -96,7 +74,7 @@ func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...st
 		if e.Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="viadukt"`)
 		}
-		writeJSON(w, e.Status, map[string]any{"error": e})
+		writeJSON(w, e.Status, ErrorJSON{e})
 	}
 }
 
@@ -152,28 +130,39 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 
 // MessageJSON is the form of a message in the API and on the command line.
 type MessageJSON struct {
-	ID           int64          `json:"id"`
-	MessageID    string         `json:"messageId"`
+	ID           int64          `json:"id" doc:"Row: grows with time."`
+	MessageID    string         `json:"messageId" doc:"eb:MessageId."`
 	Conversation string         `json:"conversationId,omitempty"`
 	RefTo        string         `json:"refToMessageId,omitempty"`
 	State        string         `json:"state"`
 	Direction    string         `json:"direction"`
 	Domain       string         `json:"domain,omitempty"`
 	PMode        string         `json:"pmode,omitempty"`
-	From         string         `json:"from"`
-	To           string         `json:"to"`
-	Sender       string         `json:"sender,omitempty"`
-	Receiver     string         `json:"receiver,omitempty"`
+	From         string         `json:"from" doc:"Party that sends."`
+	To           string         `json:"to" doc:"Party that receives; empty until it is found."`
+	Sender       string         `json:"sender,omitempty" doc:"Original sender, scheme::value."`
+	Receiver     string         `json:"receiver,omitempty" doc:"Final recipient, scheme::value."`
 	Service      string         `json:"service"`
 	Action       string         `json:"action"`
 	Attempts     int            `json:"attempts"`
-	NextAttempt  *time.Time     `json:"nextAttempt,omitempty"`
+	NextAttempt  *time.Time     `json:"nextAttempt,omitempty" doc:"When it is tried again."`
 	Created      time.Time      `json:"created"`
 	Updated      time.Time      `json:"updated"`
-	Error        *store.Problem `json:"error"`
+	Error        *store.Problem `json:"error" doc:"Why it failed, waits or was refused."`
 	Payloads     []PayloadJSON  `json:"payloads,omitempty"`
 	Events       []EventJSON    `json:"events,omitempty"`
 	Evidence     []EvidenceJSON `json:"evidence"`
+}
+
+// MessageListJSON is one page of a list.
+type MessageListJSON struct {
+	Messages []MessageJSON `json:"messages"`
+	Next     int64         `json:"next,omitempty" doc:"What before is to be for the next page; absent at the end."`
+}
+
+// ErrorJSON is the answer to a call that was refused.
+type ErrorJSON struct {
+	Error *apiError `json:"error"`
 }
 
 // PayloadJSON describes one payload. Size is of the stored octets.
@@ -341,10 +330,7 @@ func (a api) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := struct {
-		Messages []MessageJSON `json:"messages"`
-		Next     int64         `json:"next,omitempty"`
-	}{Messages: []MessageJSON{}, Next: l.Next}
+	out := MessageListJSON{Messages: []MessageJSON{}, Next: l.Next}
 	for _, m := range l.Messages {
 		out.Messages = append(out.Messages, messageJSON(m))
 	}
@@ -516,10 +502,7 @@ func (a api) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var body struct {
-		Process string `json:"process"`
-		Profile string `json:"profile"`
-	}
+	var body RegistrationJSON
 	dec := json.NewDecoder(io.LimitReader(r.Body, 1<<16))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&body); err != nil {
@@ -564,6 +547,17 @@ func pathIDs(r *http.Request) (p ids.Participant, d ids.DocumentType, err error)
 	return p, d, nil
 }
 
+// ParticipantListJSON lists participants by name.
+type ParticipantListJSON struct {
+	Participants []ParticipantJSON `json:"participants"`
+}
+
+// RegistrationJSON says how a participant takes a document type.
+type RegistrationJSON struct {
+	Process string `json:"process" doc:"Process identifier, scheme::value."`
+	Profile string `json:"profile,omitempty" doc:"Message profile. Default: that of the node."`
+}
+
 // ParticipantJSON is one participant of the node's own publisher.
 type ParticipantJSON struct {
 	Participant   string   `json:"participant"`
@@ -594,7 +588,7 @@ func (a api) participants(w http.ResponseWriter, r *http.Request) error {
 		}
 		out = append(out, j)
 	}
-	return writeJSON(w, http.StatusOK, map[string]any{"participants": out})
+	return writeJSON(w, http.StatusOK, ParticipantListJSON{out})
 }
 
 // LookupJSON is the answer of a lookup, in the API and on the command line.

@@ -74,6 +74,9 @@ type Node struct {
 	metrics    *telemetry
 	owner      string
 	changed    func(*store.Message, store.State)
+	hub        *hub
+	observers  []observer
+	taskReady  chan struct{} // a token when tasks were stored
 
 	servers []*listener
 	stop    context.CancelFunc
@@ -85,7 +88,7 @@ type Node struct {
 func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n := &Node{
 		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
-		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed,
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1),
 	}
 	if n.changed == nil {
 		n.changed = func(*store.Message, store.State) {}
@@ -112,7 +115,7 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Store = st
+	n.Store = &followed{st, n}
 	if err := n.setup(ctx, opt); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -220,6 +223,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	var errs []error
+	n.hub.close()
 	for _, l := range n.servers {
 		if err := l.server.Shutdown(ctx); err != nil {
 			errs = append(errs, l.server.Close())

@@ -101,6 +101,7 @@ type Store interface {
 	Registry
 	Tokens
 	Tasks
+	Log
 	Users
 	Traffic
 
@@ -159,4 +160,10 @@ type Tx interface {
 	UsersTx
 
 	SetMeta(key, value string) error
+
+	// AppendLog adds an entry to the log that no change of the store stands behind, for example that the node was
+	// started. What changes the store is recorded by itself: see [Recorder].
+	AppendLog(octets []byte) (index int64, err error)
+	// PutLogHead keeps a signed head of the log with this many entries.
+	PutLogHead(size int64, octets []byte) error
 }
