@@ -48,6 +48,11 @@ type PMode struct {
 	Quirks          ebms.Quirks // zero: ebms.DefaultQuirks
 	DuplicateIs0004 bool        // the partner answers a duplicate with EBMS:0004
 
+	Pull          bool   // the receiver fetches the messages, by pull requests for MPC or a sub-channel of it [EU-AS4 1.5.5]
+	SubChannel    string // the part of MPC that this receiver fetches from; messages keep the MPC [AS4 3.5]
+	AsyncReceipts bool   // the partner may send receipts by requests of its own [ebMS3 5.2.3.3]
+	Response      bool   // second leg of a two-way exchange: RefToMessageId is required [EU-AS4 1.4.4.2]
+
 	Profile *Profile
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
 	// have signed. Without any, the chain decides and the subject must name the party.
@@ -130,6 +135,16 @@ func (p *PMode) Complete() error {
 	p.SignToken = cmp.Or(p.SignToken, pr.RequireToken, pr.Suites[0].SignToken)
 	p.EncryptToken = cmp.Or(p.EncryptToken, pr.RequireToken, pr.Suites[0].EncryptToken)
 	p.MaxSize = cmp.Or(p.MaxSize, pr.MaxSize, DefaultMaxSize)
+	switch {
+	case p.Pull && (p.MPC == "" || p.MPC == ebms.DefaultMPC):
+		return fmt.Errorf("as4: P-Mode %q: the default MPC is not pulled from: give it one of its own [EU-AS4 1.5.5]", p.ID)
+	case p.Pull && len(p.Certificates) == 0:
+		return fmt.Errorf("as4: P-Mode %q: pull needs a partner whose certificate is known", p.ID)
+	case p.Pull && p.Unsigned:
+		return fmt.Errorf("as4: P-Mode %q: pull requests are authorised by their signature, unsigned ones cannot be", p.ID)
+	case p.SubChannel != "" && !p.Pull:
+		return fmt.Errorf("as4: P-Mode %q: a sub-channel is for pull alone", p.ID)
+	}
 	for _, f := range []wss.TokenForm{p.SignToken, p.EncryptToken} {
 		switch f {
 		case wss.TokenBST, wss.TokenPKIPath, wss.TokenSKI, wss.TokenIssuerSerial, wss.TokenThumbprint, wss.TokenX509SKI:
@@ -166,7 +181,22 @@ func NewTable(modes ...*PMode) (*Table, error) {
 			return nil, err
 		}
 	}
+	for i, m := range modes {
+		for _, o := range modes[:i] {
+			if m.Pull && o.Pull && m.Channel() == o.Channel() && m.Initiator.ID == o.Initiator.ID && m.Responder.ID != o.Responder.ID {
+				return nil, fmt.Errorf("as4: P-Modes %q and %q: the channel %q belongs to one receiver [EU-AS4 1.5.5]", o.ID, m.ID, m.Channel())
+			}
+		}
+	}
 	return &Table{modes: modes}, nil
+}
+
+// Channel is what a pull request for this P-Mode asks for: the MPC, or a sub-channel of it [AS4 3.5].
+func (p *PMode) Channel() string {
+	if p.SubChannel == "" {
+		return p.MPC
+	}
+	return p.MPC + "/" + p.SubChannel
 }
 
 // All returns the P-Modes in order.

@@ -43,11 +43,14 @@ type Delivery interface {
 	Close()
 }
 
-// Signal is a receipt or error outside a back channel, verified as far as its sender allows.
+// Signal is a receipt or error outside a back channel, verified as far as its sender allows: [Sender.Judge] says what it
+// means for a message.
 type Signal struct {
 	Signal *ebms.Signal
 	Signer *pki.Certificate // nil: unsigned
-	Octets []byte           // the SOAP envelope
+	Path   []*pki.Certificate
+	Token  wss.TokenForm // how the signer named its certificate
+	Octets []byte        // the SOAP envelope
 	At     time.Time
 }
 
@@ -55,6 +58,8 @@ type Signal struct {
 type Receiver struct {
 	PModes   func() *Table
 	Intake   Intake
+	Sending  func() *Table              // the P-Modes by which we send: who may pull, and whose signals come. May be nil
+	Outbox   Outbox                     // nil: pull requests are refused
 	Identity func(*PMode) *pki.Identity // who signs receipts and errors; called with nil when no P-Mode is known
 	Keys     func() []*pki.Identity     // recipients we are: current and former keys
 	Trust    *pki.Verifier
@@ -89,6 +94,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	// A sender that is still writing when its message is refused would see a broken connection and not our answer.
 	io.CopyN(io.Discard, req.Body, maxUnread)
+	if a.stream != nil {
+		a.stream(w)
+		return
+	}
 	w.WriteHeader(a.status)
 	w.Write(a.body)
 }
@@ -100,6 +109,7 @@ type answer struct {
 	status      int
 	contentType string
 	body        []byte
+	stream      func(http.ResponseWriter) // writes status and body in place of the above
 }
 
 // exchange is one request and what is known of it so far.
@@ -113,6 +123,7 @@ type exchange struct {
 	um   *ebms.UserMessage
 	pm   *PMode
 	ref  string // eb:MessageId of what is answered
+	pull *PMode // whose channel the message was fetched from; nil: it was pushed
 	odd  ebms.Quirks
 }
 
@@ -135,21 +146,40 @@ func (x *exchange) handle(req *http.Request) answer {
 	if x.um = m.UserMessage(); x.um == nil {
 		return x.signals(m, parts)
 	}
-	x.ref, x.odd = x.um.MessageID, m.Deviations
-	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
-		return x.refuse(err)
-	}
-	if beyond := m.Deviations.Beyond(x.pm.Quirks); len(beyond) > 0 {
-		return x.refuse(deviation(beyond))
-	}
-	if err := CheckHeader(x.um, x.pm); err != nil {
-		return x.refuse(err)
-	}
-	receipt, err := x.receive(parts)
+	receipt, err := x.userMessage(m, parts)
 	if err != nil {
 		return x.refuse(err)
 	}
-	return answer{http.StatusOK, ebms.ContentTypeSOAP, receipt}
+	return answer{status: http.StatusOK, contentType: ebms.ContentTypeSOAP, body: receipt}
+}
+
+// userMessage takes a user message whose header is read, and makes its receipt.
+func (x *exchange) userMessage(m *ebms.Messaging, parts *ebms.MIMEReader) (receipt []byte, err error) {
+	x.ref, x.odd = x.um.MessageID, m.Deviations
+	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
+		return nil, err
+	}
+	if beyond := m.Deviations.Beyond(x.pm.Quirks); len(beyond) > 0 {
+		return nil, deviation(beyond)
+	}
+	if err := CheckHeader(x.um, x.pm); err != nil {
+		return nil, err
+	}
+	if err := x.binding(); err != nil {
+		return nil, err
+	}
+	return x.receive(parts)
+}
+
+// binding checks that the message came the way that was agreed.
+func (x *exchange) binding() error {
+	switch {
+	case x.pull == nil && x.pm.Pull:
+		return ebms.ProcessingModeMismatch.New("messages of this agreement are pulled, not pushed")
+	case x.pull != nil && (!x.pm.Pull || x.pm.Channel() != x.pull.Channel() || x.pm.URL != x.pull.URL):
+		return ebms.ProcessingModeMismatch.New("messages of this agreement do not come through this channel")
+	}
+	return nil
 }
 
 // messageID finds the identifier of what a header is about, however wrong it is otherwise: the error shall name it.
@@ -240,14 +270,14 @@ func senderKey(um *ebms.UserMessage, signer *pki.Certificate) string {
 	return signer.Subject.String() + "|" + id.Type + "|" + id.Value
 }
 
-// signals takes receipts and errors that come by themselves. Nothing waits for a signal on push, so a receipt that
-// nobody expects is EBMS:0302.
+// signals takes receipts, errors and pull requests that come by themselves. A receipt may come with the next request
+// [AS4 5.1.2].
 func (x *exchange) signals(m *ebms.Messaging, parts *ebms.MIMEReader) answer {
 	if len(m.Signals) == 0 {
 		return x.refuse(ebms.InvalidHeader.New("eb:Messaging is empty"))
 	}
 	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
-		Suites: allSuites(), Trust: func(leaf *pki.Certificate, path []*pki.Certificate, _ wss.TokenForm) error {
+		Suites: allSuites, Known: x.r.known, Parse: x.r.Parsed.Certificate, Trust: func(leaf *pki.Certificate, path []*pki.Certificate, _ wss.TokenForm) error {
 			_, err := x.r.Trust.Verify(leaf, path, pki.PurposeAccessPoint)
 			return err
 		},
@@ -255,24 +285,45 @@ func (x *exchange) signals(m *ebms.Messaging, parts *ebms.MIMEReader) answer {
 	if err != nil {
 		return x.refuse(securityError(err))
 	}
+	var pull *ebms.Signal
 	for _, s := range m.Signals {
 		if s.PullRequest != nil {
-			return x.refuse(ebms.FeatureNotSupportedInHeader.New("this endpoint answers no pull requests"))
+			pull = s
+			continue
 		}
-		if err := x.r.Intake.Signal(x.ctx, &Signal{Signal: s, Signer: opened.Signer, Octets: x.raw, At: x.now}); err != nil {
+		x.ref = s.MessageID
+		got := &Signal{Signal: s, Signer: opened.Signer, Path: opened.SignerPath, Token: opened.SignerToken, Octets: x.raw, At: x.now}
+		if err := x.r.Intake.Signal(x.ctx, got); err != nil {
 			return x.refuse(err)
 		}
+	}
+	if pull != nil {
+		x.ref = pull.MessageID
+		return x.answerPull(pull.PullRequest.MPC, opened.Signer)
 	}
 	return answer{status: http.StatusAccepted}
 }
 
-func allSuites() []wss.Suite {
-	var all []wss.Suite
+// known finds the certificate of any partner, for signals whose reference carries none.
+func (r *Receiver) known(ref wss.TokenRef) []*pki.Certificate {
+	if r.Sending == nil {
+		return nil
+	}
+	for _, pm := range r.Sending().All() {
+		if c := knownOf(pm)(ref); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// allSuites are those of all profiles: a signal's P-Mode is known only after its security.
+var allSuites = func() (all []wss.Suite) {
 	for _, n := range ProfileNames() {
 		all = append(all, Profiles[n].Suites...)
 	}
 	return all
-}
+}()
 
 // deviation is the error for what a partner may not do, in the code that the rule itself has.
 func deviation(beyond []string) *ebms.Error {
@@ -325,13 +376,13 @@ func (x *exchange) refuse(err error) answer {
 	var e *ebms.Error
 	switch {
 	case errors.Is(err, ebms.ErrContentType), errors.Is(err, ebms.ErrTooLarge):
-		return answer{http.StatusBadRequest, "text/plain; charset=utf-8", []byte(err.Error() + "\n")}
+		return answer{status: http.StatusBadRequest, contentType: "text/plain; charset=utf-8", body: []byte(err.Error() + "\n")}
 	case errors.Is(err, ErrBusy):
-		return answer{http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("try again later\n")}
+		return answer{status: http.StatusServiceUnavailable, contentType: "text/plain; charset=utf-8", body: []byte("try again later\n")}
 	case errors.As(err, &fault):
 		var b bytes.Buffer
 		ebms.WriteFault(&b, fault)
-		return answer{http.StatusInternalServerError, ebms.ContentTypeSOAP, b.Bytes()}
+		return answer{status: http.StatusInternalServerError, contentType: ebms.ContentTypeSOAP, body: b.Bytes()}
 	case !errors.As(err, &e):
 		e = ebms.Other.Wrap(err, "the message could not be processed")
 	}
@@ -343,9 +394,9 @@ func (x *exchange) refuse(err error) answer {
 	}
 	body, signErr := x.signal(&ebms.Signal{Errors: []*ebms.Error{&shown}}, beside)
 	if signErr != nil {
-		return answer{http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the error could not be signed\n")}
+		return answer{status: http.StatusInternalServerError, contentType: "text/plain; charset=utf-8", body: []byte("the error could not be signed\n")}
 	}
-	return answer{status, ebms.ContentTypeSOAP, body}
+	return answer{status: status, contentType: ebms.ContentTypeSOAP, body: body}
 }
 
 // withFault says whether an error comes with HTTP 500 and a S12:Fault: where the partner wants it, and where nobody can
@@ -399,6 +450,9 @@ func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
 	}
 	if !same(um.Channel(), cmp.Or(pm.MPC, ebms.DefaultMPC)) {
 		return ebms.ValueNotRecognized.New("unknown message partition channel")
+	}
+	if pm.Response && !um.IsResponse() && !um.IsTest() {
+		return ebms.ValueInconsistent.New("the answer of a two-way exchange names its request in eb:RefToMessageId")
 	}
 	for _, name := range pr.ForbiddenProperties {
 		if _, ok := um.Property(name); ok {

@@ -34,6 +34,7 @@ const (
 	AcknowledgedWithoutReceipt         // the peer has it from an earlier attempt, whose receipt was lost
 	RetryLater
 	Failed
+	Awaiting // taken by the peer, whose receipt will come in a request of its own
 )
 
 // Outcome is the result of one attempt.
@@ -62,30 +63,38 @@ const maxAnswer = 4 << 20
 
 // Send makes one attempt.
 func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
-	secured, err := s.secure(ctx, out)
+	secured, err := secure(ctx, out, s.Identity, s.Trust)
 	if err != nil {
 		return &Outcome{Verdict: Failed, Err: err}
 	}
-	req, err := s.request(ctx, out, secured)
+	b, err := bodyOf(out.Message.MessageID, secured)
 	if err != nil {
 		return &Outcome{Verdict: Failed, Err: err}
 	}
-	client := *s.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // elsewhere is another party
-	resp, err := client.Do(req)
+	var octets io.Reader = b.reader
+	if b.reader == nil {
+		pr, pw := io.Pipe()
+		go func() { pw.CloseWithError(b.write(pw)) }() // ends when the transport closes the body
+		octets = pr
+	}
+	resp, err := s.post(ctx, out.PMode.URL, b.contentType, b.length, octets)
 	if err != nil {
-		return &Outcome{Verdict: RetryLater, Err: ebms.ConnectionFailure.Wrap(err, "no answer")}
+		o := &Outcome{Verdict: RetryLater, Err: err}
+		if !errors.Is(err, ebms.ConnectionFailure) {
+			o.Verdict = Failed
+		}
+		return o
 	}
 	defer resp.Body.Close()
 	return s.judge(ctx, out, secured, resp)
 }
 
 // secure checks the receiver's certificate, then signs and encrypts. A receiver that may not be trusted gets nothing.
-func (s *Sender) secure(ctx context.Context, out *Outgoing) (*wss.Secured, error) {
+func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Identity, trust *pki.Verifier) (*wss.Secured, error) {
 	pm := out.PMode
 	opt := wss.SecureOptions{Suite: pm.suites()[0], ID: idSuffix(out.Message.MessageID)}
 	if !pm.Unsigned {
-		if opt.Sign = s.Identity(pm); opt.Sign == nil {
+		if opt.Sign = identity(pm); opt.Sign == nil {
 			return nil, ebms.ProcessingModeMismatch.New("no signing key for this P-Mode")
 		}
 	}
@@ -97,57 +106,77 @@ func (s *Sender) secure(ctx context.Context, out *Outgoing) (*wss.Secured, error
 		if c := pm.EncryptionCertificate; c != nil {
 			opt.Recipient = c
 		}
-		if _, err := s.Trust.VerifyRecipient(ctx, opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
+		if _, err := trust.VerifyRecipient(ctx, opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
 			return nil, ebms.FailedAuthentication.Wrap(err, "the receiver's certificate is not accepted")
 		}
 	}
-	draft := wss.NewDraft(&ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}, opt.ID)
-	return wss.Secure(draft, out.Contents, opt)
+	return wss.Secure(draft(out), out.Contents, opt)
+}
+
+// draft writes the envelope of a message without its security. It depends on the message alone [AS4 3.2].
+func draft(out *Outgoing) wss.Draft {
+	return wss.NewDraft(&ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}, idSuffix(out.Message.MessageID))
 }
 
 // bufferedBody is the size up to which a request body is made in memory: one write, and the connection may be tried
 // again when it turns out to be stale. Larger ones stream.
 const bufferedBody = 256 << 10
 
-func (s *Sender) request(ctx context.Context, out *Outgoing, sec *wss.Secured) (*http.Request, error) {
-	address, err := url.Parse(out.PMode.URL)
+// body is a message as it travels: whole in memory when it is small, else written when it is asked for.
+type body struct {
+	contentType string
+	length      int64
+	reader      *bytes.Reader // nil: write
+	write       func(io.Writer) error
+}
+
+func bodyOf(messageID string, sec *wss.Secured) (*body, error) {
+	b := &body{length: int64(len(sec.Envelope)), contentType: ebms.ContentTypeSOAP}
+	if len(sec.Parts) == 0 {
+		b.reader = bytes.NewReader(sec.Envelope)
+		return b, nil
+	}
+	id := idSuffix(messageID)
+	boundary, root := "b-"+id, "root-"+id+"@viadukt"
+	headers := make([]ebms.PartHeader, 1, len(sec.Parts)+1)
+	headers[0] = ebms.PartHeader{ContentType: ebms.ContentTypeSOAP, ContentID: root, Length: b.length}
+	for i := range sec.Parts {
+		p := &sec.Parts[i]
+		headers = append(headers, ebms.PartHeader{ContentType: p.ContentType, ContentID: p.ContentID, Length: p.Length})
+	}
+	b.length = ebms.MIMELength(boundary, headers)
+	b.contentType = ebms.MultipartContentType(boundary, root)
+	b.write = func(w io.Writer) error { return writeParts(ebms.NewMIMEWriter(w, boundary, root), headers, sec) }
+	if b.length <= bufferedBody {
+		buf := bytes.NewBuffer(make([]byte, 0, b.length))
+		if err := b.write(buf); err != nil {
+			return nil, err
+		}
+		b.reader = bytes.NewReader(buf.Bytes())
+	}
+	return b, nil
+}
+
+// post makes one request. A peer that does not answer is EBMS:0005.
+func (s *Sender) post(ctx context.Context, to, contentType string, length int64, body io.Reader) (*http.Response, error) {
+	address, err := url.Parse(to)
 	if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
 		return nil, ebms.ProcessingModeMismatch.Wrap(err, "the receiver's address is no URL")
 	}
-	length, contentType := int64(len(sec.Envelope)), ebms.ContentTypeSOAP
-	var body io.Reader = bytes.NewReader(sec.Envelope)
-	if len(sec.Parts) > 0 {
-		id := idSuffix(out.Message.MessageID)
-		boundary, root := "b-"+id, "root-"+id+"@viadukt"
-		headers := make([]ebms.PartHeader, 1, len(sec.Parts)+1)
-		headers[0] = ebms.PartHeader{ContentType: ebms.ContentTypeSOAP, ContentID: root, Length: length}
-		for i := range sec.Parts {
-			p := &sec.Parts[i]
-			headers = append(headers, ebms.PartHeader{ContentType: p.ContentType, ContentID: p.ContentID, Length: p.Length})
-		}
-		length = ebms.MIMELength(boundary, headers)
-		contentType = ebms.MultipartContentType(boundary, root)
-		write := func(w io.Writer) error { return writeParts(ebms.NewMIMEWriter(w, boundary, root), headers, sec) }
-		if length <= bufferedBody {
-			buf := bytes.NewBuffer(make([]byte, 0, length))
-			if err := write(buf); err != nil {
-				return nil, err
-			}
-			body = bytes.NewReader(buf.Bytes())
-		} else {
-			pr, pw := io.Pipe()
-			go func() { pw.CloseWithError(write(pw)) }() // ends when the transport closes the body
-			body = pr
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, out.PMode.URL, body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, body)
 	if err != nil {
 		return nil, ebms.ProcessingModeMismatch.Wrap(err, "the receiver's address is no URL")
 	}
 	req.ContentLength = length
 	req.Header["Content-Type"] = []string{contentType}
 	req.Header["User-Agent"] = []string{s.UserAgent}
-	return req, nil
+	client := *s.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // elsewhere is another party
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, ebms.ConnectionFailure.Wrap(err, "no answer")
+	}
+	return resp, nil
 }
 
 func writeParts(mw *ebms.MIMEWriter, headers []ebms.PartHeader, sec *wss.Secured) error {
@@ -172,6 +201,10 @@ func writeParts(mw *ebms.MIMEWriter, headers []ebms.PartHeader, sec *wss.Secured
 // judge reads the answer whatever its status: receipts and errors come with 200, 500 and others [ebMS3 C].
 func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, resp *http.Response) *Outcome {
 	o := &Outcome{Status: resp.StatusCode}
+	if out.PMode.AsyncReceipts && resp.StatusCode/100 == 2 && resp.ContentLength == 0 {
+		o.Verdict = Awaiting
+		return o
+	}
 	env, parts, err := readEnvelope(resp.Header.Get("Content-Type"), io.LimitReader(resp.Body, maxAnswer), ebms.Limits{Length: max(resp.ContentLength, 0)}, &o.Answer)
 	if err != nil {
 		o.Verdict = RetryLater
@@ -187,9 +220,15 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 		o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(err, "the answer cannot be read")
 		return o
 	}
-	signErr := s.checkAnswer(ctx, env, parts, out.PMode, o)
+	signErr := s.checkAnswer(ctx, env, parts, out.PMode, out.PMode.Responder, o)
+	o.settle(out, m.Signals, sec.References, signErr)
+	return o
+}
+
+// settle decides what the signals of an answer mean for the message. signErr says what is wrong with their signature.
+func (o *Outcome) settle(out *Outgoing, signals []*ebms.Signal, signed []wss.SignedReference, signErr error) {
 	ours := false // the error is about our message
-	for _, sig := range m.Signals {
+	for _, sig := range signals {
 		if sig.Receipt != nil && sig.RefToMessageID == out.Message.MessageID {
 			o.Receipt = sig
 		}
@@ -210,19 +249,18 @@ func (s *Sender) judge(ctx context.Context, out *Outgoing, sec *wss.Secured, res
 		if len(o.Warnings) > 0 {
 			o.Err = ebms.MissingReceipt.Wrap(o.Warnings[0], "the answer holds a warning and no receipt")
 		}
-		if slices.ContainsFunc(m.Signals, func(s *ebms.Signal) bool { return s.Receipt != nil }) {
+		if slices.ContainsFunc(signals, func(s *ebms.Signal) bool { return s.Receipt != nil }) {
 			o.Err = ebms.InvalidReceipt.New("the receipt is for another message")
 		}
 	case signErr != nil:
 		o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(signErr, "the receipt's signature or signer is not accepted")
 	default:
-		if err := checkReceipt(o.Receipt.Receipt, sec.References, out); err != nil {
+		if err := checkReceipt(o.Receipt.Receipt, signed, out); err != nil {
 			o.Verdict, o.Err = RetryLater, ebms.InvalidReceipt.Wrap(err, err.Error())
-			return o
+			return
 		}
 		o.Verdict = Acknowledged
 	}
-	return o
 }
 
 // verdictOf sorts an error by its code. An error that is not signed, or about another message, fails the attempt, but is
@@ -238,9 +276,9 @@ func verdictOf(out *Outgoing, e *ebms.Error, proven bool) Verdict {
 }
 
 // checkAnswer verifies the answer's security. It sets Signed when the expected party signed.
-func (s *Sender) checkAnswer(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, pm *PMode, o *Outcome) error {
+func (s *Sender) checkAnswer(ctx context.Context, env *ebms.Envelope, parts *ebms.MIMEReader, pm *PMode, party PartyRef, o *Outcome) error {
 	opened, err := wss.Open(ctx, env, parts, wss.OpenOptions{
-		Suites: pm.suites(), RequireSigned: !pm.Unsigned, Trust: trustIn(s.Trust, pm, pm.Responder), Known: knownOf(pm), Parse: s.Parsed.Certificate,
+		Suites: pm.suites(), RequireSigned: !pm.Unsigned, Trust: trustIn(s.Trust, pm, party), Known: knownOf(pm), Parse: s.Parsed.Certificate,
 	})
 	if err != nil {
 		return err

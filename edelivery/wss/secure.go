@@ -169,23 +169,9 @@ func sign(w *dom.Writer, d Draft, contents []Content, out *Secured, opt SecureOp
 	if !ok {
 		return fmt.Errorf("%w: the signing key cannot sign", ErrPolicy)
 	}
-	h, ok := xmldsig.DigestHash(opt.Suite.DigestMethod)
-	if !ok {
-		return fmt.Errorf("%w: digest method %q", ErrPolicy, opt.Suite.DigestMethod)
-	}
-	refs := make([]xmldsig.SignReference, 0, len(contents)+len(d.Signed))
-	for _, b := range d.Signed {
-		sum := h.New()
-		sum.Write(d.Octets[b.Span.From:b.Span.To])
-		refs = append(refs, xmldsig.SignReference{
-			URI: "#" + b.ID, Digest: sum.Sum(nil), DigestMethod: opt.Suite.DigestMethod, Transforms: []xmldsig.Transform{xmldsig.Canonicalize(exclusive)},
-		})
-	}
-	for _, c := range contents {
-		refs = append(refs, xmldsig.SignReference{
-			URI: "cid:" + c.ContentID, Digest: c.Digest, DigestMethod: opt.Suite.DigestMethod,
-			Transforms: []xmldsig.Transform{{Algorithm: xmldsig.AttachmentContent}},
-		})
+	refs, err := references(d, contents, opt.Suite)
+	if err != nil {
+		return err
 	}
 	if err := nameable(opt.Suite.SignToken, opt.Sign.Certificate); err != nil {
 		return err
@@ -201,11 +187,48 @@ func sign(w *dom.Writer, d Draft, contents []Content, out *Secured, opt SecureOp
 		return err
 	}
 	w.Raw(sig)
-	out.References = make([]SignedReference, len(refs))
-	for i := range refs {
-		out.References[i] = SignedReference{URI: refs[i].URI, Digest: refs[i].Digest}
-	}
+	out.References = signed(refs)
 	return nil
+}
+
+// references digests what is signed: header blocks and Body here, attachments by the digests given.
+func references(d Draft, contents []Content, suite Suite) ([]xmldsig.SignReference, error) {
+	h, ok := xmldsig.DigestHash(suite.DigestMethod)
+	if !ok {
+		return nil, fmt.Errorf("%w: digest method %q", ErrPolicy, suite.DigestMethod)
+	}
+	refs := make([]xmldsig.SignReference, 0, len(contents)+len(d.Signed))
+	for _, b := range d.Signed {
+		sum := h.New()
+		sum.Write(d.Octets[b.Span.From:b.Span.To])
+		refs = append(refs, xmldsig.SignReference{
+			URI: "#" + b.ID, Digest: sum.Sum(nil), DigestMethod: suite.DigestMethod, Transforms: []xmldsig.Transform{xmldsig.Canonicalize(exclusive)},
+		})
+	}
+	for _, c := range contents {
+		refs = append(refs, xmldsig.SignReference{
+			URI: "cid:" + c.ContentID, Digest: c.Digest, DigestMethod: suite.DigestMethod,
+			Transforms: []xmldsig.Transform{{Algorithm: xmldsig.AttachmentContent}},
+		})
+	}
+	return refs, nil
+}
+
+func signed(refs []xmldsig.SignReference) []SignedReference {
+	out := make([]SignedReference, len(refs))
+	for i := range refs {
+		out[i] = SignedReference{URI: refs[i].URI, Digest: refs[i].Digest}
+	}
+	return out
+}
+
+// References returns what [Secure] signs, without a key: for a receipt that comes long after the message was sent.
+func References(d Draft, contents []Content, suite Suite) ([]SignedReference, error) {
+	refs, err := references(d, contents, suite)
+	if err != nil {
+		return nil, err
+	}
+	return signed(refs), nil
 }
 
 // WriteTo streams the part as it travels: IV, ciphertext and tag when encrypted. [XMLENC11 5.2.4]
