@@ -17,7 +17,7 @@ var floors = [][]string{
 	{"trust/pki"}, {"trust/xmldsig"}, {"trust/xmlenc"}, {"trust"},
 	{"edelivery/ids"}, {"edelivery/bdxl"}, {"edelivery/smp"}, {"edelivery/sbdh"}, {"edelivery/ebms"}, {"edelivery/wss"}, {"edelivery/as4"}, {"edelivery"},
 	{"eid"}, {"edocument"}, {"semantics"},
-	{"node/config"}, {"node/store"}, {"node/setup"}, {"node"},
+	{"node/config"}, {"node/audit/merkle"}, {"node/store"}, {"node/audit"}, {"node/setup"}, {"node"},
 	{"domains"},
 	{"internal/seed", "internal/bench", "internal/demo", "cmd"}, // the program and what only it uses
 }

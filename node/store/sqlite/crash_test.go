@@ -37,7 +37,11 @@ func child(job, dir string) int {
 			return fail(err)
 		}
 	}
-	s, err := Open(dir, Options{MinFree: -1})
+	opt := Options{MinFree: -1}
+	if job == "write" {
+		opt.Recorder = plainly{}
+	}
+	s, err := Open(dir, opt)
 	if err != nil {
 		return fail(err)
 	}
@@ -264,6 +268,9 @@ func checkReported(t *testing.T, dir string, reached map[string]int) {
 		evidence, err2 := s.Evidence(ctx, m.ID)
 		if len(events) != at+1 || (at == 2) != (len(evidence) == 1) || err1 != nil || err2 != nil {
 			t.Errorf("%s is %s with %d events and %d pieces of evidence", id, m.State, len(events), len(evidence))
+		}
+		if entries, err := s.LogOf(ctx, m.ID); err != nil || len(entries) != at+1 {
+			t.Errorf("%s is %s with %d entries of the log, %v", id, m.State, len(entries), err)
 		}
 	}
 	if got := damages(t, s); got != nil {

@@ -79,7 +79,10 @@ func (s *Store) VerifyData(ctx context.Context, report func(store.Damage)) error
 	if err := s.verifyRows(ctx, "payload", "size, place", report); err != nil {
 		return err
 	}
-	return s.verifyRows(ctx, "evidence", "length(octets), 1", report)
+	if err := s.verifyRows(ctx, "evidence", "length(octets), 1", report); err != nil {
+		return err
+	}
+	return s.verifyLog(ctx, report)
 }
 
 // verifyRows hashes what the rows of a table hold or name.

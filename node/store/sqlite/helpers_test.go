@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -50,11 +51,31 @@ func open(t *testing.T) (*Store, *clock) {
 func reopen(t *testing.T, dir string) (*Store, *clock) {
 	t.Helper()
 	c := &clock{now: start}
-	s, err := Open(dir, Options{MinFree: -1, Clock: c.Now})
+	s, err := Open(dir, Options{MinFree: -1, Clock: c.Now, Recorder: plainly{}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, c
+}
+
+// plainly records each happening as one line.
+type plainly struct{}
+
+func (plainly) Record(dst []byte, h *store.Happening) []byte {
+	dst = fmt.Appendf(dst, "%s %s%s %s", h.What, h.MessageID, h.Subject, h.Detail)
+	if h.What == store.OfMessage {
+		if h.Before != 0 {
+			dst = fmt.Appendf(dst, "%s > ", h.Before)
+		}
+		dst = fmt.Append(dst, h.State)
+	}
+	if h.Actor != "" {
+		dst = append(dst, " by "+h.Actor...)
+	}
+	for _, o := range h.Objects {
+		dst = fmt.Appendf(dst, " %s:%x", o.Kind, o.SHA256[:2])
+	}
+	return dst
 }
 
 // checkFile lets SQLite check its file, and compares the tally with the rows.

@@ -31,6 +31,8 @@ func TestQuestionsUseTheirIndexes(t *testing.T) {
 		{"the peers that messages wait for", selectWaitingPeers, "message_work (direction=? AND leased=? AND peer>?)"},
 		{"the work of a peer", countWaiting, "message_work (direction=? AND leased=? AND peer=? AND due>?)"},
 		{"the sessions of a user", selectSessions, "USING INDEX session_user (user=?)"},
+		{"the entries of a message", selectLogOf, "USING INDEX log_message (message=?)"},
+		{"the newest head", selectLastHead, "log_head"},
 		{"participants", selectParticipants, "USING COVERING INDEX smp_entry_key (participant>?)"},
 	} {
 		var plan []string

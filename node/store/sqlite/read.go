@@ -114,6 +114,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
 		dueTasks, nextTask, deadTasks,
+		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads,
 	} {
 		st, err := db.Prepare(q)
 		if err != nil {

@@ -40,6 +40,10 @@ func (t *tx) PutEntry(e store.Entry) error {
 	if e.Octets == nil {
 		e.Octets = []byte{}
 	}
+	if h := t.happened(store.OfDirectory, 0, e.Participant); h != nil {
+		h.Detail = "published"
+		h.Objects = append(h.Objects, store.Object{Kind: "document", SHA256: sha256.Sum256(e.Octets), Size: int64(len(e.Octets)), Name: entryName(e.EntryKey)})
+	}
 	var source any
 	if e.Source != nil {
 		source = e.Source
@@ -58,8 +62,14 @@ func (t *tx) DeleteEntry(k store.EntryKey) error {
 	if err == nil && n == 0 {
 		err = fmt.Errorf("sqlite: SMP entry %s %s: %w", k.Participant, k.DocType, store.ErrNotFound)
 	}
+	if h := t.happened(store.OfDirectory, 0, k.Participant); err == nil && h != nil {
+		h.Detail = "withdrawn"
+		h.Objects = append(h.Objects, store.Object{Kind: "withdrawn", Name: entryName(k)})
+	}
 	return err
 }
+
+func entryName(k store.EntryKey) string { return k.Generation + " " + k.DocType }
 
 func scanEntry(v row) store.Entry {
 	return store.Entry{
@@ -111,6 +121,9 @@ func (t *tx) PutToken(k store.Token) error {
 	if k.Created.IsZero() {
 		k.Created = t.now
 	}
+	if h := t.happened(store.OfToken, 0, k.ID); h != nil {
+		h.Detail = "set: " + strings.Join(k.Scopes, " ")
+	}
 	var expires any
 	if !k.Expires.IsZero() {
 		expires = ms(k.Expires)
@@ -126,6 +139,9 @@ func (t *tx) DeleteToken(id string) error {
 	n, err := t.exec("delete token", "DELETE FROM token WHERE id = ?1", id)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("sqlite: token %q: %w", id, store.ErrNotFound)
+	}
+	if h := t.happened(store.OfToken, 0, id); err == nil && h != nil {
+		h.Detail = "removed"
 	}
 	return err
 }

@@ -22,6 +22,8 @@ import (
 //   - task holds work beside the messages; a task outlives its message.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
+//   - log holds the entries of the log, log_tile the hashes of each 256 of them and of each 256 such tiles, log_state
+//     the size and the roots that a new entry is joined to; a message's entries outlive it.
 //   - traffic counts what entered a state in each hour since 1970; state 0 are the messages that were stored.
 var migrations = []string{
 	`
@@ -99,6 +101,14 @@ CREATE TABLE traffic (
 	hour INTEGER NOT NULL, direction INTEGER NOT NULL, state INTEGER NOT NULL, n INTEGER NOT NULL,
 	PRIMARY KEY (hour, direction, state)
 ) WITHOUT ROWID, STRICT;
+`,
+	`
+CREATE TABLE log (id INTEGER PRIMARY KEY, message INTEGER, octets BLOB NOT NULL) STRICT;
+CREATE INDEX log_message ON log (message) WHERE message IS NOT NULL;
+CREATE TABLE log_tile (id INTEGER PRIMARY KEY, root BLOB NOT NULL, hashes BLOB NOT NULL) STRICT;
+CREATE TABLE log_state (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, peaks BLOB NOT NULL) STRICT;
+INSERT INTO log_state (id, size, peaks) VALUES (1, 0, x'');
+CREATE TABLE log_head (size INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
 `,
 }
 

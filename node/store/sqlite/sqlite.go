@@ -45,20 +45,23 @@ type Options struct {
 	MinFree int64
 	// Readers is the number of read connections. Default: 4, or the number of processors if more.
 	Readers int
+	// Recorder writes the log; nil: what changes is not recorded.
+	Recorder store.Recorder
 	// Clock is used where a caller gives no time. Default time.Now.
 	Clock func() time.Time
 }
 
 // Store implements store.Store.
 type Store struct {
-	dir   string
-	clock func() time.Time
-	spool *spool.Folder
-	lock  *os.File
-	read  *sql.DB
-	stmts statements
-	w     *writer
-	ready [3]chan struct{} // by direction
+	dir      string
+	clock    func() time.Time
+	recorder store.Recorder
+	spool    *spool.Folder
+	lock     *os.File
+	read     *sql.DB
+	stmts    statements
+	w        *writer
+	ready    [3]chan struct{} // by direction
 
 	closeOnce sync.Once
 	closeErr  error
@@ -84,7 +87,7 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	s := &Store{dir: dir, clock: opt.Clock}
+	s := &Store{dir: dir, clock: opt.Clock, recorder: opt.Recorder}
 	for _, d := range []store.Direction{store.In, store.Out} {
 		s.ready[d] = make(chan struct{}, 1)
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -19,6 +20,8 @@ type standing struct {
 	domain    string
 	problem   bool  // an error is recorded
 	events    int64 // recorded so far
+
+	messageID, pmode, from, to, service, action string
 }
 
 func (t *tx) standing(id int64) (s standing, err error) {
@@ -27,13 +30,14 @@ func (t *tx) standing(id int64) (s standing, err error) {
 	}
 	found := false
 	err = t.w.c.query(`SELECT direction, state, leased, due, attempts, lease_owner, peer, domain,
-		error_code IS NOT NULL OR error_text IS NOT NULL, events FROM message WHERE id = ?1`,
+		error_code IS NOT NULL OR error_text IS NOT NULL, events, message_id, pmode, from_party, to_party, service, action FROM message WHERE id = ?1`,
 		func(v row) error {
 			found = true
 			s = standing{
 				direction: store.Direction(v[0].(int64)), state: store.State(v[1].(int64)), leased: v[2].(int64) != 0,
 				due: v[3], attempts: int(v[4].(int64)), owner: v.text(5), peer: v.text(6), domain: v.text(7),
 				problem: v[8].(int64) != 0, events: v[9].(int64),
+				messageID: v.text(10), pmode: v.text(11), from: v.text(12), to: v.text(13), service: v.text(14), action: v.text(15),
 			}
 			return nil
 		}, id)
@@ -93,6 +97,11 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 	}
 	if err := t.event(id, old.events, at, to, attempts, c.Detail); err != nil {
 		return err
+	}
+	if h := t.happened(store.OfMessage, id, ""); h != nil {
+		old.describe(h)
+		h.Time, h.State, h.Attempt, h.Code = at, to, attempts, c.Error.Code
+		h.To, h.PMode = cmp.Or(c.To, h.To), cmp.Or(c.PMode, h.PMode)
 	}
 	if to != old.state {
 		t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{old.domain, old.direction, to}, at)
@@ -171,10 +180,17 @@ func (t *tx) Extend(id int64, owner string, until time.Time) error {
 
 // DeletePayloads implements store.Tx.
 func (t *tx) DeletePayloads(id int64) error {
-	if _, err := t.standing(id); err != nil {
+	old, err := t.standing(id)
+	if err != nil {
 		return err
 	}
-	_, err := t.exec("delete payloads", "UPDATE payload SET place = 0, octets = NULL WHERE id BETWEEN ?1 AND ?2",
+	if h := t.happened(store.PayloadsGone, id, ""); h != nil {
+		old.describe(h)
+		if err := t.lost(h, id, true); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec("delete payloads", "UPDATE payload SET place = 0, octets = NULL WHERE id BETWEEN ?1 AND ?2",
 		span(id)...)
 	return err
 }
@@ -184,6 +200,12 @@ func (t *tx) Delete(id int64) error {
 	old, err := t.standing(id)
 	if err != nil {
 		return err
+	}
+	if h := t.happened(store.MessageGone, id, ""); h != nil {
+		old.describe(h)
+		if err := t.lost(h, id, false); err != nil {
+			return err
+		}
 	}
 	for _, table := range [...]string{"event", "evidence", "payload"} {
 		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id BETWEEN ?1 AND ?2", span(id)...); err != nil {

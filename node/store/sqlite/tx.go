@@ -48,6 +48,11 @@ type tx struct {
 	woken   [3]bool // the same for the functions of the group that were kept
 	claimed bool    // work.go changed its picture of the queue
 	bare    int64   // the message that was inserted last and has no evidence yet
+
+	actor      string // on whose behalf the function works
+	happenings []store.Happening
+	entry      []byte
+	mark       int // entries of the log that the group had when the function began
 }
 
 var errTxEnded = errors.New("sqlite: transaction used after its function returned")
@@ -59,6 +64,13 @@ func (t *tx) begin() {
 
 func (t *tx) start() {
 	t.open, t.claimed, t.ready, t.moves, t.bare = true, false, [3]bool{}, t.moves[:0], 0
+	t.happenings, t.mark = t.happenings[:0], len(t.w.journal.pending)
+}
+
+// undo forgets what the function did beside its rows.
+func (t *tx) undo() {
+	t.w.work.undo(t)
+	t.w.journal.pending = t.w.journal.pending[:t.mark]
 }
 
 // keep takes over what the function did into what belongs to the group.
@@ -196,7 +208,29 @@ func (t *tx) Insert(m *store.Message) error {
 	}
 	m.ID, m.Updated = id, now
 	t.bare = id
+	t.inserted(m)
 	return nil
+}
+
+// inserted notes a new message for the log.
+func (t *tx) inserted(m *store.Message) {
+	h := t.happened(store.OfMessage, m.ID, "")
+	if h == nil {
+		return
+	}
+	h.Direction, h.MessageID, h.Domain, h.PMode, h.From, h.To = m.Direction, m.MessageID, m.Domain, m.PMode, m.From, m.To
+	h.Service, h.Action, h.Attempt, h.State, h.Code = m.Service, m.Action, m.Attempts, m.State, m.Error.Code
+	if m.Header != nil {
+		h.Objects = append(h.Objects, headerObject(m.Header))
+	}
+	for i := range m.Payloads {
+		p := &m.Payloads[i]
+		h.Objects = append(h.Objects, store.Object{Kind: "payload", SHA256: p.SHA256, Size: p.Size, Name: p.ContentID})
+	}
+}
+
+func headerObject(header []byte) store.Object {
+	return store.Object{Kind: "header", SHA256: sha256.Sum256(header), Size: int64(len(header))}
 }
 
 // duplicate finds the message that holds the key.
@@ -264,8 +298,10 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 		e.Octets = []byte{}
 	}
 	row := id << perMessage
+	var old standing
 	if id != t.bare {
-		if _, err := t.standing(id); err != nil {
+		var err error
+		if old, err = t.standing(id); err != nil {
 			return err
 		}
 		last, err := t.w.c.queryInt("SELECT max(id) FROM evidence WHERE id BETWEEN ? AND ?", row, row|math.MaxUint16)
@@ -282,6 +318,10 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 	_, err := t.exec("store evidence", "INSERT INTO evidence (id, kind, time, sha256, octets) VALUES (?, ?, ?, ?, ?)",
 		row, string(e.Kind), ms(e.Time), e.SHA256[:], e.Octets)
 	t.bare = 0
+	if h := t.happened(store.OfMessage, id, ""); h != nil && err == nil {
+		old.describe(h)
+		h.Objects = append(h.Objects, store.Object{Kind: string(e.Kind), SHA256: e.SHA256, Size: int64(len(e.Octets))})
+	}
 	return err
 }
 

@@ -102,6 +102,9 @@ func (t *tx) PutUser(u store.User) error {
 	if u.PasswordAt.IsZero() {
 		u.PasswordAt = t.now
 	}
+	if h := t.happened(store.OfUser, 0, u.Name); h != nil {
+		h.Detail = "set: " + u.Role
+	}
 	var totp, login any
 	if len(u.TOTP) > 0 {
 		totp = u.TOTP
@@ -122,6 +125,9 @@ func (t *tx) DeleteUser(name string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if h := t.happened(store.OfUser, 0, name); h != nil {
+		h.Detail = "removed"
 	}
 	return t.EndSessions(name, [32]byte{})
 }

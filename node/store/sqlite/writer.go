@@ -32,6 +32,7 @@ var errGoexit = errors.New("sqlite: write function ended its goroutine (runtime.
 // request is one call of Write. state moves from waiting to either running or cancelled.
 type request struct {
 	f     func(store.Tx) error
+	actor string
 	state atomic.Int32
 	err   error
 	done  chan struct{} // capacity 1, so that a request can be used again
@@ -60,6 +61,7 @@ type writer struct {
 	group   []*request
 	tx      tx
 	ids     ids
+	journal journal
 	tally   map[tallyKey]int64
 	traffic traffic
 	work    work
@@ -83,6 +85,9 @@ func newWriter(s *Store, c *conn, minFree int64) (*writer, error) {
 	if err := w.work.load(c); err != nil {
 		return nil, err
 	}
+	if err := w.journal.load(c); err != nil {
+		return nil, err
+	}
 	go w.run()
 	return w, nil
 }
@@ -93,7 +98,7 @@ func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 		return err
 	}
 	r := requests.Get().(*request)
-	r.f, r.err = f, nil
+	r.f, r.actor, r.err = f, store.Actor(ctx), nil
 	r.state.Store(waiting)
 	if !s.w.enqueue(r) {
 		return store.ErrClosed
@@ -250,12 +255,15 @@ func (w *writer) commitGroup() {
 func (w *writer) runLone(r *request) {
 	t := &w.tx
 	t.start()
-	r.err = call(r.f, t)
+	t.actor = r.actor
+	if r.err = call(r.f, t); r.err == nil && t.fatal == nil {
+		r.err = t.record()
+	}
 	t.open = false
 	switch {
 	case t.fatal != nil:
 	case r.err != nil:
-		w.work.undo(t)
+		t.undo()
 	default:
 		t.keep()
 	}
@@ -269,7 +277,10 @@ func (w *writer) runOne(r *request) {
 		return
 	}
 	t.start()
-	r.err = call(r.f, t)
+	t.actor = r.actor
+	if r.err = call(r.f, t); r.err == nil && t.fatal == nil {
+		r.err = t.record()
+	}
 	t.open = false
 	if t.fatal != nil {
 		return
@@ -278,7 +289,7 @@ func (w *writer) runOne(r *request) {
 		if err := w.c.rollbackTo(); err != nil {
 			t.fatal = err
 		}
-		w.work.undo(t)
+		t.undo()
 		return
 	}
 	if err := w.c.release(); err != nil {
@@ -317,6 +328,9 @@ func (w *writer) flush() error {
 	if err := w.traffic.save(w.c); err != nil {
 		return err
 	}
+	if err := w.journal.flush(w.c); err != nil {
+		return err
+	}
 	return w.ids.save(w.c)
 }
 
@@ -331,7 +345,7 @@ func (w *writer) abort(err error) {
 	w.tx.open = false
 	w.forget()
 	w.c.rollback() // has nothing to do when the engine already did it
-	if rerr := errors.Join(w.ids.load(w.c), w.work.load(w.c)); rerr != nil {
+	if rerr := errors.Join(w.ids.load(w.c), w.work.load(w.c), w.journal.load(w.c)); rerr != nil {
 		err = errors.Join(err, rerr)
 	}
 	for _, r := range w.group {
