@@ -42,9 +42,6 @@ func usage(format string, args ...any) error {
 	return &exit{status: statusUsage, Code: "USAGE", Text: fmt.Sprintf(format, args...)}
 }
 
-// invalid ends the program with status 1 when everything was said.
-var invalid = &exit{status: statusInvalid, silent: true}
-
 // call is one use of a command: its flags, then its arguments, in any order.
 type call struct {
 	*flag.FlagSet

@@ -85,15 +85,17 @@ func (s *Sender) notPulled(ctx context.Context, env *ebms.Envelope, parts *ebms.
 	o := &Outcome{}
 	signErr := s.checkAnswer(ctx, env, parts, pm, pm.Initiator, o)
 	for _, sig := range m.Signals {
-		for _, e := range sig.Errors {
-			if e.Code == ebms.EmptyMessagePartitionChannel && signErr == nil { // some peers call it a failure
-				return ErrEmpty
-			}
-			if signErr != nil {
-				return ebms.ConnectionFailure.Wrap(errors.Join(e, signErr), "an error whose signature is not accepted: "+string(e.Code))
-			}
-			return e
+		if len(sig.Errors) == 0 {
+			continue
 		}
+		e := sig.Errors[0]
+		if e.Code == ebms.EmptyMessagePartitionChannel && signErr == nil { // some peers call it a failure
+			return ErrEmpty
+		}
+		if signErr != nil {
+			return ebms.ConnectionFailure.Wrap(errors.Join(e, signErr), "an error whose signature is not accepted: "+string(e.Code))
+		}
+		return e
 	}
 	return ebms.ConnectionFailure.New("the answer holds neither a message nor an error")
 }

@@ -127,7 +127,7 @@ func (g *gcmWriter) Close() error {
 		return g.err
 	}
 	g.err = errClosed
-	out := g.buf
+	var out []byte
 	if g.stream == nil {
 		out = g.aead.Seal(g.buf[:ivSize], g.buf[:ivSize], g.buf[ivSize:], nil)
 	} else {
