@@ -33,6 +33,7 @@ type worker struct {
 	n         *Node
 	direction store.Direction
 	perPeer   int
+	limit     func(peer string) int
 	do        func(context.Context, job) (told func())
 	free      chan struct{} // one token a hand
 	again     chan struct{} // a token when a job that ended may have left more to do: see wake
@@ -44,7 +45,7 @@ type worker struct {
 }
 
 func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, job) func()) *worker {
-	w := &worker{n: n, direction: d, perPeer: perPeer, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}}
+	w := &worker{n: n, direction: d, perPeer: perPeer, limit: func(string) int { return perPeer }, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}}
 	for range hands {
 		w.free <- struct{}{}
 	}
@@ -113,12 +114,13 @@ func (w *worker) run(ctx context.Context) {
 	w.ctx = ctx
 	w.mu.Unlock()
 	defer w.jobs.Wait()
+	most := 1
 	for ctx.Err() == nil {
-		hands := w.take(ctx, claimMost)
+		hands := w.take(ctx, most)
 		now := w.n.Clock()
 		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
 			Direction: w.direction, Now: now, Owner: w.n.owner, Lease: leaseTime, Limit: hands,
-			PerPeer: func(string) int { return w.perPeer },
+			PerPeer: w.limit,
 		})
 		if err != nil && ctx.Err() == nil {
 			w.n.Log.Error("claim failed", slog.Any("err", err))
@@ -133,14 +135,18 @@ func (w *worker) run(ctx context.Context) {
 		for range hands - len(claimed) {
 			w.free <- struct{}{}
 		}
+		if most = 1; len(claimed) == hands { // there may be more: claim more at once
+			most = min(2*hands, claimMost)
+		}
 		if len(claimed) == 0 {
 			w.wait(ctx, now, err != nil)
 		}
 	}
 }
 
-// claimMost bounds how many hands wait for one claim: the others are there for what is stored meanwhile.
-const claimMost = 8
+// claimMost bounds how many hands wait for one claim. The others are there for what is stored meanwhile: what finds no
+// hand goes to the queue, and would have to be claimed in turn.
+const claimMost = 16
 
 // take waits for a free hand and takes up to most that are.
 func (w *worker) take(ctx context.Context, most int) (n int) {
@@ -181,6 +187,15 @@ func (w *worker) wait(ctx context.Context, claimed time.Time, failed bool) {
 // send makes one attempt for a claimed message and records what it came to.
 func (n *Node) send(ctx context.Context, j job) (told func()) {
 	start, m := time.Now(), j.Message
+	if pm := n.pmodes.Load().ByID(m.PMode); pm != nil && pm.Pull {
+		n.offer(ctx, m, pm)
+		return nil
+	} else if pm != nil && m.State == store.Sent {
+		if _, more := pm.Retry.Or(n.retry).Due(m.Attempts-1, m.Created, start); !more {
+			n.noReceipt(ctx, m)
+			return nil
+		}
+	}
 	out, err := n.outgoing(ctx, j)
 	var o *as4.Outcome
 	if err != nil {
@@ -191,10 +206,10 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 	} else {
 		o = n.sender.Send(ctx, out)
 	}
-	if ctx.Err() != nil && o.Verdict != as4.Acknowledged {
+	if ctx.Err() != nil && o.Verdict != as4.Acknowledged && o.Verdict != as4.Awaiting {
 		return nil // stopping: the lease is released at the next start, the attempt does not count as failed
 	}
-	if o.Verdict != as4.Acknowledged && out != nil {
+	if o.Verdict != as4.Acknowledged && o.Verdict != as4.Awaiting && out != nil {
 		n.directory.Flush(m)
 	}
 	if to, ok := n.record(ctx, m, out, o, time.Since(start)); ok {
@@ -217,7 +232,7 @@ func (n *Node) outgoing(ctx context.Context, j job) (*as4.Outgoing, error) {
 			return nil, err
 		}
 	}
-	if pm.URL == "" {
+	if pm.URL == "" && !pm.Pull {
 		var err error
 		if pm, err = n.directory.Resolve(ctx, pm, um); err != nil {
 			return nil, err
@@ -287,6 +302,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	switch o.Verdict {
 	case as4.Acknowledged:
 		to = store.Acknowledged
+	case as4.Awaiting:
+		to, result = store.Sent, "awaiting"
+		change.Next = wait(out.PMode.Retry.Or(n.retry), m, now)
 	case as4.AcknowledgedWithoutReceipt:
 		to, change.Error, result = store.AcknowledgedWithoutReceipt, problem(o.Err), "no_receipt"
 	case as4.RetryLater:
@@ -315,16 +333,19 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		}
 		return nil
 	})
+	if errors.Is(err, store.ErrLeaseLost) {
+		return to, false // a signal that came by itself was quicker
+	}
 	if err != nil {
 		n.Log.Error("result not recorded", slog.String("msgid", m.MessageID), slog.Any("err", err))
 		return to, false
 	}
 	n.metrics.sent(result, took)
-	if to == store.Retrying {
+	if to == store.Retrying || to == store.Sent {
 		n.out.wake()
 	}
 	level := slog.LevelInfo
-	if o.Verdict != as4.Acknowledged {
+	if o.Verdict != as4.Acknowledged && o.Verdict != as4.Awaiting {
 		level = slog.LevelWarn
 	}
 	if n.Log.Enabled(ctx, level) {

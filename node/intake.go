@@ -204,11 +204,6 @@ func storeError(err error) error {
 	return errors.Join(as4.ErrBusy, err)
 }
 
-// Signal takes a receipt or error that came by itself. Only messages that still wait for one are looked for.
-func (i intake) Signal(ctx context.Context, s *as4.Signal) error {
-	return ebms.InvalidReceipt.New("no message waits for this signal")
-}
-
 // deliver hands one received message to its domain.
 func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 	m := j.Message

@@ -77,6 +77,7 @@ type Node struct {
 	hub        *hub
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
+	signals    chan struct{} // a token when a signal is to be posted
 
 	servers []*listener
 	stop    context.CancelFunc
@@ -88,7 +89,7 @@ type Node struct {
 func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n := &Node{
 		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
-		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1),
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1), signals: make(chan struct{}, 1),
 	}
 	if n.changed == nil {
 		n.changed = func(*store.Message, store.State) {}
@@ -101,6 +102,7 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	}
 	n.retry = as4.Retry{Max: c.Outbound.MaxAttempts, First: c.Outbound.FirstRetry.D(), Factor: c.Outbound.Factor, Limit: c.Outbound.MaxPause.D()}
 	n.out = newWorker(n, store.Out, c.Outbound.Workers, c.Outbound.PerPeer, n.send)
+	n.out.limit = n.perPeer
 	n.in = newWorker(n, store.In, deliverers, -1, n.deliver)
 	n.inbox = &inbox{n: n, dir: string(c.Folders.Inbox)}
 	var err error
@@ -142,7 +144,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
 	n.receiver = &as4.Receiver{Parsed: parsed,
-		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
+		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
 		Trust: n.trust, Clock: n.Clock, Host: n.Host(), Refused: n.refused,
 		Limits: ebms.Limits{Parts: n.Config.AS4.Limits.Parts, RootBytes: int(n.Config.AS4.Limits.Header)},
 	}
@@ -211,6 +213,10 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
+	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
+	for _, f := range n.pmodes.Load().fetch {
+		n.work.Go(func() { n.fetch(ctx, f) })
+	}
 	if n.Config.Folders.Outbox != "" {
 		n.work.Go(func() { n.watchOutbox(ctx) })
 	}
@@ -304,7 +310,9 @@ func (n *Node) open(name, addr string, h http.Handler, t *config.TLS) error {
 // guard bounds what one request and all of them together may cost.
 func (n *Node) guard(next http.Handler) http.Handler {
 	slots := make(chan struct{}, n.Config.AS4.Limits.Connections)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		ctl := http.NewResponseController(rw)
+		w := &stallWriter{ResponseWriter: rw, ctl: ctl}
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
@@ -313,11 +321,29 @@ func (n *Node) guard(next http.Handler) http.Handler {
 			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 			return
 		}
-		ctl := http.NewResponseController(w)
 		now := time.Now()
-		r.Body = &stallReader{ReadCloser: http.MaxBytesReader(w, r.Body, int64(n.Config.AS4.Limits.Message)), ctl: ctl, end: now.Add(n.Config.AS4.Limits.Timeout.D())}
+		r.Body = &stallReader{ReadCloser: http.MaxBytesReader(rw, r.Body, int64(n.Config.AS4.Limits.Message)), ctl: ctl, end: now.Add(n.Config.AS4.Limits.Timeout.D())}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// stallWriter gives up a peer that takes no more of an answer: a message that it fetches may be large.
+type stallWriter struct {
+	http.ResponseWriter
+	ctl  *http.ResponseController
+	next time.Time
+}
+
+func (s *stallWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *stallWriter) Write(b []byte) (int, error) {
+	if now := time.Now(); now.After(s.next) {
+		if err := s.ctl.SetWriteDeadline(now.Add(stallTime)); err != nil {
+			return 0, err
+		}
+		s.next = now.Add(stallTime / 2)
+	}
+	return s.ResponseWriter.Write(b)
 }
 
 // stallTime is how long a peer may send nothing. While octets flow there is no total limit but the one that the

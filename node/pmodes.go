@@ -46,13 +46,27 @@ type PModeSettings struct {
 	DuplicateIs0004 bool            `yaml:"duplicateIs0004" doc:"The partner answers a duplicate with EBMS:0004: in answer to a retry it then means that the message arrived."`
 	Tolerate        []string        `yaml:"tolerate" doc:"Deviations of the partner that are accepted besides the usual ones, by name: see docs/edelivery.md."`
 	Strict          []string        `yaml:"strict" doc:"Deviations that are refused although usually accepted."`
+	Pull            *PullSettings   `yaml:"pull" doc:"The receiver fetches the messages from mpc instead of having them sent."`
+	AsyncReceipts   bool            `yaml:"asyncReceipts" doc:"The partner may answer with nothing and send the receipt in a request of its own."`
+	Response        bool            `yaml:"response" doc:"The messages are answers: each names its request."`
+	ReplyWith       string          `yaml:"replyWith" doc:"P-Mode by which received messages are answered. Default: this one."`
 	Domain          string          `yaml:"domain" doc:"Domain that handles the messages. Default: none, they wait in the inbox."`
+}
+
+// PullSettings say how messages are fetched.
+type PullSettings struct {
+	Interval   config.Duration `yaml:"interval" default:"1m" min:"1s" doc:"Pause between two looks into a channel that was empty. For the receiving side."`
+	Parallel   int             `yaml:"parallel" default:"4" min:"1" max:"64" doc:"Messages fetched at once from a channel that is not empty. For the receiving side."`
+	SubChannel string          `yaml:"subChannel" doc:"Part of the channel that is this receiver's."`
 }
 
 // pmodeSet is what is agreed: for receiving, matched by content, and for sending, found by name.
 type pmodeSet struct {
 	in, out *as4.Table
 	domain  map[string]string // by P-Mode id
+	reply   map[string]string // P-Mode for answers, by P-Mode id of the request
+	fetch   []fetching        // channels that we fetch from
+	offered map[string]bool   // channels that partners fetch from
 }
 
 // ByID finds a P-Mode for sending.
@@ -75,7 +89,7 @@ func (n *Node) loadPModes() (*pmodeSet, error) {
 		partners[p.Name] = loaded
 	}
 	var in, out []*as4.PMode
-	domain := map[string]string{}
+	set := &pmodeSet{domain: map[string]string{}, reply: map[string]string{}, offered: map[string]bool{}}
 	for _, s := range n.Config.PModes {
 		var p PModeSettings
 		if err := config.Decode(s, &p); err != nil {
@@ -91,7 +105,13 @@ func (n *Node) loadPModes() (*pmodeSet, error) {
 			if p.Direction != "both" && p.Direction != dir {
 				continue
 			}
-			if dir == "send" && partner.URL == "" {
+			if dir == "receive" && p.Pull != nil && partner.URL == "" {
+				if p.Direction == "receive" {
+					problems = append(problems, s.Problem("partner", "partner %q has no url to fetch messages from", p.Partner))
+				}
+				continue
+			}
+			if dir == "send" && p.Pull == nil && partner.URL == "" {
 				if p.Direction == "send" {
 					problems = append(problems, s.Problem("partner", "partner %q has no url to send to", p.Partner))
 				}
@@ -110,25 +130,32 @@ func (n *Node) loadPModes() (*pmodeSet, error) {
 				problems = append(problems, s.Problem("", "%v", err))
 				continue
 			}
-			domain[pm.ID] = p.Domain
+			set.domain[pm.ID], set.reply[pm.ID] = p.Domain, p.ReplyWith
 			if dir == "send" {
 				out = append(out, pm)
 			} else {
 				in = append(in, pm)
+				set.fetches(pm, p.Pull)
 			}
 		}
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	set := &pmodeSet{domain: domain}
 	n.bound(in)
 	var err error
 	if set.in, err = as4.NewTable(in...); err != nil {
 		return nil, err
 	}
-	set.out, err = as4.NewTable(out...)
-	return set, err
+	if set.out, err = as4.NewTable(out...); err != nil {
+		return nil, err
+	}
+	for _, pm := range out {
+		if pm.Pull {
+			set.offered[pm.Channel()] = true
+		}
+	}
+	return set, nil
 }
 
 // bound keeps what is received below the limit of the node, whatever profile and P-Mode allow.
@@ -192,9 +219,13 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm.ContentID, pm.MaxSize, pm.NoCompression, pm.TwoCorner, pm.NoReceiptProof = p.ContentID, int64(p.MaxSize), p.NoCompression, p.TwoCorner, p.PlainReceipt
 	pm.DuplicateIs0004 = p.DuplicateIs0004
 	pm.Retry = as4.Retry{Max: p.MaxAttempts, First: p.FirstRetry.D()}
+	pm.AsyncReceipts, pm.Response, pm.URL = p.AsyncReceipts, p.Response, string(partner.URL)
+	if p.Pull != nil {
+		pm.Pull, pm.SubChannel = true, p.Pull.SubChannel
+	}
 	us, them := as4.PartyRef{ID: n.partyID().Value, Type: n.partyID().Type, Role: p.OurRole}, as4.PartyRef{ID: partner.ID, Type: partner.Type, Role: p.PartnerRole}
 	if send {
-		pm.Initiator, pm.Responder, pm.URL = us, them, string(partner.URL)
+		pm.Initiator, pm.Responder = us, them
 	} else {
 		pm.Initiator, pm.Responder = them, us
 	}
@@ -225,7 +256,7 @@ func (n *Node) AddPMode(domain string, send, receive *as4.PMode) error {
 		send.Initiator.Type, receive.Responder.Type = us.Type, us.Type
 	}
 	n.bound([]*as4.PMode{receive})
-	set := &pmodeSet{domain: map[string]string{send.ID: domain, receive.ID: domain}}
+	set := &pmodeSet{domain: map[string]string{send.ID: domain, receive.ID: domain}, reply: old.reply, fetch: old.fetch, offered: old.offered}
 	for id, d := range old.domain {
 		set.domain[id] = d
 	}

@@ -156,7 +156,7 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 	w := dom.NewWriter(make([]byte, 0, 2<<10))
 	um.Append(w)
 	m.Header = w.Bytes()
-	at := n.out.reserve(m)
+	at := !pm.Pull && n.out.reserve(m)
 	err = n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) })
 	if err != nil {
 		if at {
@@ -231,8 +231,11 @@ func rank(name string) string {
 	return name
 }
 
-// peerKey groups messages for the limits per peer: the address where it is fixed, else the receiver.
+// peerKey groups messages for the limits per peer: the channel of those that are pulled, the address where it is fixed, else the receiver.
 func peerKey(pm *as4.PMode, receiver string) string {
+	if pm.Pull {
+		return waitingPrefix + pm.Channel()
+	}
 	if u, err := url.Parse(pm.URL); err == nil && u.Host != "" {
 		return u.Host
 	}

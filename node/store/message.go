@@ -115,6 +115,8 @@ type Change struct {
 	KeepLease bool
 	// ResetAttempts starts counting again, when a person asked for it.
 	ResetAttempts bool
+	// NotTried takes back the attempt that the last claim counted: nothing was tried.
+	NotTried bool
 }
 
 // Kind tells what a piece of evidence is.

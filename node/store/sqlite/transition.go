@@ -67,8 +67,11 @@ func (t *tx) Transition(id int64, to store.State, c store.Change) error {
 		at = t.now
 	}
 	attempts := old.attempts
-	if c.ResetAttempts {
+	switch {
+	case c.ResetAttempts:
 		attempts = 0
+	case c.NotTried && attempts > 0:
+		attempts--
 	}
 	peer := old.peer
 	if c.Peer != "" {

@@ -347,3 +347,23 @@ func TestClaimRefusesHalfAQuestion(t *testing.T) {
 		t.Errorf("no limit: %v, %v", got, err)
 	}
 }
+
+// TestWorkThatIsPutBackDidNotCount is how a node moves what partners fetch from one queue to the other.
+func TestWorkThatIsPutBackDidNotCount(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	queue(t, s, "p", 0)
+	m := claim(t, s, store.ClaimRequest{Owner: "w1"})[0]
+	write(t, s, func(tx store.Tx) error {
+		return tx.Transition(m.ID, store.Queued, store.Change{Owner: "w1", Peer: "pull:q", Next: m.Created, NotTried: true})
+	})
+	if got := message(t, s, m.ID); got.Attempts != 0 || got.Peer != "pull:q" || got.State != store.Queued || !got.NextAttempt.Equal(m.Created) {
+		t.Errorf("put back as %+v", got)
+	}
+	if got := claim(t, s, store.ClaimRequest{Owner: "w1", PerPeer: func(string) int { return 0 }}); len(got) != 0 {
+		t.Errorf("a worker got %v", names(got))
+	}
+	if got := claim(t, s, store.ClaimRequest{Owner: "w1", Peer: "pull:q", Limit: 1}); len(got) != 1 || got[0].Attempts != 1 {
+		t.Errorf("claimed by its channel: %v", got)
+	}
+}
