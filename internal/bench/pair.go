@@ -21,6 +21,7 @@ type pair struct {
 	senders int
 	made    [2]*setup.Result
 	nodes   [2]*node.Node
+	acks    acks
 }
 
 // newPair makes and starts them. senders is how many messages are on their way at once.
@@ -57,7 +58,7 @@ func (p *pair) start(ctx context.Context, domains func() []node.Domain) error {
 			return err
 		}
 		c.Outbound.PerPeer, c.Outbound.Workers = p.senders, p.senders
-		n, err := node.New(ctx, c, node.Options{Domains: domains()})
+		n, err := node.New(ctx, c, node.Options{Domains: domains(), Changed: p.acks.changed})
 		if err != nil {
 			return err
 		}
