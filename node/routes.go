@@ -34,12 +34,13 @@ func (a api) table() []route {
 	messages, participants := []string{scopeMessages}, []string{scopeParticipants}
 	direction := queryParam{Name: "direction", Doc: "in or out.", Schema: store.Direction(0)}
 	states := queryParam{Name: "state", Doc: "Only messages in one of these states.", Schema: store.State(0), Many: true}
+	submission := []queryParam{textParam("domain", "Field of use that takes the document."), textParam("pmode", "Agreement to send by."), textParam("sender", "Original sender, scheme::value."), textParam("receiver", "Final recipient, scheme::value."),
+		textParam("country", "Country of the sender."), textParam("service", "eb:Service."), textParam("serviceType", "Its type."), textParam("action", "eb:Action."),
+		textParam("conversationId", "eb:ConversationId. Default: the message id."), textParam("refToMessageId", "Message that this one answers."), textParam("messageId", "eb:MessageId. Default: made by the node.")}
 	return []route{
 		{Method: "POST", Path: "/api/v1/messages", Summary: "Hand over a document, or a message of several parts", Scopes: messages, Status: http.StatusAccepted, Answer: MessageJSON{}, handler: a.send,
 			Upload: "A document as it is; or multipart/form-data, whose first part may be \"message\": JSON with the fields of the query and \"properties\". Every further part is a payload, in this order.",
-			Query: []queryParam{textParam("domain", "Field of use that takes the document."), textParam("pmode", "Agreement to send by."), textParam("sender", "Original sender, scheme::value."), textParam("receiver", "Final recipient, scheme::value."),
-				textParam("country", "Country of the sender."), textParam("service", "eb:Service."), textParam("serviceType", "Its type."), textParam("action", "eb:Action."),
-				textParam("conversationId", "eb:ConversationId. Default: the message id."), textParam("refToMessageId", "Message that this one answers."), textParam("messageId", "eb:MessageId. Default: made by the node.")}},
+			Query: submission},
 		{Method: "GET", Path: "/api/v1/messages", Summary: "List messages, newest first", Scopes: messages, Status: http.StatusOK, Answer: MessageListJSON{}, handler: a.list,
 			Query: []queryParam{direction, states, textParam("domain", "Field of use."), textParam("messageId", "eb:MessageId."), textParam("conversationId", "eb:ConversationId."), textParam("peer", "Partner's host or party."), textParam("pmode", "Agreement."),
 				textParam("party", "Party that sends or receives."), textParam("participant", "Original sender or final recipient."), textParam("service", "eb:Service."), textParam("action", "eb:Action."),
@@ -49,6 +50,8 @@ func (a api) table() []route {
 			Query: []queryParam{textParam("raw", "When present: the payload as it travelled.")}},
 		{Method: "GET", Path: "/api/v1/messages/{id}/evidence/{n}", Summary: "The n-th piece of evidence, counted from 0, as it was on the wire", Scopes: messages, Status: http.StatusOK, Media: "application/soap+xml", handler: a.evidence},
 		{Method: "POST", Path: "/api/v1/messages/{id}/resend", Summary: "Try again now", Scopes: messages, Status: http.StatusOK, Answer: MessageJSON{}, handler: a.resend},
+		{Method: "POST", Path: "/api/v1/messages/{id}/reply", Summary: "Answer a received message: conversation, participants and agreement are those of the request, unless given", Scopes: messages, Status: http.StatusAccepted, Answer: MessageJSON{}, handler: a.reply,
+			Upload: "As for handing over a document.", Query: submission},
 		{Method: "POST", Path: "/api/v1/messages/{id}/confirm", Summary: "Say that the back office has the message", Scopes: messages, Status: http.StatusOK, Answer: MessageJSON{}, handler: a.confirm},
 		{Method: "GET", Path: "/api/v1/events", Summary: "State changes as they happen, as server-sent events", Scopes: messages, Status: http.StatusOK, Media: "text/event-stream", handler: a.events,
 			Query: []queryParam{direction, states, textParam("lastEventId", "Continue behind this event, where the header Last-Event-ID cannot be sent.")}},

@@ -124,8 +124,11 @@ func (p *PMode) Complete() error {
 	if p.Agreement == "" {
 		p.Agreement, p.AgreementType = pr.Agreement.Value, pr.Agreement.Type
 	}
-	p.Initiator.Role = cmp.Or(p.Initiator.Role, pr.InitiatorRole)
-	p.Responder.Role = cmp.Or(p.Responder.Role, pr.ResponderRole)
+	asks, answers := pr.InitiatorRole, pr.ResponderRole
+	if p.Response { // each party keeps its role when the direction turns
+		asks, answers = answers, asks
+	}
+	p.Initiator.Role, p.Responder.Role = cmp.Or(p.Initiator.Role, asks), cmp.Or(p.Responder.Role, answers)
 	if p.Initiator.ID != "" {
 		p.Initiator.Type = cmp.Or(p.Initiator.Type, pr.PartyType)
 	}
