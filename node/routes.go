@@ -40,7 +40,7 @@ func (a api) table() []route {
 	return []route{
 		{Method: "POST", Path: "/api/v1/messages", Summary: "Hand over a document, or a message of several parts", Scopes: messages, Status: http.StatusAccepted, Answer: MessageJSON{}, handler: a.send,
 			Upload: "A document as it is; or multipart/form-data, whose first part may be \"message\": JSON with the fields of the query and \"properties\". Every further part is a payload, in this order.",
-			Query: submission},
+			Query:  submission},
 		{Method: "GET", Path: "/api/v1/messages", Summary: "List messages, newest first", Scopes: messages, Status: http.StatusOK, Answer: MessageListJSON{}, handler: a.list,
 			Query: []queryParam{direction, states, textParam("domain", "Field of use."), textParam("messageId", "eb:MessageId."), textParam("conversationId", "eb:ConversationId."), textParam("peer", "Partner's host or party."), textParam("pmode", "Agreement."),
 				textParam("party", "Party that sends or receives."), textParam("participant", "Original sender or final recipient."), textParam("service", "eb:Service."), textParam("action", "eb:Action."),
