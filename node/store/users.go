@@ -49,9 +49,13 @@ type UsersTx interface {
 	ListUsers() ([]User, error)
 	// PutUser adds or replaces a user; DeleteUser removes one with all sessions, ErrNotFound when absent.
 	PutUser(u User) error
+	// LoggedIn notes a login and the step of its code; zero values leave what is there. It is no change of the user.
+	LoggedIn(name string, at time.Time, step int64) error
 	DeleteUser(name string) error
-	// PutSession adds or replaces a session; DeleteSession removes one, ErrNotFound when absent.
+	// PutSession adds a session. ChangeSession changes Seen and Secret of one; DeleteSession removes one; both are
+	// ErrNotFound when it is gone, so that a session that ended does not come back.
 	PutSession(s Session) error
+	ChangeSession(s Session) error
 	DeleteSession(hash [32]byte) error
 	// EndSessions removes the sessions of a user except one; the zero hash spares none.
 	EndSessions(user string, except [32]byte) error

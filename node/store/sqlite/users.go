@@ -117,6 +117,19 @@ func (t *tx) PutUser(u store.User) error {
 	return err
 }
 
+// LoggedIn implements store.UsersTx.
+func (t *tx) LoggedIn(name string, at time.Time, step int64) error {
+	var login any
+	if !at.IsZero() {
+		login = ms(at)
+	}
+	n, err := t.exec("note login", "UPDATE user SET last_login = ifnull(?2, last_login), totp_step = max(?3, totp_step) WHERE name = ?1", name, login, step)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("sqlite: user %q: %w", name, store.ErrNotFound)
+	}
+	return err
+}
+
 // DeleteUser implements store.UsersTx.
 func (t *tx) DeleteUser(name string) error {
 	n, err := t.exec("delete user", "DELETE FROM user WHERE name = ?1", name)
@@ -137,12 +150,24 @@ func (t *tx) PutSession(s store.Session) error {
 	if s.Hash == ([32]byte{}) || s.User == "" || s.Expires.IsZero() {
 		return errors.New("sqlite: session without hash, user or end")
 	}
-	var secret any
-	if len(s.Secret) > 0 {
-		secret = s.Secret
+	_, err := t.exec("store session", "INSERT INTO session ("+sessionColumns+") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+		s.Hash[:], s.User, int64(s.Stage), ms(s.Created), ms(s.Seen), ms(s.Expires), s.Address, s.Agent, secret(s))
+	return err
+}
+
+func secret(s store.Session) any {
+	if len(s.Secret) == 0 {
+		return nil
 	}
-	_, err := t.exec("store session", "INSERT OR REPLACE INTO session ("+sessionColumns+") VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-		s.Hash[:], s.User, int64(s.Stage), ms(s.Created), ms(s.Seen), ms(s.Expires), s.Address, s.Agent, secret)
+	return s.Secret
+}
+
+// ChangeSession implements store.UsersTx.
+func (t *tx) ChangeSession(s store.Session) error {
+	n, err := t.exec("change session", "UPDATE session SET seen = ?2, secret = ?3 WHERE hash = ?1", s.Hash[:], ms(s.Seen), secret(s))
+	if err == nil && n == 0 {
+		err = fmt.Errorf("sqlite: session: %w", store.ErrNotFound)
+	}
 	return err
 }
 

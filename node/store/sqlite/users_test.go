@@ -46,6 +46,14 @@ func TestUsersAndSessions(t *testing.T) {
 	list, err := s.ListSessions(ctx, "ada")
 	want("sessions", list, err, []store.Session{second, first})
 
+	second.Seen, second.Secret = start.Add(time.Minute), nil
+	write(t, s, func(tx store.Tx) error { return tx.ChangeSession(second) })
+	full.LastLogin, full.TOTPStep = start.Add(2*time.Minute), 9
+	write(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.LoggedIn("ada", full.LastLogin, 0), tx.LoggedIn("ada", time.Time{}, 9), tx.LoggedIn("ada", time.Time{}, 8))
+	})
+	u, err = s.User(ctx, "ada")
+	want("user who logged in", u, err, &full)
 	full.Role, full.TOTP = "operator", nil
 	write(t, s, func(tx store.Tx) error { return errors.Join(tx.PutUser(full), tx.EndSessions("ada", second.Hash)) })
 	u, err = s.User(ctx, "ada")
@@ -63,10 +71,12 @@ func TestUsersAndSessions(t *testing.T) {
 	}
 	for name, f := range map[string]func(tx store.Tx) error{
 		"user":    func(tx store.Tx) error { return tx.DeleteUser("ada") },
+		"login":   func(tx store.Tx) error { return tx.LoggedIn("ada", start, 0) },
 		"session": func(tx store.Tx) error { return tx.DeleteSession(second.Hash) },
+		"change":  func(tx store.Tx) error { return tx.ChangeSession(second) },
 	} {
 		if err := s.Write(ctx, f); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("second deletion of the %s: %v", name, err)
+			t.Errorf("%s of what is gone: %v", name, err)
 		}
 	}
 	for name, f := range map[string]func(tx store.Tx) error{
