@@ -95,12 +95,15 @@ type Store interface {
 	OpenPayload(ctx context.Context, r PayloadRef) (io.ReadSeekCloser, error)
 	// Collect removes payload files that no message names and returns how many.
 	Collect(ctx context.Context) (int, error)
+	// Discard removes the files of these payloads, as far as no message or piece of one names them any more.
+	Discard(ctx context.Context, refs ...PayloadRef) error
 	// VerifyData hashes everything stored and reports what differs; its error says that it could not look.
 	VerifyData(ctx context.Context, report func(Damage)) error
 
 	Registry
 	Tokens
 	Tasks
+	Groups
 	Log
 	Users
 	Traffic
@@ -150,6 +153,8 @@ type Tx interface {
 	// PutToken adds or replaces an API token; DeleteToken removes one, ErrNotFound when absent.
 	PutToken(t Token) error
 	DeleteToken(id string) error
+
+	GroupTx
 
 	// PutTask stores a task and sets its ID, or changes time, attempts and fate of one that has an ID: ErrNotFound
 	// when it is gone. A zero Due is now.

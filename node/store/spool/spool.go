@@ -110,24 +110,32 @@ func (f *Folder) Verify(hash [sha256.Size]byte, size int64) error {
 func (f *Folder) Collect(used func(hash [sha256.Size]byte) (bool, error)) (int, error) {
 	n := 0
 	err := f.Each(func(hash [sha256.Size]byte) error {
-		// One file at a time under the lock: Seal takes the same lock to pin before it looks whether the
-		// file is there, so it either finds the file pinned and kept, or finds none and writes it anew.
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.pins[hash] > 0 {
-			return nil
+		gone, err := f.Remove(hash, used)
+		if gone {
+			n++
 		}
-		keep, err := used(hash)
-		if err != nil || keep {
-			return err
-		}
-		if err := os.Remove(f.Path(hash)); err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		n++
-		return nil
+		return err
 	})
 	return n, err
+}
+
+// Remove removes one file by the rules of Collect.
+func (f *Folder) Remove(hash [sha256.Size]byte, used func(hash [sha256.Size]byte) (bool, error)) (gone bool, err error) {
+	// One file at a time under the lock: Seal takes the same lock to pin before it looks whether the
+	// file is there, so it either finds the file pinned and kept, or finds none and writes it anew.
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pins[hash] > 0 {
+		return false, nil
+	}
+	keep, err := used(hash)
+	if err != nil || keep {
+		return false, err
+	}
+	if err := os.Remove(f.Path(hash)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("spool: %w", err)
+	}
+	return true, nil
 }
 
 // Each calls do for every payload file.

@@ -53,13 +53,30 @@ func (s *Store) openFile(ctx context.Context, r store.PayloadRef) (io.ReadSeekCl
 }
 
 func (s *Store) used(ctx context.Context, hash [sha256.Size]byte) (yes bool, err error) {
-	err = s.dynamic(ctx, "SELECT 1 FROM payload WHERE sha256 = ? AND place = 2 LIMIT 1", func(row) error { yes = true; return nil }, hash[:])
+	for _, q := range [...]string{"SELECT 1 FROM payload WHERE sha256 = ? AND place = 2 LIMIT 1", fileOfFragment} {
+		if err = s.dynamic(ctx, q, func(row) error { yes = true; return nil }, hash[:]); yes || err != nil {
+			break
+		}
+	}
 	return yes, err
 }
 
 // Collect implements store.Store.
 func (s *Store) Collect(ctx context.Context) (int, error) {
 	return s.spool.Collect(func(hash [sha256.Size]byte) (bool, error) { return s.used(ctx, hash) })
+}
+
+// Discard implements store.Store.
+func (s *Store) Discard(ctx context.Context, refs ...store.PayloadRef) error {
+	for _, r := range refs {
+		if r.Row != 0 || r.Inline != nil || r.Size == 0 {
+			continue
+		}
+		if _, err := s.spool.Remove(r.SHA256, func(hash [sha256.Size]byte) (bool, error) { return s.used(ctx, hash) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verifyBatch is how many rows VerifyData reads at a time: a long read keeps the WAL from being used again.
@@ -80,6 +97,13 @@ func (s *Store) VerifyData(ctx context.Context, report func(store.Damage)) error
 		return err
 	}
 	if err := s.verifyRows(ctx, "evidence", "length(octets), 1", report); err != nil {
+		return err
+	}
+	err = s.verifyRows(ctx, "fragment", "size, place", func(d store.Damage) {
+		d.What, d.Message = fmt.Sprintf("%s of group %d", d.What, d.Message), 0
+		report(d)
+	})
+	if err != nil {
 		return err
 	}
 	return s.verifyLog(ctx, report)

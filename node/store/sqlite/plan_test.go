@@ -25,6 +25,8 @@ func TestQuestionsUseTheirIndexes(t *testing.T) {
 		{"all leases", nextLeaseEnd, "message_work (direction=? AND leased=?)"},
 		{"payloads of many messages", selectAllPayloads, "SEARCH p USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"},
 		{"who uses a file", "SELECT 1 FROM payload WHERE sha256 = ? AND place = 2 LIMIT 1", "USING COVERING INDEX payload_file (sha256=?)"},
+		{"whose piece a file is", fileOfFragment, "USING COVERING INDEX fragment_file (sha256=?)"},
+		{"a group by its key", selectGroup, "(key=?)"},
 		{"due tasks", dueTasks, "USING INDEX task_due (queue=? AND due<?)"},
 		{"the next task", nextTask, "INDEX task_due (queue=?)"},
 		{"tasks that were given up", deadTasks, "USING INDEX task_dead (queue=? AND id>?)"},

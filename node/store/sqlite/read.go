@@ -113,7 +113,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		selectMessage, selectByID, selectHeader, selectPayloads, selectHeaders, selectAllPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
 		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
-		dueTasks, nextTask, deadTasks,
+		dueTasks, nextTask, deadTasks, selectGroup, selectFragments,
 		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads,
 	} {
 		st, err := db.Prepare(q)

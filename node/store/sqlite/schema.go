@@ -24,6 +24,7 @@ import (
 //     are worth reading.
 //   - log holds the entries of the log, log_tile the hashes of each 256 of them and of each 256 such tiles, log_state
 //     the size and the roots that a new entry is joined to; a message's entries outlive it.
+//   - fragment_group holds messages that travel in pieces; fragment n of group g has the id g<<16|n.
 //   - traffic counts what entered a state in each hour since 1970; state 0 are the messages that were stored.
 var migrations = []string{
 	`
@@ -109,6 +110,17 @@ CREATE TABLE log_tile (id INTEGER PRIMARY KEY, root BLOB NOT NULL, hashes BLOB N
 CREATE TABLE log_state (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, peaks BLOB NOT NULL) STRICT;
 INSERT INTO log_state (id, size, peaks) VALUES (1, 0, x'');
 CREATE TABLE log_head (size INTEGER PRIMARY KEY, octets BLOB NOT NULL) STRICT;
+`,
+	`
+CREATE TABLE fragment_group (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, closed INTEGER NOT NULL, created INTEGER NOT NULL, record BLOB NOT NULL
+) STRICT;
+CREATE TABLE fragment (
+	id INTEGER PRIMARY KEY, message_id TEXT NOT NULL,
+	place INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL, octets BLOB, -- as in payload
+	header BLOB, receipt BLOB
+) STRICT;
+CREATE INDEX fragment_file ON fragment (sha256) WHERE place = 2;
 `,
 }
 
