@@ -41,11 +41,14 @@ type worker struct {
 	mu     sync.Mutex
 	ctx    context.Context // of the jobs; nil while the worker does not run
 	active map[string]int  // jobs by peer
-	jobs   sync.WaitGroup
+	// held are claimed messages of a peer that got its share meanwhile from messages that were never queued. Each keeps
+	// its hand and begins when one of the peer's jobs ends.
+	held map[string][]*store.Message
+	jobs sync.WaitGroup
 }
 
 func newWorker(n *Node, d store.Direction, hands, perPeer int, do func(context.Context, job) func()) *worker {
-	w := &worker{n: n, direction: d, perPeer: perPeer, limit: func(string) int { return perPeer }, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}}
+	w := &worker{n: n, direction: d, perPeer: perPeer, limit: func(string) int { return perPeer }, do: do, free: make(chan struct{}, hands), again: make(chan struct{}, 1), active: map[string]int{}, held: map[string][]*store.Message{}}
 	for range hands {
 		w.free <- struct{}{}
 	}
@@ -91,7 +94,12 @@ func (w *worker) release(m *store.Message) {
 	if w.perPeer >= 0 && w.active[m.Peer] >= w.perPeer {
 		defer w.wake() // others of this peer may have waited
 	}
-	if w.active[m.Peer]--; w.active[m.Peer] == 0 {
+	if next := w.held[m.Peer]; len(next) > 0 {
+		if w.held[m.Peer] = next[1:]; len(next) == 1 {
+			delete(w.held, m.Peer)
+		}
+		defer w.start(job{Message: next[0]})
+	} else if w.active[m.Peer]--; w.active[m.Peer] == 0 {
 		delete(w.active, m.Peer)
 	}
 	w.mu.Unlock()
@@ -126,11 +134,7 @@ func (w *worker) run(ctx context.Context) {
 			w.n.Log.Error("claim failed", slog.Any("err", err))
 		}
 		for _, m := range claimed {
-			w.mu.Lock()
-			w.active[m.Peer]++
-			w.jobs.Add(1)
-			w.mu.Unlock()
-			w.start(job{Message: m})
+			w.begin(m)
 		}
 		for range hands - len(claimed) {
 			w.free <- struct{}{}
@@ -142,6 +146,20 @@ func (w *worker) run(ctx context.Context) {
 			w.wait(ctx, now, err != nil)
 		}
 	}
+}
+
+// begin starts the job of a claimed message, now or when its peer has room.
+func (w *worker) begin(m *store.Message) {
+	w.mu.Lock()
+	w.jobs.Add(1)
+	if w.perPeer >= 0 && w.active[m.Peer] >= w.perPeer {
+		w.held[m.Peer] = append(w.held[m.Peer], m)
+		w.mu.Unlock()
+		return
+	}
+	w.active[m.Peer]++
+	w.mu.Unlock()
+	w.start(job{Message: m})
 }
 
 // claimMost bounds how many hands wait for one claim. The others are there for what is stored meanwhile: what finds no
@@ -290,14 +308,6 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	if out != nil && m.To == "" {
 		change.To = out.PMode.Responder.ID
 	}
-	var evidence []store.Evidence
-	if len(o.Answer) > 0 {
-		kind := store.KindError
-		if o.Verdict == as4.Acknowledged {
-			kind = store.KindReceipt
-		}
-		evidence = append(evidence, store.Evidence{Kind: kind, Time: now, Octets: o.Answer})
-	}
 	result := "acknowledged"
 	switch o.Verdict {
 	case as4.Acknowledged:
@@ -322,6 +332,7 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 	default:
 		to, change.Error, result = store.Failed, problem(o.Err), "failed"
 	}
+	evidence := n.evidenceOf(m, to, out, o, now)
 	err := n.Store.Write(ctx, func(tx store.Tx) error {
 		if err := tx.Transition(m.ID, to, change); err != nil {
 			return err
