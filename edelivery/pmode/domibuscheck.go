@@ -241,7 +241,7 @@ func (d *Domibus) checkProcess(r *reader, x *names, p *DomibusProcess) {
 		}
 	}
 	if !own {
-		r.at(p.place, RuleOwn, where, "%q, whose file it is, is neither initiator nor responder", shown(d.Party))
+		r.warnAt(p.place, RuleOwn, where, "%q, whose file it is, is neither initiator nor responder: the process is left out", shown(d.Party))
 	}
 	for _, name := range p.Legs {
 		r.refer(x.legs, p.place, where, "legConfiguration", name)

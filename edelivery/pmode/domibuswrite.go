@@ -1,6 +1,7 @@
 package pmode
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -85,7 +86,7 @@ func (d *Domibus) processes(x *indenter) {
 	refs := func(element, attr string, list []string) func() {
 		return each(list, func(name *string) { x.leaf(element, attr, *name) })
 	}
-	x.group("roles", each(d.Roles, named("role")))
+	x.group("roles", each(d.Roles, func(n *Named) { x.leaf("role", "name", n.Name, "value", cmp.Or(n.Value, " ")) })) // empty ones are written so
 	x.group("parties", func() {
 		x.group("partyIdTypes", each(d.PartyIDTypes, named("partyIdType")))
 		for _, p := range d.Parties {

@@ -81,23 +81,31 @@ func (h *holodeck) resolve(r *reader, own int) *Set {
 	pulled := map[string][2]bool{ebms.BindingPull: {true}, ebms.BindingPushAndPull: {false, true}, ebms.BindingPullAndPush: {true, false}, ebms.NS + "pullAndPull": {true, true}}[h.binding]
 	for i, l := range legs {
 		sender := i // of the user message: the initiator sends the first
-		if h.binding == ebms.BindingPull || h.binding == ebms.BindingPullAndPush && i == 0 {
-			sender = 1 // and pulls when there is but one
+		if h.mep == ebms.MEPOneWay && pulled[0] || h.binding == ebms.BindingPullAndPush || h.binding == ebms.NS+"pullAndPull" {
+			sender = 1 - i // and pulls the first
 		}
 		m := h.mode(l, parties[sender], parties[1-sender], sender == own)
 		if m.Direction = Receive; sender == own {
 			m.Direction = Send
-			if l.url != "" {
-				partner.URL = l.url
-			} else if len(partner.IDs) > 0 && !pulled[i] {
-				m.unusable("the partner has no address to send to")
-			}
 		}
-		if i > 0 {
-			m.ID += "/reply"
+		if l.url != "" && (sender == own) != pulled[i] { // we open the connections
+			partner.URL = l.url
+		}
+		switch {
+		case i > 0:
+			m.ID, m.Response = m.ID+"/reply", true
+		case len(legs) == 2:
+			m.ReplyWith = m.ID + "/reply"
 		}
 		if pulled[i] {
 			m.Binding, m.MPC = ebms.BindingPull, cmp.Or(l.pullMPC, l.mpc)
+		} else {
+			m.Binding = ebms.BindingPush
+		}
+		if len(partner.IDs) > 0 {
+			m.reach(cmp.Or(l.url, partner.URL))
+		} else if m.Pull() {
+			m.unusable("messages are pulled, and the file does not name the partner")
 		}
 		if len(partner.IDs) > 0 {
 			m.Partner = partner.Name

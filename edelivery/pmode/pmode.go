@@ -175,6 +175,8 @@ type Mode struct {
 	Properties         []Property // message properties; empty: not agreed
 	Payloads           *PayloadProfile
 	Splitting          *Splitting
+	Response           bool   // second leg of a two-way exchange: it names its request
+	ReplyWith          string // id of the mode of that leg
 
 	// Unusable says why this program cannot serve the mode; empty when it can.
 	Unusable []string
@@ -196,6 +198,7 @@ type Security struct {
 	EncryptToken wss.TokenForm
 	Suite        string // "rsa", "ecc"
 	Assumed      bool   // the policy file was not seen and its name is not known
+	Unknown      string // what the policy file asks for and nobody can do; nothing else is known then
 }
 
 // profile is the message profile with the algorithms.
@@ -252,7 +255,7 @@ func (s *Set) PModes(m *Mode) (send, receive *as4.PMode) {
 		Service: m.Service.Value, ServiceType: m.Service.Type, Action: m.Action, MPC: m.MPC,
 		SignToken: m.Security.SignToken, EncryptToken: m.Security.EncryptToken, Unencrypted: !m.Security.Encrypt,
 		NoReceiptProof: !m.NonRepudiation, NoCompression: !m.Compress, TwoCorner: !m.FourCorner(),
-		Retry: m.Retry, DuplicateIs0004: !m.DuplicateDetection,
+		Retry: m.Retry, DuplicateIs0004: !m.DuplicateDetection, Pull: m.Pull(), AsyncReceipts: m.Callback && !m.Pull(), Response: m.Response,
 	}
 	if m.Payloads != nil {
 		p.MaxSize, p.ContentID = m.Payloads.MaxSize, m.Payloads.firstContentID()

@@ -2,7 +2,6 @@ package pmode
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -189,7 +188,8 @@ func (d *Domibus) security(r *reader, s *DomibusSecurity, policy func(string) []
 		if b := policy(s.Policy); b != nil {
 			read, err := ReadPolicy(b)
 			if err != nil {
-				r.at(s.place, RuleSecurity, where, "policy %s: %v", shown(s.Policy), err)
+				r.warnAt(s.place, RuleSecurity, where, "policy %s: %v", shown(s.Policy), err)
+				read = Security{Unknown: err.Error()}
 			}
 			out, known = read, true
 		}
@@ -211,6 +211,11 @@ func (d *Domibus) security(r *reader, s *DomibusSecurity, policy func(string) []
 	return out
 }
 
+var tokenWords = map[wss.TokenForm]string{
+	wss.TokenBST: "a token in the message", wss.TokenPKIPath: "a token with the whole path", wss.TokenSKI: "the subject key identifier",
+	wss.TokenIssuerSerial: "issuer and serial number", wss.TokenThumbprint: "the thumbprint", wss.TokenX509SKI: "the subject key identifier",
+}
+
 // String says in words what is done to messages.
 func (s Security) String() string {
 	how := "neither signed nor encrypted"
@@ -226,9 +231,9 @@ func (s Security) String() string {
 		how += ", the Body too"
 	}
 	if s.Sign && s.SignToken != "" {
-		how += fmt.Sprintf(", certificates named by %s", s.SignToken)
-		if s.Encrypt && s.EncryptToken != s.SignToken {
-			how += fmt.Sprintf(" and %s", s.EncryptToken)
+		how += ", certificates named by " + tokenWords[s.SignToken]
+		if s.Encrypt && s.EncryptToken != s.SignToken && s.EncryptToken != "" {
+			how += ", for encryption by " + tokenWords[s.EncryptToken]
 		}
 	}
 	return how + " (" + s.Suite + ")"

@@ -45,9 +45,9 @@ func (d *Domibus) resolve(opt Options, r *reader) (*Set, error) {
 				if side.party >= 0 {
 					m.Partner, m.ID = parties[side.party].Name, m.ID+"/"+parties[side.party].Name
 					met[side.party] = true
-					if len(parties[side.party].URL) == 0 && m.Direction == Send {
-						m.unusable("the partner has no address to send to")
-					}
+					m.reach(parties[side.party].URL)
+				} else if m.Pull() {
+					m.unusable("messages are pulled, which does not go with discovery [EU-AS4 1.5.5]")
 				}
 				s.Modes = append(s.Modes, &m)
 			}
@@ -63,7 +63,9 @@ func (d *Domibus) resolve(opt Options, r *reader) (*Set, error) {
 		}
 	}
 	if len(s.Modes) == 0 {
-		r.warnAt(place{1}, RuleOwn, "configuration", "%q exchanges nothing by this file", d.Party)
+		r.at(place{1}, RuleOwn, "configuration", "%q exchanges nothing by this file", d.Party)
+		refusals, _ := r.problems.split()
+		return nil, refusals
 	}
 	_, s.Warnings = r.problems.split()
 	return s, nil
@@ -209,12 +211,24 @@ func (m *Mode) lose(format string, args ...any) {
 	m.Lost = append(m.Lost, fmt.Sprintf(format, args...))
 }
 
+// Pull reports whether the receiver fetches the messages.
+func (m *Mode) Pull() bool { return m.Binding == ebms.BindingPull }
+
+// reach says so when there is no address to open a connection to.
+func (m *Mode) reach(url string) {
+	if url == "" && (m.Direction == Send && !m.Pull() || m.Direction == Receive && m.Pull()) {
+		m.unusable("the partner has no address")
+	}
+}
+
 // judge says what of the mode this program cannot do, and what it does not keep.
 func (m *Mode) judge() {
 	s := m.Security
 	switch {
-	case m.Binding == ebms.BindingPull || m.Binding == ebms.BindingPushAndPull || m.Binding == ebms.BindingPullAndPush:
-		m.unusable("messages are pulled, which this program cannot do yet")
+	case s.Unknown != "":
+		m.unusable("the policy %s cannot be followed: %s", s.Policy, s.Unknown)
+	case m.Pull() && m.MPC == "":
+		m.unusable("messages are pulled from the default channel, which eDelivery AS4 does not allow [EU-AS4 1.5.5]")
 	case !s.Sign && s.Encrypt:
 		m.unusable("messages are encrypted and not signed, which AS4 does not know")
 	case !s.Sign:
@@ -226,8 +240,8 @@ func (m *Mode) judge() {
 	if s.Suite == "ecc" && !s.Encrypt {
 		m.unusable("messages are signed with elliptic curves and not encrypted, for which there is no profile")
 	}
-	if m.Callback {
-		m.unusable("receipts come by a request of their own, which this program does not send")
+	if m.Callback && !m.Pull() {
+		m.lose("receipts are sent in the response; those of the partner are also taken in requests of their own")
 	}
 	if !m.Receipt {
 		m.lose("a receipt is sent although none is agreed")

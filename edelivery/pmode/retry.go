@@ -100,3 +100,32 @@ func FormatRetry(r as4.Retry) (s string, exact bool) {
 	minutes = int64((whole + time.Minute - 1) / time.Minute)
 	return fmt.Sprintf("%d;%d;CONSTANT", max(minutes, 1), r.Max-1), false
 }
+
+// retryWords puts a schedule into words.
+func retryWords(r as4.Retry) string {
+	r = r.Or(as4.Retry{Max: 10, First: time.Minute, Factor: 2, Limit: 6 * time.Hour})
+	n := r.Max - 1
+	switch {
+	case n <= 0:
+		return "none"
+	case r.Window > 0 && r.Factor == 1:
+		return fmt.Sprintf("%d, every %s, within %s", n, short(r.First), short(r.Window))
+	case r.Window > 0:
+		return fmt.Sprintf("%d, after %s and then %g times as late each, within %s", n, short(r.First), r.Factor, short(r.Window))
+	case r.Factor == 1 || r.First >= r.Limit:
+		return fmt.Sprintf("%d, with pauses of %s", n, short(min(r.First, r.Limit)))
+	}
+	return fmt.Sprintf("%d, with pauses from %s, each %g times as long, at most %s", n, short(r.First), r.Factor, short(r.Limit))
+}
+
+// short leaves out seconds and minutes that are none.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
