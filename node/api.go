@@ -60,9 +60,9 @@ const (
 // wrap checks that the token has one of the scopes, runs the handler and answers its error: in one place.
 func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := a.authorize(r, scopes)
+		t, err := a.authorize(r, scopes)
 		if err == nil {
-			err = h(w, r)
+			err = h(w, r.WithContext(store.WithActor(r.Context(), "token "+t.Name)))
 		}
 		if err == nil {
 			return
@@ -78,26 +78,26 @@ func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...st
 	}
 }
 
-func (a api) authorize(r *http.Request, scopes []string) error {
+func (a api) authorize(r *http.Request, scopes []string) (*store.Token, error) {
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	unauthorized := &apiError{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Text: "the call needs a valid token", Remedy: `send "Authorization: Bearer TOKEN"; viadukt init wrote one into keys/api.token`}
 	if !ok || secret == "" {
-		return unauthorized
+		return nil, unauthorized
 	}
 	t, err := a.n.Store.TokenByHash(r.Context(), sha256.Sum256([]byte(secret)))
 	if errors.Is(err, store.ErrNotFound) {
-		return unauthorized
+		return nil, unauthorized
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !t.Expires.IsZero() && !a.n.Clock().Before(t.Expires) {
-		return unauthorized
+		return nil, unauthorized
 	}
 	if slices.ContainsFunc(t.Scopes, func(s string) bool { return s == scopeAdmin || slices.Contains(scopes, s) }) {
-		return nil
+		return t, nil
 	}
-	return &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "change its scopes under api.tokens"}
+	return nil, &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "change its scopes under api.tokens"}
 }
 
 func (a api) problem(err error) *apiError {

@@ -166,7 +166,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"a payload that is not there", "GET", sent + "/payloads/1", "", "", 404, "NOT_FOUND", ""},
 		{"a payload number that is none", "GET", sent + "/payloads/-1", "", "", 404, "NOT_FOUND", ""},
 		{"a payload that was deleted", "GET", "/api/v1/messages/gone@ee/payloads/0", "", "", 410, "GONE", ""},
-		{"evidence that is not there", "GET", sent + "/evidence/1", "", "", 404, "NOT_FOUND", ""},
+		{"evidence that is not there", "GET", sent + "/evidence/2", "", "", 404, "NOT_FOUND", ""},
 		{"sending again what arrived", "POST", sent + "/resend", "", "", 409, "STATE", "acknowledged"},
 		{"confirming what was sent", "POST", sent + "/confirm", "", "", 409, "STATE", "confirmed"},
 		{"a direction that is none", "GET", "/api/v1/messages?direction=up", "", "", 400, "BAD_REQUEST", "up"},

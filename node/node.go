@@ -25,6 +25,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
@@ -53,9 +54,11 @@ type Options struct {
 type Node struct {
 	Config *config.Config
 	Store  store.Store
-	Clock  func() time.Time
-	Rand   io.Reader
-	Log    *slog.Logger
+	// Evidence is the log of what happens. It is there from the set-up of domains on.
+	Evidence *audit.Log
+	Clock    func() time.Time
+	Rand     io.Reader
+	Log      *slog.Logger
 
 	keys       keys
 	trust      *pki.Verifier
@@ -72,6 +75,7 @@ type Node struct {
 	handlers   map[string]Handler   // by domain
 	submitters map[string]Submitter // by domain
 	metrics    *telemetry
+	recorder   *audit.Recorder
 	owner      string
 	changed    func(*store.Message, store.State)
 	hub        *hub
@@ -113,7 +117,10 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 		return nil, err
 	}
 	n.directory = newDirectory(c, n.trust, n.Clock)
-	st, err := sqlite.Open(string(c.Node.DataDir), sqlite.Options{MinFree: int64(c.Node.MinFree), Clock: n.Clock})
+	if n.recorder, err = loadRecorder(c); err != nil {
+		return nil, err
+	}
+	st, err := sqlite.Open(string(c.Node.DataDir), sqlite.Options{MinFree: int64(c.Node.MinFree), Recorder: n.recorder, Clock: n.Clock})
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +137,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	n.pmodes.Store(set)
+	if n.Evidence, err = n.openLog(ctx); err != nil {
+		return err
+	}
 	if err := n.putTokens(ctx); err != nil {
 		return err
 	}
@@ -170,6 +180,7 @@ func (n *Node) Identity() *pki.Identity { return n.keys.sign }
 
 func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, err error) {
 	n.metrics.refused.Inc()
+	n.recordRefused(ctx, um, peer, err)
 	attrs := []slog.Attr{slog.String("peer", peer), slog.Any("err", err)}
 	if um != nil {
 		attrs = append(attrs, slog.String("msgid", um.MessageID))
@@ -211,6 +222,7 @@ func (n *Node) Start(ctx context.Context) error {
 			return errors.Join(err, n.Stop(ctx))
 		}
 	}
+	n.work.Go(func() { n.Evidence.Run(ctx) })
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })

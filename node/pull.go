@@ -88,7 +88,7 @@ func (n *Node) handedOver(ctx context.Context, m *store.Message, out *as4.Outgoi
 		change.Error = problem(ebms.ConnectionFailure.Wrap(err, "the partner broke off while it fetched the message"))
 		change.Detail = err.Error()
 	}
-	n.move(ctx, m, to, change)
+	n.move(ctx, m, to, change, n.evidenceOf(m, to, out, nil, now)...)
 }
 
 // wait is when the receipt of an attempt that was just made is given up, whether or not another attempt is left.
@@ -102,8 +102,16 @@ func wait(r as4.Retry, m *store.Message, now time.Time) time.Time {
 }
 
 // move is a change of state outside a worker's job. Whoever was quicker, a receipt for example, wins.
-func (n *Node) move(ctx context.Context, m *store.Message, to store.State, c store.Change) {
-	err := n.Store.Write(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Transition(m.ID, to, c) })
+func (n *Node) move(ctx context.Context, m *store.Message, to store.State, c store.Change, evidence ...store.Evidence) {
+	err := n.Store.Write(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		err := tx.Transition(m.ID, to, c)
+		for _, e := range evidence {
+			if err == nil {
+				err = tx.PutEvidence(m.ID, e)
+			}
+		}
+		return err
+	})
 	switch {
 	case err == nil:
 		if c.Next.After(c.Time) {

@@ -71,7 +71,7 @@ func TestMessagesAreFetched(t *testing.T) {
 		t.Fatal(err)
 	}
 	evidence, err := ee.Store.Evidence(context.Background(), m.ID)
-	if err != nil || len(evidence) != 1 || evidence[0].Kind != store.KindReceipt {
+	if err != nil || len(evidence) != 2 || evidence[0].Kind != store.KindNonRepudiation || evidence[1].Kind != store.KindReceipt {
 		t.Errorf("%v, %+v", err, evidence)
 	}
 	later := ee.send(t, letter(text("a", "one more")))

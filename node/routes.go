@@ -37,7 +37,7 @@ func (a api) table() []route {
 	submission := []queryParam{textParam("domain", "Field of use that takes the document."), textParam("pmode", "Agreement to send by."), textParam("sender", "Original sender, scheme::value."), textParam("receiver", "Final recipient, scheme::value."),
 		textParam("country", "Country of the sender."), textParam("service", "eb:Service."), textParam("serviceType", "Its type."), textParam("action", "eb:Action."),
 		textParam("conversationId", "eb:ConversationId. Default: the message id."), textParam("refToMessageId", "Message that this one answers."), textParam("messageId", "eb:MessageId. Default: made by the node.")}
-	return []route{
+	return append(a.evidenceTable(), []route{
 		{Method: "POST", Path: "/api/v1/messages", Summary: "Hand over a document, or a message of several parts", Scopes: messages, Status: http.StatusAccepted, Answer: MessageJSON{}, handler: a.send,
 			Upload: "A document as it is; or multipart/form-data, whose first part may be \"message\": JSON with the fields of the query and \"properties\". Every further part is a payload, in this order.",
 			Query:  submission},
@@ -62,5 +62,5 @@ func (a api) table() []route {
 		{Method: "DELETE", Path: "/api/v1/participants/{participant}", Summary: "Remove a participant", Scopes: participants, Status: http.StatusNoContent, handler: a.unregister},
 		{Method: "GET", Path: "/api/v1/lookup", Summary: "Look up a participant step by step", Scopes: []string{scopeMessages, scopeParticipants}, Status: http.StatusOK, Answer: LookupJSON{}, handler: a.lookup,
 			Query: []queryParam{textParam("participant", "scheme::value."), textParam("doctype", "Document type, scheme::value."), textParam("process", "Process, scheme::value.")}},
-	}
+	}...)
 }

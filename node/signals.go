@@ -201,6 +201,9 @@ func (n *Node) signal(ctx context.Context, s *as4.Signal) error {
 		if err := tx.Transition(m.ID, to, change); err != nil {
 			return err
 		}
+		if !n.wants(m, to, kind) {
+			return nil
+		}
 		return tx.PutEvidence(m.ID, store.Evidence{Kind: kind, Time: now, Octets: s.Octets})
 	})
 	if errors.Is(err, store.ErrTransition) {

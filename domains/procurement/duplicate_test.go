@@ -71,7 +71,7 @@ func TestTheSameEnvelopeUnderAnotherMessageIdIsDeliveredOnce(t *testing.T) {
 	delivered := ""
 	for _, id := range sent {
 		m := ee.until(t, store.Out, id, store.Acknowledged) // each has its receipt
-		if evidence, err := ee.Store.Evidence(context.Background(), m.ID); err != nil || len(evidence) != 1 || evidence[0].Kind != store.KindReceipt {
+		if evidence, err := ee.Store.Evidence(context.Background(), m.ID); err != nil || len(evidence) != 2 || evidence[0].Kind != store.KindReceipt || evidence[1].Kind != store.KindNonRepudiation {
 			t.Errorf("%s: %d pieces of evidence, %v", id, len(evidence), err)
 		}
 		in, err := pt.Store.ByMessageID(context.Background(), store.In, id)

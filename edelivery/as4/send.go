@@ -23,6 +23,10 @@ type Outgoing struct {
 	Contents []wss.Content // in the order of Message.Parts
 	PMode    *PMode
 	Attempt  int // this one, counted from 1
+
+	// Signed is set when the message is made ready to travel: its SOAP envelope with the signature, the proof of what was
+	// sent. It is nil before, and where the P-Mode signs nothing.
+	Signed []byte
 }
 
 // Verdict says what an attempt came to.
@@ -110,7 +114,11 @@ func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Ident
 			return nil, ebms.FailedAuthentication.Wrap(err, "the receiver's certificate is not accepted")
 		}
 	}
-	return wss.Secure(draft(out), out.Contents, opt)
+	sec, err := wss.Secure(draft(out), out.Contents, opt)
+	if err == nil && opt.Sign != nil {
+		out.Signed = sec.Envelope
+	}
+	return sec, err
 }
 
 // draft writes the envelope of a message without its security. It depends on the message alone [AS4 3.2].

@@ -36,6 +36,7 @@ type Config struct {
 	Discovery Discovery          `yaml:"discovery" doc:"How the access point of a receiver is found when no P-Mode says it."`
 	Outbound  Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
 	Folders   Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
+	Evidence  Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
 	Partners  []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
 	PModes    []Section          `yaml:"pmodes" doc:"P-Modes: agreements with partners on one kind of message each."`
 	Domains   map[string]Section `yaml:"domains" doc:"Fields of use, each with its own settings; a domain is active when its section is there."`
@@ -165,6 +166,13 @@ func (o *Outbound) Check(report func(key, format string, args ...any)) {
 	if o.MaxPause < o.FirstRetry {
 		report("maxPause", "%s is shorter than firstRetry, %s", o.MaxPause, o.FirstRetry)
 	}
+}
+
+// Evidence is what is kept to prove later what happened.
+type Evidence struct {
+	Policy    Path     `yaml:"policy" example:"policy/evidence.yaml" doc:"YAML file with rules that say which evidence a message creates. Default: everything."`
+	HeadEvery Duration `yaml:"headEvery" default:"1m" min:"1s" doc:"The longest time after which the log of evidence is signed anew when something was added to it."`
+	HeadAfter int      `yaml:"headAfter" default:"10000" min:"1" doc:"Number of new entries after which it is signed earlier."`
 }
 
 // Folders exchange messages with a back office.

@@ -1,0 +1,124 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/audit"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// loadRecorder reads the rules that say which evidence a message creates.
+func loadRecorder(c *config.Config) (*audit.Recorder, error) {
+	if c.Evidence.Policy == "" {
+		return audit.NewRecorder(audit.DefaultPolicy()), nil
+	}
+	b, err := readFile(c.Evidence.Policy)
+	if err != nil {
+		return nil, c.Problem("evidence.policy", "%v", err)
+	}
+	p, err := audit.ParsePolicy(b)
+	if err != nil {
+		return nil, c.Problem("evidence.policy", "%s: %v", c.Evidence.Policy, err)
+	}
+	return audit.NewRecorder(p), nil
+}
+
+// openLog continues the log of evidence. Its entry for this start says which program runs under which configuration.
+func (n *Node) openLog(ctx context.Context) (*audit.Log, error) {
+	started := audit.Entry{Subject: n.Config.Node.Name, Detail: "Viadukt " + Version}
+	if b, err := os.ReadFile(n.Config.File()); err == nil { // none in tests that make theirs
+		started.Objects = append(started.Objects, store.Object{Kind: "configuration", SHA256: sha256.Sum256(b), Size: int64(len(b))})
+	}
+	cert := n.keys.sign.Certificate
+	started.Objects = append(started.Objects, store.Object{Kind: "certificate", SHA256: cert.Fingerprint(), Size: int64(len(cert.Raw))})
+	return audit.Open(ctx, audit.Options{
+		Store: n.Store, Identity: n.Identity, Rand: n.Rand, Clock: n.Clock, Logger: n.Log,
+		HeadEvery: n.Config.Evidence.HeadEvery.D(), HeadAfter: int64(n.Config.Evidence.HeadAfter),
+	}, started)
+}
+
+// EvidenceFor says which evidence the policy wants of a message that reaches a state. Domains ask for theirs.
+func (n *Node) EvidenceFor(m *store.Message, to store.State) audit.Decision {
+	return n.recorder.Policy().Decide(&audit.Facts{Direction: m.Direction, Domain: m.Domain, Service: m.Service, Action: m.Action, Outcome: to.String()})
+}
+
+// evidenceOf is what is kept of an attempt that led to a state: the message as it was signed, once it reached the
+// partner, and the partner's answer.
+func (n *Node) evidenceOf(m *store.Message, to store.State, out *as4.Outgoing, o *as4.Outcome, now time.Time) (list []store.Evidence) {
+	d := n.EvidenceFor(m, to)
+	switch {
+	case o == nil || len(o.Answer) == 0:
+	case o.Verdict == as4.Acknowledged && d.Has(audit.KindReceipt):
+		list = append(list, store.Evidence{Kind: store.KindReceipt, Time: now, Octets: o.Answer})
+	case o.Verdict != as4.Acknowledged && d.Has(audit.KindError):
+		list = append(list, store.Evidence{Kind: store.KindError, Time: now, Octets: o.Answer})
+	}
+	if out == nil || out.Signed == nil || !d.Has(audit.KindOrigin) {
+		return list
+	}
+	switch to {
+	case store.Acknowledged, store.Sent, store.AcknowledgedWithoutReceipt:
+		list = append(list, store.Evidence{Kind: store.KindNonRepudiation, Time: now, Octets: out.Signed})
+	}
+	return list
+}
+
+// wants says whether a signal that came by itself is kept.
+func (n *Node) wants(m *store.Message, to store.State, k store.Kind) bool {
+	d := n.EvidenceFor(m, to)
+	return d.Has(audit.Kind(k))
+}
+
+// recordRefused notes that a message was answered with an error.
+func (n *Node) recordRefused(ctx context.Context, um *ebms.UserMessage, peer string, err error) {
+	e := audit.Entry{Actor: peer}
+	var refusal *ebms.Error
+	if errors.As(err, &refusal) {
+		e.Code = string(refusal.Code)
+	}
+	if um != nil {
+		e.MessageID, e.From, e.To, e.Service, e.Action = um.MessageID, um.From.ID().Value, um.To.ID().Value, um.Service.Value, um.Action
+	}
+	n.Evidence.Refused(context.WithoutCancel(ctx), e)
+}
+
+// caseOptions are what cases of this node are made with: among the certificates are those of all agreements, so that a
+// signer who is only named in a message is found.
+func (n *Node) caseOptions() audit.CaseOptions {
+	o := audit.CaseOptions{Node: n.Config.Node.Name, Program: "Viadukt " + Version}
+	add := func(certs ...*pki.Certificate) {
+		for _, c := range certs {
+			if c != nil {
+				o.Certificates = append(o.Certificates, c)
+			}
+		}
+	}
+	for _, a := range n.trust.Anchors {
+		add(a.Certificate)
+	}
+	add(n.trust.Intermediates...)
+	for _, id := range append([]*pki.Identity{n.keys.sign}, n.keys.decrypt...) {
+		add(id.Certificate)
+		add(id.Chain...)
+	}
+	set := n.pmodes.Load()
+	for _, t := range []*as4.Table{set.in, set.out} {
+		for _, pm := range t.All() {
+			add(pm.Certificates...)
+		}
+	}
+	for _, f := range n.Config.AS4.CRLs {
+		if b, err := readFile(f); err == nil { // a case without it says so
+			o.CRLs = append(o.CRLs, b)
+		}
+	}
+	return o
+}
