@@ -142,7 +142,7 @@ func (s *Sender) Judge(out *Outgoing, sig *Signal) *Outcome {
 	}
 	o.Signed = sig.Signer != nil && signErr == nil
 	var signed []wss.SignedReference
-	if signErr == nil && !out.PMode.Unsigned {
+	if signErr == nil && !out.PMode.Unsigned && !out.Split {
 		var err error
 		if signed, err = wss.References(draft(out), out.Contents, out.PMode.suites()[0]); err != nil {
 			signErr = err

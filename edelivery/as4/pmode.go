@@ -53,6 +53,8 @@ type PMode struct {
 	AsyncReceipts bool   // the partner may send receipts by requests of its own [ebMS3 5.2.3.3]
 	Response      bool   // second leg of a two-way exchange: RefToMessageId is required [EU-AS4 1.4.4.2]
 
+	Splitting *Splitting // large messages travel in pieces [EU-AS4 1.5.6]; nil: whole, and pieces are refused
+
 	Profile *Profile
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
 	// have signed. Without any, the chain decides and the subject must name the party.
@@ -147,6 +149,12 @@ func (p *PMode) Complete() error {
 		return fmt.Errorf("as4: P-Mode %q: pull requests are authorised by their signature, unsigned ones cannot be", p.ID)
 	case p.SubChannel != "" && !p.Pull:
 		return fmt.Errorf("as4: P-Mode %q: a sub-channel is for pull alone", p.ID)
+	case p.Splitting != nil && (p.Pull || p.Unsigned || pr.MaxParts > 0):
+		return fmt.Errorf("as4: P-Mode %q: only signed messages that are pushed can be split, and not in profile %s with one payload", p.ID, pr.Name)
+	}
+	if p.Splitting != nil {
+		full := p.Splitting.withDefaults()
+		p.Splitting = &full
 	}
 	for _, f := range []wss.TokenForm{p.SignToken, p.EncryptToken} {
 		switch f {

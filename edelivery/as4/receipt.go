@@ -12,6 +12,12 @@ import (
 // checkReceipt compares a receipt with what was signed: every reference once, each digest equal, nothing besides
 // [AS4 5.1.8]. A receipt that repeats the UserMessage proves less and is taken only where the P-Mode says so.
 func checkReceipt(r *ebms.Receipt, signed []wss.SignedReference, out *Outgoing) error {
+	if out.Split { // the pieces have receipts that prove more
+		if r.UserMessage == nil || r.UserMessage.MessageID != out.Message.MessageID {
+			return errors.New("the receipt of a message that was split repeats its header [ebMS3-2 4.5]")
+		}
+		return nil
+	}
 	if out.PMode.NoReceiptProof || out.PMode.Unsigned {
 		if len(r.References) == 0 {
 			if r.UserMessage == nil && len(r.Children) == 0 {

@@ -60,6 +60,7 @@ type Receiver struct {
 	Intake   Intake
 	Sending  func() *Table              // the P-Modes by which we send: who may pull, and whose signals come. May be nil
 	Outbox   Outbox                     // nil: pull requests are refused
+	Joiner   Joiner                     // nil: pieces of larger messages are refused
 	Identity func(*PMode) *pki.Identity // who signs receipts and errors; called with nil when no P-Mode is known
 	Keys     func() []*pki.Identity     // recipients we are: current and former keys
 	Trust    *pki.Verifier
@@ -168,6 +169,9 @@ func (x *exchange) userMessage(m *ebms.Messaging, parts *ebms.MIMEReader) (recei
 	if err := x.binding(); err != nil {
 		return nil, err
 	}
+	if x.env.Fragment.Valid() {
+		return x.fragment(m, parts)
+	}
 	return x.receive(parts)
 }
 
@@ -197,12 +201,22 @@ func messageID(messaging dom.Node) string {
 
 // receive is steps 7 to 14: security, duplicates, content, storage, receipt.
 func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
+	rcv := &Received{Message: x.um, PMode: x.pm, Test: x.um.IsTest(), At: x.now, Peer: x.peer}
+	return x.deliver(rcv, parts, wss.OpenOptions{
+		Suites: x.pm.suites(), RequireSigned: !x.pm.Unsigned, RequireEncrypted: !x.pm.Unencrypted, Keys: x.r.Keys(),
+		Known: knownOf(x.pm), Parse: x.r.Parsed.Certificate, Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}),
+	}, nil)
+}
+
+// deliver opens a message and hands it over. A message whose sender is known already, since it came in pieces, has no
+// security of its own; whole, when not nil, tells once it was read whether it was whole.
+func (x *exchange) deliver(rcv *Received, parts *ebms.MIMEReader, opt wss.OpenOptions, whole func() error) ([]byte, error) {
 	d, err := x.r.Intake.Begin(x.ctx, x.um, x.pm)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	targets := make([]wss.Target, 0, len(x.um.Parts))
+	opt.Targets = make([]wss.Target, 0, len(x.um.Parts))
 	elsewhere := !x.env.BodyEmpty() // a payload that is no attachment
 	for i := range x.um.Parts {
 		p := &x.um.Parts[i]
@@ -219,21 +233,24 @@ func (x *exchange) receive(parts *ebms.MIMEReader) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		targets = append(targets, wss.Target{ContentID: cid, Compressed: compressed, W: out, MaxSize: x.pm.MaxSize})
+		opt.Targets = append(opt.Targets, wss.Target{ContentID: cid, Compressed: compressed, W: out, MaxSize: x.pm.MaxSize})
 	}
-	rcv := &Received{Message: x.um, PMode: x.pm, Test: x.um.IsTest(), At: x.now, Peer: x.peer}
-	opened, err := wss.Open(x.ctx, x.env, parts, wss.OpenOptions{
-		Suites: x.pm.suites(), RequireSigned: !x.pm.Unsigned, RequireEncrypted: !x.pm.Unencrypted, Keys: x.r.Keys(),
-		Known: knownOf(x.pm), Parse: x.r.Parsed.Certificate, Trust: trustIn(x.r.Trust, x.pm, PartyRef{ID: x.um.From.ID().Value}), Targets: targets,
-	})
+	opened, err := wss.Open(x.ctx, x.env, parts, opt)
+	if err == nil && whole != nil {
+		err = whole()
+	}
 	if err != nil {
 		return nil, securityError(err)
 	}
 	if elsewhere {
 		return nil, ebms.ExternalPayloadError.New("payloads travel as attachments only, the SOAP Body is empty [EU-AS4 1.4.2.3]")
 	}
-	rcv.Signer, rcv.Parts, rcv.References, rcv.Encrypted = opened.Signer, opened.Parts, opened.References, opened.Encrypted
-	rcv.Sender, rcv.Warnings = senderKey(x.um, opened.Signer), warnings(x.odd, opened.Parts)
+	rcv.Parts = opened.Parts
+	if whole == nil {
+		rcv.Signer, rcv.References, rcv.Encrypted = opened.Signer, opened.References, opened.Encrypted
+		rcv.Sender = senderKey(x.um, opened.Signer)
+	}
+	rcv.Warnings = warnings(x.odd, opened.Parts)
 	if !rcv.Test {
 		if err := d.Check(x.ctx, rcv); err != nil {
 			if known, kerr := d.Known(x.ctx, x.um.MessageID, rcv.Sender); known != nil || kerr != nil {

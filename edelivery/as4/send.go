@@ -15,6 +15,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 // Outgoing is one user message with its payloads in the form in which they are signed.
@@ -27,6 +28,9 @@ type Outgoing struct {
 	// Signed is set when the message is made ready to travel: its SOAP envelope with the signature, the proof of what was
 	// sent. It is nil before, and where the P-Mode signs nothing.
 	Signed []byte
+
+	Fragment *ebms.Fragment // the message is this piece of a larger one, and Contents its octets
+	Split    bool           // the message travelled in pieces: its receipt repeats its header and no digests [ebMS3-2 4.5]
 }
 
 // Verdict says what an attempt came to.
@@ -123,7 +127,21 @@ func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Ident
 
 // draft writes the envelope of a message without its security. It depends on the message alone [AS4 3.2].
 func draft(out *Outgoing) wss.Draft {
-	return wss.NewDraft(&ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}, idSuffix(out.Message.MessageID))
+	m := &ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}
+	id := idSuffix(out.Message.MessageID)
+	if out.Fragment == nil {
+		return wss.NewDraft(m, id)
+	}
+	f := *out.Fragment
+	f.ID = "fragment-" + id
+	var span ebms.Span
+	d := wss.NewDraftWith(m, id, ebms.Blocks{Header: func(w *dom.Writer) {
+		span.From = w.Len()
+		f.Append(w)
+		span.To = w.Len()
+	}})
+	d.Signed = append(d.Signed, wss.SignedBlock{ID: f.ID, Span: span})
+	return d
 }
 
 // bufferedBody is the size up to which a request body is made in memory: one write, and the connection may be tried

@@ -273,7 +273,10 @@ func (e *Error) Permanent() bool {
 	switch e.Code {
 	case ValueNotRecognized, ValueInconsistent, MimeInconsistency, FeatureNotSupportedInHeader, InvalidHeader,
 		ProcessingModeMismatch, ExternalPayloadError, FailedAuthentication, FailedDecryption, PolicyNoncompliance,
-		DecompressionFailure:
+		DecompressionFailure,
+		FeatureNotSupported, BadFragmentGroup, DuplicateMessageSize, DuplicateFragmentCount, DuplicateMessageHeader, DuplicateAction,
+		DuplicateCompressionInfo, DuplicateFragment, BadFragmentStructure, BadFragmentNum, BadFragmentCount, FragmentSizeExceeded,
+		ReceiveIntervalExceeded, HeaderMismatch, DecompressionError:
 		return true
 	}
 	return false
