@@ -278,12 +278,17 @@ func (n *Node) listen() error {
 	private := http.NewServeMux()
 	api{n}.routes(private)
 	n.probes(private)
+	endConsole, err := n.serveConsole(context.Background(), private)
+	if err != nil {
+		return err
+	}
 	if err := n.open("as4", string(c.AS4.Listen), public, c.TLS); err != nil {
 		return err
 	}
 	if err := n.open("api", string(c.API.Listen), private, nil); err != nil {
 		return err
 	}
+	n.servers[len(n.servers)-1].server.RegisterOnShutdown(endConsole)
 	if n.publisher != nil {
 		if err := n.open("smp", string(c.SMP.Listen), n.publisher.server, nil); err != nil {
 			return err

@@ -49,13 +49,13 @@ func prepareInit(c *call) func() error {
 		if c.json {
 			return c.print(map[string]any{
 				"dir": r.Dir, "config": r.ConfigFile, "network": r.Network, "first": r.First, "party": r.Party,
-				"as4": r.URL, "api": r.API, "smp": r.SMP, "dns": r.DNS,
+				"as4": r.URL, "api": r.API, "console": r.API + "/console/", "smp": r.SMP, "dns": r.DNS,
 			})
 		}
 		paint := c.p.paint(c.p.out)
 		c.printf("%s Node %s for %s is ready in %s\n\n", paint.ok("✓"), paint.bold(r.Name), p.Country, r.Dir)
-		c.printf("  configuration  %s\n  access point   %s  (party %s, profile %s)\n  API            %s  (token in %s)\n  metadata       %s\n",
-			r.ConfigFile, r.URL, r.Party, p.Profile, r.API, filepath.Join(r.Dir, "keys", "api.token"), r.SMP)
+		c.printf("  configuration  %s\n  access point   %s  (party %s, profile %s)\n  API            %s  (token in %s)\n  console        %s/console/  (user admin, password in %s)\n  metadata       %s\n",
+			r.ConfigFile, r.URL, r.Party, p.Profile, r.API, filepath.Join(r.Dir, "keys", "api.token"), r.API, filepath.Join(r.Dir, "keys", "console.password"), r.SMP)
 		if r.First {
 			c.printf("  directory      %s  (made, and served by this node)\n", r.Network)
 		} else {

@@ -29,6 +29,7 @@ import (
 type Config struct {
 	Node      Node               `yaml:"node" required:"true" doc:"Who this node is and where it keeps its data."`
 	API       API                `yaml:"api" doc:"The node's own interface for back offices, the command line and the console."`
+	Console   Console            `yaml:"console" doc:"The node in a browser, under /console/ at the address of the API."`
 	AS4       AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
 	TLS       *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
 	SMP       SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
@@ -68,6 +69,15 @@ type Token struct {
 	Name   string   `yaml:"name" required:"true" example:"back-office" doc:"Who uses the token, for the log."`
 	Secret Secret   `yaml:"secret" required:"true" example:"file:keys/api.token" doc:"Where the token is."`
 	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics" doc:"What it allows; admin allows everything."`
+}
+
+// Console is the node in a browser.
+type Console struct {
+	Off           bool     `yaml:"off" doc:"Serve no console."`
+	Idle          Duration `yaml:"idle" default:"30m" min:"1m" doc:"A login ends when nothing was asked for this long."`
+	Longest       Duration `yaml:"longest" default:"12h" min:"1m" doc:"A login ends after this time at any rate."`
+	FirstPassword Path     `yaml:"firstPassword" default:"keys/console.password" doc:"File with the password of the user admin, who is made at the first start when there are no users. It is removed once another password is chosen."`
+	Proxies       []string `yaml:"proxies" example:"[10.0.0.5]" doc:"Addresses or networks of proxies in front of the console. What they say in X-Forwarded-For counts as the browser's address, from which too many wrong passwords are refused."`
 }
 
 // AS4 is the gateway.

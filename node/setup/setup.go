@@ -51,6 +51,7 @@ type Result struct {
 	ConfigFile string
 	Network    string // its folder
 	Token      string // of the API
+	Password   string // of the user admin, to be changed at the first login to the console
 	Party      string // party identifier: common name of the access point's certificate
 	PartyType  string
 	URL        string // where messages arrive
@@ -184,7 +185,12 @@ func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
 	var secret [24]byte
 	rand.Read(secret[:])
 	r.Token = base64.RawURLEncoding.EncodeToString(secret[:])
-	return values, os.WriteFile(filepath.Join(p.Dir, "keys", "api.token"), []byte(r.Token+"\n"), 0o600)
+	if err := os.WriteFile(filepath.Join(p.Dir, "keys", "api.token"), []byte(r.Token+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	rand.Read(secret[:])
+	r.Password = fmt.Sprintf("%x-%x-%x-%x", secret[:3], secret[3:6], secret[6:9], secret[9:12]) // short enough to be typed once
+	return values, os.WriteFile(filepath.Join(p.Dir, "keys", "console.password"), []byte(r.Password+"\n"), 0o600)
 }
 
 func keyAlgorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {

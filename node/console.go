@@ -1,0 +1,354 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/console"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Recogniser is a [Domain] that knows documents: who would receive one, as what.
+type Recogniser interface {
+	Recognise(octets []byte) (receiver ids.Participant, d ids.DocumentType, process ids.Process, err error)
+}
+
+// firstUser is who logs in first, with the password that was made with the configuration.
+const firstUser = "admin"
+
+// serveConsole puts the console on a listener; end closes its streams. Without users, the first one is made.
+func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func(), err error) {
+	c := n.Config.Console
+	if c.Off {
+		return func() {}, nil
+	}
+	if err := n.putFirstUser(ctx); err != nil {
+		return nil, err
+	}
+	opt := console.Options{
+		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
+		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
+	}
+	if n.publisher != nil {
+		opt.Publisher = ownPublisher{n}
+	}
+	for _, s := range c.Proxies {
+		p, err := parseNetwork(s)
+		if err != nil {
+			return nil, n.Config.Problem("console.proxies", "%v", err)
+		}
+		opt.Proxies = append(opt.Proxies, p)
+	}
+	con, err := console.New(opt)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle(console.Root, con)
+	mux.Handle("GET /{$}", http.RedirectHandler(console.Root, http.StatusFound))
+	return con.Close, nil
+}
+
+// parseNetwork reads an address or a network in CIDR form.
+func parseNetwork(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	return netip.ParsePrefix(s)
+}
+
+func (n *Node) about() console.About {
+	a := console.About{
+		Name: n.Config.Node.Name, Country: n.Config.Node.Country, Version: Version, Party: n.partyID().Value, URL: string(n.Config.AS4.URL),
+		Profile: n.Config.AS4.Profile, Zone: n.Config.Discovery.Zone, Started: n.Clock(),
+	}
+	if n.publisher != nil {
+		a.Publisher = string(n.Config.SMP.URL)
+	}
+	return a
+}
+
+func (n *Node) putFirstUser(ctx context.Context) error {
+	users, err := n.Store.ListUsers(ctx)
+	if err != nil || len(users) > 0 {
+		return err
+	}
+	b, err := readFile(n.Config.Console.FirstPassword)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	password := strings.TrimSpace(string(b))
+	if len(password) < console.PasswordLeast {
+		return fmt.Errorf("node: %s: the first password of the console has at least %d characters", n.Config.Console.FirstPassword, console.PasswordLeast)
+	}
+	hash := console.HashPassword(password)
+	return n.Store.Write(ctx, func(tx store.Tx) error { return console.AddUser(tx, firstUser, console.Administrator, hash) })
+}
+
+// acted removes the file of the first password once there is another one.
+func (n *Node) acted(ctx context.Context, a console.Act) {
+	if a.What != "password.change" || a.User != firstUser {
+		return
+	}
+	if err := os.Remove(string(n.Config.Console.FirstPassword)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		n.Log.LogAttrs(ctx, slog.LevelWarn, "used password file not removed", slog.Any("err", err))
+	}
+}
+
+// messages are what the console does to them.
+type messages struct{ *Node }
+
+func (n messages) Resend(ctx context.Context, id int64, who string) error {
+	return n.Store.Write(ctx, func(tx store.Tx) error {
+		m, err := tx.Message(id)
+		if err != nil {
+			return err
+		}
+		to, detail := store.Queued, "resent by "+who
+		if m.Direction == store.In {
+			to, detail = store.Received, "delivered again by "+who
+		}
+		return tx.Transition(id, to, store.Change{Time: n.Clock(), Detail: detail, ResetAttempts: true})
+	})
+}
+
+func (n messages) Confirm(ctx context.Context, id int64, who string) error {
+	return n.Store.Write(ctx, func(tx store.Tx) error {
+		return tx.Transition(id, store.Confirmed, store.Change{Time: n.Clock(), Detail: "confirmed by " + who})
+	})
+}
+
+func (n messages) OpenDocument(ctx context.Context, m *store.Message, i int) (io.ReadCloser, string, error) {
+	return n.handlerOf(m).Open(ctx, m, &m.Payloads[i])
+}
+
+// ownPublisher is the node's own publisher for the console.
+type ownPublisher struct{ *Node }
+
+func (n ownPublisher) Participants(ctx context.Context, after string, limit int) (out []console.Participant, err error) {
+	names, err := n.Store.Participants(ctx, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		p, err := ids.ParseParticipant(name)
+		if err != nil {
+			return nil, err
+		}
+		sg, err := n.publisher.pub.Group(ctx, p)
+		if errors.Is(err, smp.ErrNotFound) { // removed meanwhile
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		row := console.Participant{ID: name}
+		for _, r := range sg.References {
+			row.DocumentTypes = append(row.DocumentTypes, r.DocumentType.String())
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+func refused(code string, err error) error {
+	return &console.Refused{Problem: store.Problem{Code: code, Text: err.Error()}}
+}
+
+func (n ownPublisher) Recognise(document []byte) (r console.Registration, err error) {
+	err = errors.New("no domain of this node knows documents")
+	for _, d := range n.domains {
+		known, ok := d.(Recogniser)
+		if !ok {
+			continue
+		}
+		var p ids.Participant
+		var doc ids.DocumentType
+		var process ids.Process
+		if p, doc, process, err = known.Recognise(document); err == nil {
+			return console.Registration{Participant: p.String(), DocumentType: doc.String(), Process: process.String()}, nil
+		}
+	}
+	return r, refused("NOT_RECOGNISED", err)
+}
+
+func (n ownPublisher) Register(ctx context.Context, r console.Registration) error {
+	p, err := ids.ParseParticipant(r.Participant)
+	if err != nil {
+		return refused("BAD_REQUEST", err)
+	}
+	d, err := ids.ParseDocumentType(r.DocumentType)
+	if err != nil {
+		return refused("BAD_REQUEST", err)
+	}
+	process, err := ids.ParseProcess(r.Process)
+	if err != nil {
+		return refused("BAD_REQUEST", err)
+	}
+	return n.Node.Register(ctx, p, d, process, as4.Profiles[n.Config.AS4.Profile])
+}
+
+func (n ownPublisher) Unregister(ctx context.Context, participant, documentType string) error {
+	p, err := ids.ParseParticipant(participant)
+	if err != nil {
+		return refused("BAD_REQUEST", err)
+	}
+	var d ids.DocumentType
+	if documentType != "" {
+		if d, err = ids.ParseDocumentType(documentType); err != nil {
+			return refused("BAD_REQUEST", err)
+		}
+	}
+	return n.Node.Unregister(ctx, p, d)
+}
+
+// network is what the console shows of others.
+type network struct{ *Node }
+
+func (n network) Partners() (out []console.Partner) {
+	agreements := n.partnerOf()
+	for _, s := range n.Config.Partners {
+		var p Partner
+		if config.Decode(s, &p) != nil {
+			continue // the node would not have started
+		}
+		row := console.Partner{Name: p.Name, ID: p.ID, Type: p.Type, URL: string(p.URL)}
+		if loaded, err := loadPartner(&p); err == nil {
+			for _, c := range append(loaded.template.Certificates, loaded.template.EncryptionCertificate) {
+				if c != nil {
+					row.Certificates = append(row.Certificates, certificate(console.UsePartner, p.Name, c))
+				}
+			}
+		}
+		for _, s := range n.Config.PModes {
+			var pm PModeSettings
+			if config.Decode(s, &pm) == nil && agreements[pm.ID] == p.Name {
+				row.Agreements = append(row.Agreements, pm.ID)
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// partnerOf maps P-Modes to the names of their partners.
+func (n network) partnerOf() map[string]string {
+	out := map[string]string{}
+	for _, s := range n.Config.PModes {
+		var p PModeSettings
+		if config.Decode(s, &p) == nil {
+			out[p.ID] = p.Partner
+		}
+	}
+	return out
+}
+
+// Certificates are all that the node works with.
+func (n network) Certificates() (out []console.Certificate) {
+	add := func(use console.Use, of string, c *pki.Certificate) {
+		if c != nil {
+			out = append(out, certificate(use, of, c))
+		}
+	}
+	add(console.UseSigning, "", n.keys.sign.Certificate)
+	for i, id := range n.keys.decrypt {
+		switch {
+		case i > 0:
+			add(console.UseFormer, "", id.Certificate)
+		case id != n.keys.sign:
+			add(console.UseEncryption, "", id.Certificate)
+		}
+	}
+	if n.publisher != nil && n.keys.smp != n.keys.sign {
+		add(console.UsePublisher, "", n.keys.smp.Certificate)
+	}
+	if t := n.Config.TLS; t != nil {
+		if b, err := readFile(t.Certificate); err == nil {
+			if certs, err := parseCertificates(b); err == nil {
+				add(console.UseTLS, "", certs[0])
+			}
+		}
+	}
+	for _, p := range n.Partners() {
+		out = append(out, p.Certificates...)
+	}
+	for _, a := range n.Config.AS4.Trust {
+		if b, err := readFile(a.File); err == nil {
+			certs, _ := parseCertificates(b)
+			for _, c := range certs {
+				add(console.UseAuthority, filepath.Base(string(a.File)), c)
+			}
+		}
+	}
+	return out
+}
+
+func certificate(use console.Use, of string, c *pki.Certificate) console.Certificate {
+	sum := c.Fingerprint()
+	return console.Certificate{
+		Use: use, Of: of, Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.SerialNumber.String(), Key: keyName(c.PublicKey),
+		Fingerprint: hex.EncodeToString(sum[:]), NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+	}
+}
+
+// Agreements are the P-Modes in force, those for sending first.
+func (n network) Agreements() (out []console.Agreement) {
+	set, partners := n.pmodes.Load(), n.partnerOf()
+	for _, t := range []struct {
+		dir   store.Direction
+		modes []*as4.PMode
+	}{{store.Out, set.out.All()}, {store.In, set.in.All()}} {
+		for _, pm := range t.modes {
+			out = append(out, console.Agreement{
+				ID: pm.ID, Direction: t.dir, Partner: partners[pm.ID], Profile: pm.ProfileName, Service: pm.Service, Action: pm.Action,
+				Domain: set.domain[pm.ID], Details: n.details(pm, t.dir),
+			})
+		}
+	}
+	return out
+}
+
+func (n network) details(pm *as4.PMode, dir store.Direction) []console.Detail {
+	party := func(p as4.PartyRef) string {
+		return strings.Join(strings.Fields(strings.Join([]string{p.ID, p.Type, p.Role}, " ")), ", ")
+	}
+	which := func(yes bool, a, b string) string {
+		if yes {
+			return a
+		}
+		return b
+	}
+	var names []string
+	for _, c := range pm.Certificates {
+		names = append(names, c.Subject.String())
+	}
+	out := []console.Detail{
+		{Key: "agreement", Value: pm.Agreement}, {Key: "initiator", Value: party(pm.Initiator)}, {Key: "responder", Value: party(pm.Responder)}, {Key: "mpc", Value: pm.MPC},
+		{Key: "sign-token", Value: string(pm.SignToken)}, {Key: "encrypt-token", Value: string(pm.EncryptToken)},
+		{Key: "compression", Value: which(pm.Profile.Compress && !pm.NoCompression, "gzip", "")},
+		{Key: "receipt", Value: which(pm.NoReceiptProof, "eb:UserMessage", "ebbp:NonRepudiationInformation")},
+		{Key: "max-size", Value: config.Size(pm.MaxSize).String()}, {Key: "corners", Value: which(pm.Profile.FourCorner && !pm.TwoCorner, "4", "2")},
+		{Key: "certificates", Value: strings.Join(names, "; ")},
+	}
+	if dir == store.Out {
+		r := pm.Retry.Or(n.retry)
+		out = append(out, console.Detail{Key: "address", Value: pm.URL}, console.Detail{Key: "retry", Value: fmt.Sprintf("%d, %s × %g ≤ %s", r.Max, config.Duration(r.First), r.Factor, config.Duration(r.Limit))})
+	}
+	return out
+}
