@@ -206,19 +206,24 @@ func newDirectory(c *config.Config, trust *pki.Verifier, clock func() time.Time)
 // as4Client sends messages. It follows no redirect, which would move a signed exchange elsewhere, and refuses the
 // inner network where an address may have come from discovery.
 func as4Client(c *config.Config) *http.Client {
-	_, policy, _ := policies(c)
-	plain := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	guarded := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: policy.Control}
-	fixed := map[string]bool{} // what the operator wrote down may be anywhere
+	fixed := map[string]bool{}
 	for _, s := range c.Partners {
 		var p Partner
 		if config.Decode(s, &p) == nil {
 			fixed[hostPort(string(p.URL))] = true
 		}
 	}
+	return as4ClientFor(c, func(addr string) bool { return fixed[addr] })
+}
+
+// as4ClientFor is told which addresses the operator wrote down: they may be anywhere.
+func as4ClientFor(c *config.Config, fixed func(addr string) bool) *http.Client {
+	_, policy, _ := policies(c)
+	plain := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	guarded := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: policy.Control}
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		d := guarded
-		if fixed[addr] {
+		if fixed(addr) {
 			d = plain
 		}
 		conn, err := d.DialContext(ctx, network, addr)

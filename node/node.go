@@ -63,6 +63,8 @@ type Node struct {
 	keys       keys
 	trust      *pki.Verifier
 	pmodes     atomic.Pointer[pmodeSet]
+	agreeing   sync.Mutex // held while a set is replaced
+	fetchers   fetchers
 	sender     *as4.Sender
 	receiver   *as4.Receiver
 	directory  *Directory
@@ -132,7 +134,7 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 }
 
 func (n *Node) setup(ctx context.Context, opt Options) error {
-	set, err := n.loadPModes()
+	set, err := n.loadPModes(n.Config)
 	if err != nil {
 		return err
 	}
@@ -149,7 +151,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	}
 	client := opt.Client
 	if client == nil {
-		client = as4Client(n.Config)
+		client = as4ClientFor(n.Config, func(addr string) bool { return n.pmodes.Load().addresses[addr] })
 	}
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
@@ -226,9 +228,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
-	for _, f := range n.pmodes.Load().fetch {
-		n.work.Go(func() { n.fetch(ctx, f) })
-	}
+	n.startFetching(ctx)
 	if n.Config.Folders.Outbox != "" {
 		n.work.Go(func() { n.watchOutbox(ctx) })
 	}

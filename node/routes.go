@@ -60,6 +60,7 @@ func (a api) table() []route {
 		{Method: "PUT", Path: "/api/v1/participants/{participant}/services/{doctype}", Summary: "Register a document type of a participant", Scopes: participants, Status: http.StatusNoContent, Body: RegistrationJSON{}, handler: a.register},
 		{Method: "DELETE", Path: "/api/v1/participants/{participant}/services/{doctype}", Summary: "Remove a document type of a participant", Scopes: participants, Status: http.StatusNoContent, handler: a.unregister},
 		{Method: "DELETE", Path: "/api/v1/participants/{participant}", Summary: "Remove a participant", Scopes: participants, Status: http.StatusNoContent, handler: a.unregister},
+		{Method: "POST", Path: "/api/v1/reload", Summary: "Read partners and P-Modes of the configuration again", Scopes: []string{scopeAdmin}, Status: http.StatusOK, Answer: Reloaded{}, handler: a.reload},
 		{Method: "GET", Path: "/api/v1/lookup", Summary: "Look up a participant step by step", Scopes: []string{scopeMessages, scopeParticipants}, Status: http.StatusOK, Answer: LookupJSON{}, handler: a.lookup,
 			Query: []queryParam{textParam("participant", "scheme::value."), textParam("doctype", "Document type, scheme::value."), textParam("process", "Process, scheme::value.")}},
 	}...)

@@ -27,22 +27,24 @@ import (
 
 // Config is a whole configuration file.
 type Config struct {
-	Node      Node               `yaml:"node" required:"true" doc:"Who this node is and where it keeps its data."`
-	API       API                `yaml:"api" doc:"The node's own interface for back offices, the command line and the console."`
-	Console   Console            `yaml:"console" doc:"The node in a browser, under /console/ at the address of the API."`
-	AS4       AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
-	TLS       *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
-	SMP       SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
-	Registry  Registry           `yaml:"registry" doc:"A zone file in which the participants of a closed network are registered, for tests and networks without a registry of their own."`
-	Discovery Discovery          `yaml:"discovery" doc:"How the access point of a receiver is found when no P-Mode says it."`
-	Outbound  Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
-	Folders   Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
-	Evidence  Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
-	Partners  []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
-	PModes    []Section          `yaml:"pmodes" doc:"P-Modes: agreements with partners on one kind of message each."`
-	Domains   map[string]Section `yaml:"domains" doc:"Fields of use, each with its own settings; a domain is active when its section is there."`
-	Log       Log                `yaml:"log" doc:"What the node writes to standard error."`
-	Metrics   Metrics            `yaml:"metrics" doc:"Figures for Prometheus, under /metrics."`
+	Node       Node               `yaml:"node" required:"true" doc:"Who this node is and where it keeps its data."`
+	API        API                `yaml:"api" doc:"The node's own interface for back offices, the command line and the console."`
+	Console    Console            `yaml:"console" doc:"The node in a browser, under /console/ at the address of the API."`
+	AS4        AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
+	TLS        *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
+	SMP        SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
+	Registry   Registry           `yaml:"registry" doc:"A zone file in which the participants of a closed network are registered, for tests and networks without a registry of their own."`
+	Discovery  Discovery          `yaml:"discovery" doc:"How the access point of a receiver is found when no P-Mode says it."`
+	Outbound   Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
+	Folders    Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
+	Backoffice Section            `yaml:"backoffice" example:"{soap: true}" doc:"Interfaces for back offices that were built for Domibus, notices to back offices, and webhooks."`
+	Evidence   Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
+	Partners   []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
+	PModes     []Section          `yaml:"pmodes" doc:"P-Modes: agreements with partners on one kind of message each."`
+	PModeFiles []Path             `yaml:"pmodeFiles" example:"[pmodes.yaml]" doc:"Files with more partners and P-Modes, as \"viadukt pmode import\" writes them. Default: pmodes.yaml beside this file, when it is there."`
+	Domains    map[string]Section `yaml:"domains" doc:"Fields of use, each with its own settings; a domain is active when its section is there."`
+	Log        Log                `yaml:"log" doc:"What the node writes to standard error."`
+	Metrics    Metrics            `yaml:"metrics" doc:"Figures for Prometheus, under /metrics."`
 
 	file, dir string
 	root      *yaml.Node
@@ -228,12 +230,16 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	return Parse(file, dir, b)
+	c, err := Parse(file, dir, b)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.include()
 }
 
 // Parse reads a configuration. file is for problems; relative paths start at dir.
 func Parse(file, dir string, text []byte) (*Config, error) {
-	root, err := parseYAML(file, text)
+	root, err := parseYAML(file, text, fileMax)
 	if err != nil {
 		return nil, err
 	}
@@ -247,12 +253,12 @@ func Parse(file, dir string, text []byte) (*Config, error) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // parseYAML reads exactly one document, whose root must be a mapping.
-func parseYAML(file string, text []byte) (*yaml.Node, error) {
+func parseYAML(file string, text []byte, most int) (*yaml.Node, error) {
 	whole := func(line int, format string, args ...any) error {
 		return Problems{{File: file, Line: line, Text: fmt.Sprintf(format, args...)}}
 	}
-	if len(text) > fileMax {
-		return nil, whole(0, "longer than %s", Size(fileMax))
+	if len(text) > most {
+		return nil, whole(0, "longer than %s", Size(most))
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, more yaml.Node

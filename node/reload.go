@@ -1,0 +1,141 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/node/config"
+)
+
+// Reloaded says what a reload changed: names of P-Modes, each once, in the order of the configuration.
+type Reloaded struct {
+	Partners int      `json:"partners"`
+	PModes   int      `json:"pmodes"`
+	Added    []string `json:"added"`
+	Removed  []string `json:"removed"`
+	Changed  []string `json:"changed"`
+}
+
+// Reload reads partners and P-Modes of the configuration file again, with the files that it includes and the
+// certificates that they name, and replaces those in use at once: a message that is being sent or received is finished
+// by the old ones. Something wrong in the files is an error, and nothing changes. No other setting is read.
+func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
+	n.agreeing.Lock()
+	defer n.agreeing.Unlock()
+	c, err := config.Load(n.Config.File())
+	var set *pmodeSet
+	if err == nil {
+		set, err = n.loadPModes(c)
+	}
+	old := n.pmodes.Load()
+	if err == nil {
+		set, err = set.with(old.added...)
+	}
+	if err != nil {
+		n.Log.LogAttrs(ctx, slog.LevelError, "agreements not reloaded", slog.Any("err", err))
+		return nil, err
+	}
+	r := compare(old, set)
+	n.pmodes.Store(set)
+	n.fetchers.restart(set.fetch)
+	n.out.wake()
+	n.Log.LogAttrs(ctx, slog.LevelInfo, "agreements reloaded", slog.Int("partners", r.Partners), slog.Int("pmodes", r.PModes),
+		slog.Int("added", len(r.Added)), slog.Int("removed", len(r.Removed)), slog.Int("changed", len(r.Changed)))
+	return r, nil
+}
+
+// compare tells two sets apart, both directions of a P-Mode together.
+func compare(old, new *pmodeSet) *Reloaded {
+	byID := func(s *pmodeSet) (ids []string, modes map[string][2]*as4.PMode) {
+		modes = map[string][2]*as4.PMode{}
+		for dir, t := range []*as4.Table{s.in, s.out} {
+			for _, m := range t.All() {
+				both, seen := modes[m.ID]
+				if !seen {
+					ids = append(ids, m.ID)
+				}
+				both[dir] = m
+				modes[m.ID] = both
+			}
+		}
+		return ids, modes
+	}
+	was, before := byID(old)
+	is, after := byID(new)
+	r := &Reloaded{Partners: len(new.partners), PModes: len(is), Added: []string{}, Removed: []string{}, Changed: []string{}}
+	for _, id := range was {
+		if _, there := after[id]; !there {
+			r.Removed = append(r.Removed, id)
+		}
+	}
+	for _, id := range is {
+		switch o, there := before[id]; {
+		case !there:
+			r.Added = append(r.Added, id)
+		case !reflect.DeepEqual(o, after[id]) || old.domain[id] != new.domain[id] || old.reply[id] != new.reply[id]:
+			r.Changed = append(r.Changed, id)
+		}
+	}
+	return r
+}
+
+// fetchers are the channels that are being fetched from.
+type fetchers struct {
+	mu      sync.Mutex
+	start   func(fetching) (stop func()) // nil while the node does not run
+	running []fetcher
+}
+
+type fetcher struct {
+	fetching
+	stop func()
+}
+
+// startFetching begins with the channels of the P-Modes in use, and lets a reload begin with others.
+func (n *Node) startFetching(ctx context.Context) {
+	n.fetchers.mu.Lock()
+	n.fetchers.start = func(f fetching) func() {
+		ctx, stop := context.WithCancel(ctx)
+		n.work.Go(func() { n.fetch(ctx, f) })
+		return stop
+	}
+	n.fetchers.mu.Unlock()
+	n.fetchers.restart(n.pmodes.Load().fetch)
+}
+
+// restart stops what is not asked for any more and starts what is new. What stays as it is goes on undisturbed.
+func (f *fetchers) restart(want []fetching) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.start == nil {
+		return
+	}
+	var running []fetcher
+	for _, r := range f.running {
+		if slices.ContainsFunc(want, func(w fetching) bool { return reflect.DeepEqual(w, r.fetching) }) {
+			running = append(running, r)
+		} else {
+			r.stop()
+		}
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(running, func(r fetcher) bool { return reflect.DeepEqual(w, r.fetching) }) {
+			running = append(running, fetcher{w, f.start(w)})
+		}
+	}
+	f.running = running
+}
+
+// reload is POST /api/v1/reload.
+func (a api) reload(w http.ResponseWriter, r *http.Request) error {
+	done, err := a.n.Reload(r.Context())
+	if err != nil {
+		return &apiError{Status: http.StatusUnprocessableEntity, Code: "CONFIGURATION", Text: err.Error(), Remedy: "mend the file and reload again; the agreements in use are the old ones"}
+	}
+	return writeJSON(w, http.StatusOK, done)
+}
