@@ -310,6 +310,19 @@ func (t *tx) happened(what store.What, id int64, subject string) *store.Happenin
 	return h
 }
 
+// described says whether all is known that an entry about a message tells.
+func (t *tx) described(id int64) bool {
+	if t.w.s.recorder == nil {
+		return true
+	}
+	for i := range t.happenings {
+		if h := &t.happenings[i]; h.ID == id && h.What == store.OfMessage {
+			return h.MessageID != ""
+		}
+	}
+	return false
+}
+
 // describe notes what is known of a stored message.
 func (s *standing) describe(h *store.Happening) {
 	if h.MessageID != "" {

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -45,6 +46,11 @@ func TestWhatHappensIsRecorded(t *testing.T) {
 		func(tx store.Tx) error {
 			return tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindREM, Octets: []byte("rem")})
 		},
+		func(tx store.Tx) error { // evidence alone, of a message that was looked at
+			_, err := tx.Once("key", m.ID)
+			return errors.Join(err, tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindREM, Octets: []byte("more")}),
+				tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindREM, Octets: []byte("and more")}))
+		},
 		func(tx store.Tx) error { // a received message and its receipt
 			in := incoming("c@d", "key")
 			return errors.Join(tx.Insert(in), tx.PutEvidence(in.ID, store.Evidence{Kind: store.KindReceipt, Octets: []byte("ours")}))
@@ -72,6 +78,7 @@ func TestWhatHappensIsRecorded(t *testing.T) {
 		"message a@b queued > sending",
 		"message a@b sending > acknowledged receipt:" + short("receipt"),
 		"message a@b acknowledged > acknowledged rem:" + short("rem"),
+		"message a@b acknowledged > acknowledged rem:" + short("more") + " rem:" + short("and more"),
 		"message c@d received receipt:" + short("ours"),
 		"started",
 		"participant s::p published document:" + short("doc"),
@@ -81,14 +88,14 @@ func TestWhatHappensIsRecorded(t *testing.T) {
 		"user u set: viewer",
 		"user u removed",
 		"payloads-deleted a@b  payload:" + short("abc"),
-		"deleted a@b  by token back-office payload:" + short("abc") + " header:" + short("header") + " receipt:" + short("receipt") + " rem:" + short("rem"),
+		"deleted a@b  by token back-office payload:" + short("abc") + " header:" + short("header") + " receipt:" + short("receipt") + " rem:" + short("rem") + " rem:" + short("more") + " rem:" + short("and more"),
 	}
 	got := lines(t, s)
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	of, err := s.LogOf(ctx, m.ID)
-	if err != nil || len(of) != 6 || string(of[5].Octets) != want[13] {
+	if err != nil || len(of) != 7 || string(of[6].Octets) != want[14] {
 		t.Errorf("of the deleted message: %v %v", of, err)
 	}
 	if got := damages(t, s); got != nil {
@@ -312,5 +319,63 @@ func TestHeadsAreKeptBySize(t *testing.T) {
 	heads, err := s.LogHeads(ctx, 4, 9)
 	if err != nil || len(heads) != 2 || string(heads[0]) != "head 7" {
 		t.Errorf("%q %v", heads, err)
+	}
+}
+
+// BenchmarkRecord is what a sender stores of one message, its acceptance and its receipt, without and with the log. The
+// difference is what two entries cost.
+func BenchmarkRecord(b *testing.B) {
+	receipt, signed := bytes.Repeat([]byte("r"), 6000), bytes.Repeat([]byte("s"), 7000)
+	for _, c := range []struct {
+		name     string
+		recorder store.Recorder
+		signed   int
+	}{{"without", nil, 0}, {"log", plainly{}, 0}, {"log-and-signed-message", plainly{}, 7000}} {
+		b.Run(c.name, func(b *testing.B) {
+			s, err := Open(b.TempDir(), Options{MinFree: -1, Recorder: c.recorder})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			parallel(b, 32, func(n int64) error {
+				m := newMessage(n)
+				m.Header = signed[:1000]
+				if err := s.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) }); err != nil {
+					return err
+				}
+				return s.Write(ctx, func(tx store.Tx) error {
+					err := errors.Join(tx.Transition(m.ID, store.Acknowledged, store.Change{}), tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindReceipt, Octets: receipt}))
+					if c.signed > 0 {
+						err = errors.Join(err, tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindNonRepudiation, Octets: signed[:c.signed]}))
+					}
+					return err
+				})
+			})
+		})
+	}
+}
+
+// BenchmarkAppendLog is one entry of 400 octets, so many in a commit.
+func BenchmarkAppendLog(b *testing.B) {
+	for _, group := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("%dagroup", group), func(b *testing.B) {
+			s := benchStore(b)
+			entry := bytes.Repeat([]byte("e"), 400)
+			b.ReportAllocs()
+			defer rate(b, group)()
+			for b.Loop() {
+				err := s.Write(ctx, func(tx store.Tx) error {
+					for range group {
+						if _, err := tx.AppendLog(entry); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -47,6 +47,7 @@ func (t *tx) standing(id int64) (s standing, err error) {
 	if !found {
 		return s, fmt.Errorf("sqlite: message %d: %w", id, store.ErrNotFound)
 	}
+	t.stood = id
 	return s, nil
 }
 
@@ -223,6 +224,7 @@ func (t *tx) Delete(id int64) error {
 			return err
 		}
 	}
+	t.stood, t.newest, t.bare = 0, 0, 0
 	t.w.ids.deleted = true
 	t.moved(tallyKey{old.domain, old.direction, old.state}, tallyKey{}, t.now)
 	return nil

@@ -48,6 +48,8 @@ type tx struct {
 	woken   [3]bool // the same for the functions of the group that were kept
 	claimed bool    // work.go changed its picture of the queue
 	bare    int64   // the message that was inserted last and has no evidence yet
+	stood   int64   // a message that is there: it was looked at and not deleted since
+	newest  int64   // row of the evidence that was stored last
 
 	actor      string // on whose behalf the function works
 	happenings []store.Happening
@@ -64,6 +66,7 @@ func (t *tx) begin() {
 
 func (t *tx) start() {
 	t.open, t.claimed, t.ready, t.moves, t.bare = true, false, [3]bool{}, t.moves[:0], 0
+	t.stood, t.newest = 0, 0
 	t.happenings, t.mark = t.happenings[:0], len(t.w.journal.pending)
 }
 
@@ -299,10 +302,16 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 	}
 	row := id << perMessage
 	var old standing
-	if id != t.bare {
-		var err error
-		if old, err = t.standing(id); err != nil {
-			return err
+	switch {
+	case id == t.bare:
+	case t.newest != 0 && t.newest>>perMessage == id && t.newest&math.MaxUint16 < math.MaxUint16:
+		row = t.newest + 1
+	default:
+		if id != t.stood || !t.described(id) {
+			var err error
+			if old, err = t.standing(id); err != nil {
+				return err
+			}
 		}
 		last, err := t.w.c.queryInt("SELECT max(id) FROM evidence WHERE id BETWEEN ? AND ?", row, row|math.MaxUint16)
 		switch {
@@ -317,7 +326,7 @@ func (t *tx) PutEvidence(id int64, e store.Evidence) error {
 	}
 	_, err := t.exec("store evidence", "INSERT INTO evidence (id, kind, time, sha256, octets) VALUES (?, ?, ?, ?, ?)",
 		row, string(e.Kind), ms(e.Time), e.SHA256[:], e.Octets)
-	t.bare = 0
+	t.bare, t.newest = 0, row
 	if h := t.happened(store.OfMessage, id, ""); h != nil && err == nil {
 		old.describe(h)
 		h.Objects = append(h.Objects, store.Object{Kind: string(e.Kind), SHA256: e.SHA256, Size: int64(len(e.Octets))})
