@@ -127,6 +127,16 @@ func TestAPulledModeIsPulledByAS4(t *testing.T) {
 	}
 }
 
+func TestALegWithSplittingIsSplitAsDomibusDoes(t *testing.T) {
+	t.Parallel()
+	s := read(t, sample(t, "domibus.xml", `payloadProfile="papers"`, `payloadProfile="papers" splitting="pieces"`), Options{})
+	send, receive := s.PModes(s.mode(t, "announcing/announceLeg/lighthouse"))
+	want := as4.Splitting{FragmentSize: 20 << 20, Compress: true, JoinInterval: 24 * time.Hour, Dialect: as4.DialectDomibus}
+	if *send.Splitting != want || *receive.Splitting != want || send.Splitting == receive.Splitting {
+		t.Errorf("%+v, %+v", send.Splitting, receive.Splitting)
+	}
+}
+
 func TestWhatIsNotKeptIsTold(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -135,7 +145,8 @@ func TestWhatIsNotKeptIsTold(t *testing.T) {
 		lost    string
 		bad     string
 	}{
-		{"a large message is sent whole", []string{`payloadProfile="papers"`, `payloadProfile="papers" splitting="pieces"`}, "sent whole", ""},
+		{"a large message that is pulled is whole", []string{`payloadProfile="papers"`, `payloadProfile="papers" splitting="pieces"`, `mep="oneway" binding="push"`, `mep="oneway" binding="pull"`, `action="announce" defaultMpc="default"`, `action="announce" defaultMpc="night"`},
+			"offered whole", ""},
 		{"a property besides the corners is for whoever submits", []string{`key="watch" datatype="int" required="false"`, `key="watch" datatype="int" required="true"`}, "watch", ""},
 		{"errors are answered in the response", []string{`errorAsResponse="true"`, `errorAsResponse="false"`}, "errors are answered", ""},
 		{"receipts that come later are taken, and given at once", []string{`replyPattern="response"`, `replyPattern="Callback"`}, "receipts are sent in the response", ""},
@@ -219,6 +230,7 @@ func TestWhatDomibusRefusesIsRefusedWithLineAndRule(t *testing.T) {
 		{"markup in a name", `party name="pilot"`, `party name="&lt;pilot&gt;"`, `f.xml:22: party <pilot> @name: "<pilot>": < and > are not allowed in it [character]`},
 		{"a retry that never ends", `retry="12;4;CONSTANT"`, `retry="12;0;CONSTANT"`, `f.xml:68: receptionAwareness patient @retry: "12;0;CONSTANT": 12 minutes and no retry in them [retry]`},
 		{"a negative size", `maxSize="5000000"`, `maxSize="-1"`, `f.xml:45: payloadProfile papers @maxSize: -1 is negative [size]`},
+		{"fragments of nothing", `fragmentSize="20"`, `fragmentSize="0"`, `f.xml:72: splitting pieces: fragments of 0 MiB, joined within 1440 minutes, cannot be [size]`},
 		{"a pattern nobody knows", `200704/oneWay"`, `200704/threeWay"`, `is neither one-way nor two-way [ebMS3 2.2] [exchange]`},
 		{"a binding nobody knows", `200704/push"`, `200704/pigeon"`, `is no binding that is known [ebMS3 2.2] [exchange]`},
 	} {

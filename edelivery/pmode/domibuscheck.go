@@ -87,6 +87,11 @@ func (d *Domibus) check(r *reader, x *names) {
 			}
 		}
 	}
+	for _, sp := range d.Splittings {
+		if sp.FragmentSize < 1 || sp.FragmentSize > 1<<20 || sp.JoinInterval < 1 || sp.JoinInterval > maxMinutes {
+			r.at(sp.place, RuleSize, "splitting "+sp.Name, "fragments of %d MiB, joined within %d minutes, cannot be", sp.FragmentSize, sp.JoinInterval)
+		}
+	}
 	used := make([]bool, len(d.Legs))
 	for _, p := range d.Processes {
 		for _, l := range p.Legs {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -201,8 +202,8 @@ type Security struct {
 	Unknown      string // what the policy file asks for and nobody can do; nothing else is known then
 }
 
-// profile is the message profile with the algorithms.
-func (s Security) profile() string {
+// Profile is the message profile with the algorithms, which leaves all else to the P-Mode.
+func (s Security) Profile() string {
 	if s.Suite == "ecc" {
 		return "eu-edelivery2-ec"
 	}
@@ -251,7 +252,7 @@ func (s *Set) PModes(m *Mode) (send, receive *as4.PMode) {
 		return nil, nil
 	}
 	p := as4.PMode{
-		ID: m.ID, ProfileName: m.Security.profile(), Agreement: m.Agreement.Value, AgreementType: m.Agreement.Type,
+		ID: m.ID, ProfileName: m.Security.Profile(), Agreement: m.Agreement.Value, AgreementType: m.Agreement.Type,
 		Service: m.Service.Value, ServiceType: m.Service.Type, Action: m.Action, MPC: m.MPC,
 		SignToken: m.Security.SignToken, EncryptToken: m.Security.EncryptToken, Unencrypted: !m.Security.Encrypt,
 		NoReceiptProof: !m.NonRepudiation, NoCompression: !m.Compress, TwoCorner: !m.FourCorner(),
@@ -259,6 +260,9 @@ func (s *Set) PModes(m *Mode) (send, receive *as4.PMode) {
 	}
 	if m.Payloads != nil {
 		p.MaxSize, p.ContentID = m.Payloads.MaxSize, m.Payloads.firstContentID()
+	}
+	if sp := m.Splitting; sp != nil && !m.Pull() {
+		p.Splitting = &as4.Splitting{FragmentSize: int64(sp.FragmentSize) << 20, Compress: sp.Compression, JoinInterval: time.Duration(sp.JoinInterval) * time.Minute, Dialect: as4.DialectDomibus}
 	}
 	us, them, url := partyRef(s.Own), as4.PartyRef{}, ""
 	if partner := s.Partner(m.Partner); m.Partner != "" && partner != nil {
@@ -268,14 +272,23 @@ func (s *Set) PModes(m *Mode) (send, receive *as4.PMode) {
 	if m.Direction&Send != 0 {
 		out := p
 		out.Initiator, out.Responder, out.URL = role(us, m.SenderRole), role(them, m.ReceiverRole), url
-		send = &out
+		send = own(&out)
 	}
 	if m.Direction&Receive != 0 {
 		in := p
 		in.Initiator, in.Responder = role(them, m.SenderRole), role(us, m.ReceiverRole)
-		receive = &in
+		receive = own(&in)
 	}
 	return send, receive
+}
+
+// own gives a P-Mode a splitting of its own, which is completed.
+func own(p *as4.PMode) *as4.PMode {
+	if p.Splitting != nil {
+		c := *p.Splitting
+		p.Splitting = &c
+	}
+	return p
 }
 
 func partyRef(p Party) as4.PartyRef {

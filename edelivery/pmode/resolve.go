@@ -249,8 +249,8 @@ func (m *Mode) judge() {
 	if !m.ErrorAsResponse {
 		m.lose("errors are answered in the response all the same")
 	}
-	if m.Splitting != nil {
-		m.lose("messages are sent whole: those above %d MiB are agreed to be split", m.Splitting.FragmentSize)
+	if m.Splitting != nil && m.Pull() {
+		m.lose("messages are offered whole: pieces are not pulled")
 	}
 	for _, p := range m.Properties {
 		if four := strings.EqualFold(p.Key, ebms.PropertyOriginalSender) || strings.EqualFold(p.Key, ebms.PropertyFinalRecipient); p.Required && !four {
