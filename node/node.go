@@ -26,6 +26,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/audit"
+	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
@@ -81,6 +82,7 @@ type Node struct {
 	owner      string
 	changed    func(*store.Message, store.State)
 	hub        *hub
+	backoffice *backoffice.Service // nil without its section
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
 	signals    chan struct{} // a token when a signal is to be posted
@@ -143,6 +145,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	if err := n.putTokens(ctx); err != nil {
+		return err
+	}
+	if n.backoffice, err = n.loadBackoffice(); err != nil {
 		return err
 	}
 	n.registry = newZoneRegistry(n)
@@ -229,6 +234,9 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
 	n.startFetching(ctx)
+	if n.backoffice != nil {
+		n.work.Go(func() { n.backoffice.Run(ctx) })
+	}
 	if n.Config.Folders.Outbox != "" {
 		n.work.Go(func() { n.watchOutbox(ctx) })
 	}
@@ -277,6 +285,9 @@ func (n *Node) listen() error {
 	public.Handle(c.AS4.Path, n.guard(n.receiver))
 	private := http.NewServeMux()
 	api{n}.routes(private)
+	if n.backoffice != nil {
+		n.backoffice.Routes(private)
+	}
 	n.probes(private)
 	endConsole, err := n.serveConsole(context.Background(), private)
 	if err != nil {

@@ -87,6 +87,7 @@ type Payload struct {
 	ContentID  string // empty: made
 	Compressed bool
 	PlainSize  int64
+	Properties []ebms.Property // of the part, beside those that the node sets
 	Writer     store.PayloadWriter
 }
 
@@ -122,6 +123,11 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 	if err != nil {
 		return nil, err
 	}
+	return n.put(ctx, pm, um, s, payloads)
+}
+
+// put stores a message with its header and these payloads.
+func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *Submission, payloads []*Payload) (*store.Message, error) {
 	m := &store.Message{
 		Direction: store.Out, State: store.Queued, MessageID: um.MessageID, ConversationID: um.ConversationID,
 		RefToMessageID: um.RefToMessageID, Domain: s.Domain, PMode: pm.ID, Profile: pm.Profile.Name,
@@ -144,7 +150,8 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 		if p.Compressed {
 			part.Properties = append(part.Properties, ebms.Property{Name: ebms.PropertyCompressionType, Value: ebms.CompressionGzip})
 		}
-		if p.Name != "" && !pm.Profile.NoFileNames {
+		part.Properties = append(part.Properties, p.Properties...)
+		if _, named := part.Property("PayloadName"); !named && p.Name != "" && !pm.Profile.NoFileNames {
 			part.Properties = append(part.Properties, ebms.Property{Name: "PayloadName", Value: p.Name})
 		}
 		um.Parts = append(um.Parts, part)
@@ -157,8 +164,7 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 	um.Append(w)
 	m.Header = w.Bytes()
 	at := !pm.Pull && n.out.reserve(m)
-	err = n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) })
-	if err != nil {
+	if err := n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) }); err != nil {
 		if at {
 			n.out.release(m)
 		}

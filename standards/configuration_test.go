@@ -10,6 +10,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
 )
 
@@ -39,6 +40,7 @@ func TestConfigurationGuideIsUpToDate(t *testing.T) {
 		{"The file", "", config.Config{}},
 		{"An entry of partners", "partners[]", node.Partner{}},
 		{"An entry of pmodes", "pmodes[]", node.PModeSettings{}},
+		{"The section backoffice", "backoffice", backoffice.Settings{}},
 		{"The section domains.procurement", "domains.procurement", procurement.Settings{}},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n```\n", s.title)
