@@ -251,6 +251,10 @@ func (v *verification) receipt(f CaseFile, origin *kept) error {
 		v.say(Unsettled, name+": digests", f.Name, "%d digests; the signed message that they belong to is not in the case", len(s.Receipt.References))
 		return nil
 	}
+	if len(s.Receipt.References) == 0 {
+		v.say(Unsettled, name+": digests", f.Name, "it repeats the message's header and no digests: it proves that the message arrived, not what was in it")
+		return nil
+	}
 	v.check(sameDigests(s.Receipt, origin.opened), name+": digests", f.Name, "all %d digests are those that the message's signature covers", len(s.Receipt.References))
 	if k.opened.Signer.Equal(origin.opened.Signer) {
 		v.say(Unsettled, name+": parties", f.Name, "message and receipt were signed with the same certificate: they bind one party")
