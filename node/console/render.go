@@ -101,6 +101,7 @@ func (t *texts) funcs() template.FuncMap {
 		"kind":      kindOf,
 		"action":    shortAction,
 		"short":     shorten,
+		"party":     func(id string) string { return shorten(partyValue(id), 44) },
 		"add":       func(a, b int) int { return a + b },
 		"hex":       func(b [sha256.Size]byte) string { return hex.EncodeToString(b[:]) },
 		"pairs":     pairs,
@@ -174,6 +175,14 @@ func shortAction(action string) string {
 		s = s[i+1:]
 	}
 	return shorten(s, 40)
+}
+
+// partyValue is an identifier without its scheme, which in lists is mostly the same.
+func partyValue(id string) string {
+	if i := strings.LastIndex(id, "::"); i >= 0 && i+2 < len(id) {
+		return id[i+2:]
+	}
+	return id
 }
 
 // shorten keeps the beginning and the end.

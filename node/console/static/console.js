@@ -24,7 +24,7 @@ if (live && window.EventSource) {
   button.addEventListener("click", () => { if (source) { source.close(); source = undefined; } else start(); label(); });
   start();
   label();
-  document.querySelector("main h1").append(button);
+  live.previousElementSibling.append(button);
   document.addEventListener("focusout", () => setTimeout(show, 300));
   addEventListener("pagehide", () => source && source.close());
   addEventListener("pageshow", (e) => { if (e.persisted && source) start(); });
@@ -53,7 +53,7 @@ for (const el of document.querySelectorAll("[data-copy]")) {
   const b = document.createElement("button");
   b.type = "button";
   b.className = "copy";
-  b.textContent = document.body.dataset.copy;
+  b.textContent = document.body.dataset.copyLabel;
   b.addEventListener("click", () => navigator.clipboard.writeText(text).then(() => { b.textContent = "✓"; }));
   el.append(b);
 }
