@@ -91,16 +91,13 @@ func flow(keys []Setting) string {
 
 // bare are texts that need no quotes, also within a list, and that YAML takes for nothing else.
 var (
-	bare    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
-	special = regexp.MustCompile(`^(?i:null|true|false|yes|no|on|off|y|n|[0-9.+-].*)$`)
+	bare    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*(:/{0,2}[A-Za-z0-9._/#+?=&%~-]+)*$`)
+	special = regexp.MustCompile(`^(?i:null|true|false|yes|no|on|off|y|n)$`)
 )
 
 func quoted(s string) string {
-	if bare.MatchString(s) && !special.MatchString(s) || plainMeasure.MatchString(s) {
+	if bare.MatchString(s) && !special.MatchString(s) {
 		return s
 	}
 	return strconv.Quote(s)
 }
-
-// plainMeasure are durations and sizes.
-var plainMeasure = regexp.MustCompile(`^[0-9]+[0-9a-zA-Z.]*[a-zA-Zµ]$`)
