@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -48,7 +51,17 @@ func (c *call) serve(file string) error {
 	if err := n.Start(context.WithoutCancel(c.p.ctx)); err != nil {
 		return err
 	}
-	<-c.p.ctx.Done()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for running := true; running; {
+		select {
+		case <-hangup:
+			n.Reload(c.p.ctx) // what is wrong is in the log, and the agreements in use stay
+		case <-c.p.ctx.Done():
+			running = false
+		}
+	}
 	log.Info("node stopping", slog.String("node", cfg.Node.Name))
 	if err := n.Stop(context.Background()); err != nil {
 		return err
