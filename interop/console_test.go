@@ -197,7 +197,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	}
 	login := []string{"--login", address + "/console/login,admin," + chosen}
 	var urls []string
-	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "users", "account"} {
+	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "audit", "users", "account"} {
 		urls = append(urls, address+"/console/"+p)
 	}
 	t.Run("the first user chooses a password", func(t *testing.T) {
@@ -248,6 +248,6 @@ func TestConsoleInABrowser(t *testing.T) {
 	})
 	t.Run("links, headers and forms hold", func(t *testing.T) {
 		entry(t, "Chromium", served, took)
-		run(t, 20, append([]string{"crawl", address + "/console/", "--csrf-probe", "--max", "60", "--no-axe", "--avoid", "logout|/documents/|/evidence/|before="}, login...)...)
+		run(t, 20, append([]string{"crawl", address + "/console/", "--csrf-probe", "--max", "60", "--out", pictures(t, "crawl"), "--no-axe", "--avoid", "logout|/documents/|/evidence/|before="}, login...)...)
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/console"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -40,7 +41,7 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		return nil, err
 	}
 	opt := console.Options{
-		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
+		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
 	}
 	if n.publisher != nil {
@@ -101,8 +102,9 @@ func (n *Node) putFirstUser(ctx context.Context) error {
 	return n.Store.Write(ctx, func(tx store.Tx) error { return console.AddUser(tx, firstUser, console.Administrator, hash) })
 }
 
-// acted removes the file of the first password once there is another one.
+// acted records what somebody did, and removes the file of the first password once there is another one.
 func (n *Node) acted(ctx context.Context, a console.Act) {
+	n.recordAct(ctx, a)
 	if a.What != "password.change" || a.User != firstUser {
 		return
 	}
@@ -326,7 +328,7 @@ func (n network) Agreements() (out []console.Agreement) {
 
 func (n network) details(pm *as4.PMode, dir store.Direction) []console.Detail {
 	party := func(p as4.PartyRef) string {
-		return strings.Join(strings.Fields(strings.Join([]string{p.ID, p.Type, p.Role}, " ")), ", ")
+		return strings.TrimSpace(strings.Join([]string{p.ID, p.Type, p.Role}, "\n"))
 	}
 	which := func(yes bool, a, b string) string {
 		if yes {
@@ -344,11 +346,24 @@ func (n network) details(pm *as4.PMode, dir store.Direction) []console.Detail {
 		{Key: "compression", Value: which(pm.Profile.Compress && !pm.NoCompression, "gzip", "")},
 		{Key: "receipt", Value: which(pm.NoReceiptProof, "eb:UserMessage", "ebbp:NonRepudiationInformation")},
 		{Key: "max-size", Value: config.Size(pm.MaxSize).String()}, {Key: "corners", Value: which(pm.Profile.FourCorner && !pm.TwoCorner, "4", "2")},
-		{Key: "certificates", Value: strings.Join(names, "; ")},
+		{Key: "certificates", Value: strings.Join(names, "\n")},
 	}
 	if dir == store.Out {
 		r := pm.Retry.Or(n.retry)
 		out = append(out, console.Detail{Key: "address", Value: pm.URL}, console.Detail{Key: "retry", Value: fmt.Sprintf("%d, %s × %g ≤ %s", r.Max, config.Duration(r.First), r.Factor, config.Duration(r.Limit))})
 	}
 	return out
+}
+
+// WithUsers runs f on the store of a node that is not running, on behalf of an actor: sqlite.ErrLocked when it is.
+func WithUsers(ctx context.Context, c *config.Config, actor string, f func(tx store.Tx) error) error {
+	recorder, err := loadRecorder(c)
+	if err != nil {
+		return err
+	}
+	st, err := sqlite.Open(string(c.Node.DataDir), sqlite.Options{MinFree: int64(c.Node.MinFree), Recorder: recorder})
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.Write(store.WithActor(ctx, actor), f), st.Close())
 }

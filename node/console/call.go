@@ -120,7 +120,7 @@ func (x *call) identify() (err error) {
 	}
 	if x.who != nil {
 		x.con.touch(x.r.Context(), x.who)
-		x.r = x.r.WithContext(store.WithActor(x.r.Context(), actor(x.who.User)))
+		x.r = x.r.WithContext(store.WithActor(x.r.Context(), Actor(x.who.User)))
 		return nil
 	}
 	if x.form = x.con.cookie(x.r, cookieForm); x.form == "" && x.r.Method == http.MethodGet {
@@ -132,8 +132,8 @@ func (x *call) identify() (err error) {
 	return nil
 }
 
-// actor names a person in the log of evidence.
-func actor(user string) string { return "console:" + user }
+// Actor names a person in the log of evidence.
+func Actor(user string) string { return "console:" + user }
 
 // csrf is what every form of the page carries.
 func (x *call) csrf() string {
@@ -281,12 +281,13 @@ type frame struct {
 	Look     look
 	Here     string // path and query, to come back to
 	Done     string // key of what was done
+	Audit    bool   // there is a log of evidence
 	Insecure bool   // the connection is not encrypted and leaves the machine
 	OneTime  bool
 }
 
 func (x *call) frame(name string, v view) frame {
-	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI()}
+	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI(), Audit: x.con.opt.Audit != nil}
 	if x.role() != "" {
 		f.User, f.OneTime = x.who.User, x.who.user.OneTime
 	}

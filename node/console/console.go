@@ -32,6 +32,7 @@ type Options struct {
 	Network   Network
 	Messages  Messages
 	Publisher Publisher        // nil: the node has no metadata publisher
+	Audit     Audit            // nil: the node keeps no log of evidence
 	Clock     func() time.Time // nil: time.Now
 	Rand      io.Reader        // nil: crypto/rand
 	Log       *slog.Logger     // nil: silent
@@ -136,6 +137,8 @@ func (c *Console) routes() {
 	c.page("GET /console/messages/{id}/documents/{n}", Operator, c.document)
 	c.page("POST /console/messages/{id}/resend", Operator, c.resend)
 	c.page("POST /console/messages/{id}/confirm", Operator, c.confirm)
+	c.page("GET /console/messages/{id}/case", Viewer, c.caseFile)
+	c.page("GET /console/audit", Viewer, c.auditPage)
 	c.page("GET /console/queues", Viewer, c.queues)
 	c.page("GET /console/partners", Viewer, c.partners)
 	c.page("GET /console/partners/{name}", Viewer, c.partner)

@@ -26,6 +26,9 @@ func families() map[string]bool {
 	for _, c := range codes {
 		add("check.", string(c), string(c)+".remedy")
 	}
+	for _, a := range auditTypes {
+		add("audit.type.", string(a))
+	}
 	for _, g := range stateGroups {
 		add("group.", g.Name)
 	}

@@ -22,17 +22,21 @@ type usersData struct {
 // userName is what people log in with.
 var userName = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,63}$`)
 
-// ErrUser says why a user is not stored; its text is a key.
-type userError struct{ key string }
+// ErrUser is in the chain of what refuses a change of users.
+var ErrUser = errors.New("console: users")
 
-func (e *userError) Error() string { return e.key }
+// userError says why users are not changed: for the page by a key, else in English.
+type userError struct{ key, text string }
+
+func (e *userError) Error() string { return e.text }
+func (e *userError) Unwrap() error { return ErrUser }
 
 var (
-	errUserName   = &userError{"users.bad-name"}
-	errUserExists = &userError{"users.exists"}
-	errUserRole   = &userError{"users.bad-role"}
-	errLastAdmin  = &userError{"users.last"}
-	errSelf       = &userError{"users.self"}
+	errUserName   = &userError{"users.bad-name", "a user name has small letters, digits and . _ @ - and begins with a letter or digit"}
+	errUserExists = &userError{"users.exists", "there is a user of this name already"}
+	errUserRole   = &userError{"users.bad-role", "there is no such role"}
+	errLastAdmin  = &userError{"users.last", "somebody must remain an administrator"}
+	errSelf       = &userError{"users.self", "nobody changes the own access here"}
 )
 
 // AddUser makes a user with a password that must be changed at the first login. It runs in a transaction.
