@@ -224,8 +224,8 @@ func (n ownPublisher) Unregister(ctx context.Context, participant, documentType 
 type network struct{ *Node }
 
 func (n network) Partners() (out []console.Partner) {
-	agreements := n.partnerOf()
-	for _, s := range n.Config.Partners {
+	set := n.pmodes.Load()
+	for _, s := range set.partners {
 		var p Partner
 		if config.Decode(s, &p) != nil {
 			continue // the node would not have started
@@ -238,25 +238,8 @@ func (n network) Partners() (out []console.Partner) {
 				}
 			}
 		}
-		for _, s := range n.Config.PModes {
-			var pm PModeSettings
-			if config.Decode(s, &pm) == nil && agreements[pm.ID] == p.Name {
-				row.Agreements = append(row.Agreements, pm.ID)
-			}
-		}
+		row.Agreements = set.agreed[p.Name]
 		out = append(out, row)
-	}
-	return out
-}
-
-// partnerOf maps P-Modes to the names of their partners.
-func (n network) partnerOf() map[string]string {
-	out := map[string]string{}
-	for _, s := range n.Config.PModes {
-		var p PModeSettings
-		if config.Decode(s, &p) == nil {
-			out[p.ID] = p.Partner
-		}
 	}
 	return out
 }
@@ -311,14 +294,14 @@ func certificate(use console.Use, of string, c *pki.Certificate) console.Certifi
 
 // Agreements are the P-Modes in force, those for sending first.
 func (n network) Agreements() (out []console.Agreement) {
-	set, partners := n.pmodes.Load(), n.partnerOf()
+	set := n.pmodes.Load()
 	for _, t := range []struct {
 		dir   store.Direction
 		modes []*as4.PMode
 	}{{store.Out, set.out.All()}, {store.In, set.in.All()}} {
 		for _, pm := range t.modes {
 			out = append(out, console.Agreement{
-				ID: pm.ID, Direction: t.dir, Partner: partners[pm.ID], Profile: pm.ProfileName, Service: pm.Service, Action: pm.Action,
+				ID: pm.ID, Direction: t.dir, Partner: set.partner[pm.ID], Profile: pm.ProfileName, Service: pm.Service, Action: pm.Action,
 				Domain: set.domain[pm.ID], Details: n.details(pm, t.dir),
 			})
 		}

@@ -170,7 +170,7 @@ func (k *partnerCheck) http() bool {
 		k.add(console.Failure, console.NoAnswer, cause(err))
 		return false
 	}
-	client := as4Client(k.n.Config)
+	client := as4ClientFor(k.n.Config, k.n.isPartner)
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {

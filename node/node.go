@@ -156,7 +156,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	}
 	client := opt.Client
 	if client == nil {
-		client = as4ClientFor(n.Config, func(addr string) bool { return n.pmodes.Load().addresses[addr] })
+		client = as4ClientFor(n.Config, n.isPartner)
 	}
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}

@@ -105,9 +105,11 @@ type pmodeSet struct {
 	fetch   []fetching        // channels that we fetch from
 	offered map[string]bool   // channels that partners fetch from
 
-	partners, pmodes []config.Section // what it was made from
-	addresses        map[string]bool  // host:port of the partners
-	added            []addedPMode     // by domains, beside the configuration
+	partners, pmodes []config.Section    // what it was made from
+	addresses        map[string]bool     // host:port of the partners
+	partner          map[string]string   // its name, by P-Mode id
+	agreed           map[string][]string // P-Mode ids by the name of the partner
+	added            []addedPMode        // by domains, beside the configuration
 }
 
 // addedPMode is an agreement that a domain made with everybody.
@@ -121,7 +123,7 @@ func (s *pmodeSet) ByID(id string) *as4.PMode { return s.out.ByID(id) }
 
 // loadPModes reads partners and P-Modes. Every problem is reported.
 func (n *Node) loadPModes(c *config.Config) (*pmodeSet, error) {
-	l := pmodeLoader{n: n, set: &pmodeSet{domain: map[string]string{}, reply: map[string]string{}, offered: map[string]bool{}, partners: c.Partners, pmodes: c.PModes, addresses: map[string]bool{}}}
+	l := pmodeLoader{n: n, set: &pmodeSet{domain: map[string]string{}, reply: map[string]string{}, offered: map[string]bool{}, partners: c.Partners, pmodes: c.PModes, addresses: map[string]bool{}, partner: map[string]string{}, agreed: map[string][]string{}}}
 	partners := l.partners(c.Partners)
 	ids := map[string]int{}
 	for _, s := range c.PModes {
@@ -151,6 +153,7 @@ func (n *Node) loadPModes(c *config.Config) (*pmodeSet, error) {
 				l.problems = append(l.problems, s.Problem("partner", "no partner is named %q", name))
 				continue
 			}
+			l.set.partner[one.ID], l.set.agreed[name] = name, append(l.set.agreed[name], one.ID)
 			l.mode(s, &one, partner)
 		}
 	}
@@ -386,6 +389,9 @@ func (s *pmodeSet) with(added ...addedPMode) (*pmodeSet, error) {
 	set.in, err = as4.NewTable(in...)
 	return &set, err
 }
+
+// isPartner reports whether the operator wrote down an address, as host:port.
+func (n *Node) isPartner(addr string) bool { return n.pmodes.Load().addresses[addr] }
 
 // PMode finds a P-Mode for sending by its name.
 func (n *Node) PMode(id string) *as4.PMode { return n.pmodes.Load().ByID(id) }
