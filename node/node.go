@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -156,7 +157,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	}
 	client := opt.Client
 	if client == nil {
-		client = as4ClientFor(n.Config, n.isPartner)
+		client = as4ClientFor(n.Config, func(addr string) bool { return n.pmodes.Load().addresses[addr] })
 	}
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
@@ -440,7 +441,7 @@ func (n *Node) putTokens(ctx context.Context) error {
 	}
 	return n.Store.Write(ctx, func(tx store.Tx) error {
 		for _, t := range old {
-			if !strings.HasPrefix(t.ID, configToken) {
+			if !strings.HasPrefix(t.ID, configToken) || slices.ContainsFunc(tokens, sameToken(t)) {
 				continue
 			}
 			if err := tx.DeleteToken(t.ID); err != nil {
@@ -448,12 +449,21 @@ func (n *Node) putTokens(ctx context.Context) error {
 			}
 		}
 		for _, t := range tokens {
+			if slices.ContainsFunc(old, sameToken(t)) {
+				continue // the log tells of changes, not of starts
+			}
 			if err := tx.PutToken(t); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func sameToken(a store.Token) func(store.Token) bool {
+	return func(b store.Token) bool {
+		return a.ID == b.ID && a.Hash == b.Hash && a.Name == b.Name && slices.Equal(a.Scopes, b.Scopes)
+	}
 }
 
 // configToken begins the ids of tokens that the configuration names.

@@ -112,3 +112,15 @@ func parseHash(s string) (h merkle.Hash, err error) {
 	}
 	return merkle.Hash(b), nil
 }
+
+// ParseHashes reads a path as the API gives it: SHA-256 in hexadecimal.
+func ParseHashes(list []string) ([]merkle.Hash, error) {
+	out := make([]merkle.Hash, len(list))
+	for i, s := range list {
+		var err error
+		if out[i], err = parseHash(s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
