@@ -320,7 +320,11 @@ func TestCorpus(t *testing.T) {
 				}
 			}
 			for _, p := range o.Parts {
-				if p.MimeType == ebms.CompressionGzip && p.Digested != "raw" {
+				want := "raw"
+				if o.Signer == nil {
+					want = "" // nothing asked for its digest
+				}
+				if p.MimeType == ebms.CompressionGzip && p.Digested != want {
 					t.Errorf("part %+v", p)
 				}
 			}
