@@ -183,7 +183,11 @@ func (p *PMode) suites() []wss.Suite {
 }
 
 // Table is an immutable set of P-Modes. The order is the order of preference among equally good matches.
-type Table struct{ modes []*PMode }
+type Table struct {
+	modes    []*PMode
+	byID     map[string]*PMode
+	byAction map[string][]*PMode // in lower case; those without an action are in every list and under ""
+}
 
 // NewTable completes the P-Modes and makes a table of them.
 func NewTable(modes ...*PMode) (*Table, error) {
@@ -199,8 +203,26 @@ func NewTable(modes ...*PMode) (*Table, error) {
 			}
 		}
 	}
-	return &Table{modes: modes}, nil
+	t := &Table{modes: modes, byID: make(map[string]*PMode, len(modes)), byAction: map[string][]*PMode{"": nil}}
+	for _, m := range modes {
+		if t.byID[m.ID] == nil {
+			t.byID[m.ID] = m
+		}
+		t.byAction[fold(m.Action)] = nil
+	}
+	for _, m := range modes {
+		if m.Action != "" {
+			t.byAction[fold(m.Action)] = append(t.byAction[fold(m.Action)], m)
+			continue
+		}
+		for action := range t.byAction {
+			t.byAction[action] = append(t.byAction[action], m)
+		}
+	}
+	return t, nil
 }
+
+func fold(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
 // Channel is what a pull request for this P-Mode asks for: the MPC, or a sub-channel of it [AS4 3.5].
 func (p *PMode) Channel() string {
@@ -214,24 +236,30 @@ func (p *PMode) Channel() string {
 func (t *Table) All() []*PMode { return t.modes }
 
 // ByID finds a P-Mode by its id.
-func (t *Table) ByID(id string) *PMode {
-	for _, m := range t.modes {
-		if m.ID == id {
-			return m
-		}
-	}
-	return nil
-}
+func (t *Table) ByID(id string) *PMode { return t.byID[id] }
 
 // Match finds the P-Mode of a received message [EU-AS4 1.4.2.2]. Values compare ignoring case, an empty type
 // equals an absent one. The error tells what was not recognised: EBMS:0001 agreement, service or action, EBMS:0003 a
 // party, EBMS:0010 all known but not together. Every P-Mode serves the test service of its parties as well.
 func (t *Table) Match(um *ebms.UserMessage) (*PMode, error) {
+	if !um.IsTest() { // few of many P-Modes have the action; what they do not match is told apart by all
+		candidates, known := t.byAction[fold(um.Action)]
+		if !known {
+			candidates = t.byAction[""]
+		}
+		if m, err := match(candidates, um); err == nil {
+			return m, nil
+		}
+	}
+	return match(t.modes, um)
+}
+
+func match(modes []*PMode, um *ebms.UserMessage) (*PMode, error) {
 	test := um.IsTest()
 	var agreement, service, action, parties bool
 	var best *PMode
 	bestScore := -1
-	for _, m := range t.modes {
+	for _, m := range modes {
 		a := um.Agreement == nil || m.Agreement == "" || um.Agreement != nil && same(m.Agreement, um.Agreement.Value) && (m.AgreementType == "" || um.Agreement.Type == "" || same(m.AgreementType, um.Agreement.Type))
 		s := test || m.Service == "" || same(m.Service, um.Service.Value) && same(m.ServiceType, um.Service.Type)
 		c := test || m.Action == "" || same(m.Action, um.Action)
