@@ -263,10 +263,10 @@ func TestLimitsOfTheGateway(t *testing.T) {
 		t.Parallel()
 		made, _ := agree(t)
 		g := begin(t, made, func(c *config.Config) { c.AS4.Limits.Connections = 2 }, nil)
-		raw(t, g.Addr("as4"), 1000)
-		held := raw(t, g.Addr("as4"), 1000)
+		var held []net.Conn
 		var resp *http.Response
 		eventually(t, "a refusal", func() bool {
+			held = append(held, raw(t, g.Addr("as4"), 1000)) // one that came while a question had the place was sent away
 			var err error
 			if resp, err = http.Post("http://"+g.Addr("as4")+"/as4", "application/soap+xml", strings.NewReader("<x/>")); err != nil {
 				t.Fatal(err)
@@ -277,7 +277,9 @@ func TestLimitsOfTheGateway(t *testing.T) {
 		if resp.Header.Get("Retry-After") == "" {
 			t.Error("it does not say when")
 		}
-		held.Close()
+		for _, c := range held {
+			c.Close()
+		}
 		eventually(t, "a free place", func() bool {
 			resp, err := http.Post("http://"+g.Addr("as4")+"/as4", "application/soap+xml", strings.NewReader("<x/>"))
 			if err != nil {
