@@ -92,8 +92,13 @@ func (s *Store) listByKey(ctx context.Context, f store.Filter, p store.Page, con
 	}
 	cond, args = among(cond, args, "state", f.States)
 	cond, args = among(cond, args, "domain", f.Domains)
+	// A conversation may be long: its index is read from the newest on. An eb:MessageId has few messages.
+	from, order := " FROM message INDEXED BY message_conversation WHERE id < ?", " ORDER BY id DESC LIMIT ?"
+	if f.MessageID != "" {
+		from, order = " FROM message WHERE id < ?", " ORDER BY +id DESC LIMIT ?"
+	}
 	var all []*store.Message
-	err := s.dynamic(ctx, "SELECT "+columns+" FROM message WHERE id < ?"+cond+" ORDER BY +id DESC LIMIT ?",
+	err := s.dynamic(ctx, "SELECT "+columns+from+cond+order,
 		func(v row) error { all = append(all, scan(v)); return nil },
 		append(append([]any{p.Before}, args...), int64(p.Limit+1))...)
 	if err != nil {

@@ -14,7 +14,7 @@ func TestQuestionsUseTheirIndexes(t *testing.T) {
 	for _, c := range []struct{ name, query, want string }{
 		{"a message by eb:MessageId", selectByID, "USING INDEX message_key (message_id=? AND direction=?)"},
 		{"a list by eb:MessageId", "SELECT " + columns + " FROM message WHERE id < ? AND message_id = ? ORDER BY +id DESC LIMIT ?", "USING INDEX message_key (message_id=?"},
-		{"a list by conversation", "SELECT " + columns + " FROM message WHERE id < ? AND conversation_id <> '' AND conversation_id = ? ORDER BY +id DESC LIMIT ?", "USING INDEX message_conversation (conversation_id=?"},
+		{"a list by conversation", "SELECT " + columns + " FROM message INDEXED BY message_conversation WHERE id < ? AND conversation_id <> '' AND conversation_id = ? ORDER BY id DESC LIMIT ?", "USING INDEX message_conversation (conversation_id=? AND rowid<?)"},
 		{"a heap", "SELECT " + columns + " FROM message INDEXED BY message_list WHERE domain = ? AND direction = ? AND state = ? AND id < ? AND id >= ? ORDER BY id DESC LIMIT ?",
 			"USING INDEX message_list (domain=? AND direction=? AND state=? AND rowid>? AND rowid<?)"},
 		{"the oldest of a heap", selectOldest, "USING INDEX message_list (domain=? AND direction=? AND state=?)"},
