@@ -217,7 +217,6 @@ type messageData struct {
 	CanResend  bool
 	CanConfirm bool
 	Again      bool // an incoming message, whose resend is another delivery
-	Related    bool // others have the same conversation
 }
 
 // event is one step of the journey.
@@ -253,13 +252,6 @@ func (c *Console) message(x *call) error {
 	d.Again = m.Direction == store.In
 	d.CanResend = resendable(m)
 	d.CanConfirm = m.Direction == store.In && m.State != store.Confirmed && m.State.May(store.In, store.Confirmed)
-	if m.ConversationID != "" {
-		l, err := c.opt.Store.List(ctx, store.Filter{ConversationID: m.ConversationID}, store.Page{Limit: 2})
-		if err != nil {
-			return err
-		}
-		d.Related = len(l.Messages) > 1
-	}
 	return x.show(http.StatusOK, "message", view{Title: "message.title", Name: shorten(m.MessageID, 40), Data: d})
 }
 
