@@ -266,6 +266,7 @@ func TestPartnersReadTheOtherSideOfWhatWasRead(t *testing.T) {
 	if n < 200 {
 		t.Errorf("only %d files for partners", n)
 	}
+	t.Logf("%d files for partners", n)
 	validate(t, files)
 }
 
