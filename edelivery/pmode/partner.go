@@ -144,12 +144,7 @@ func (x *exporter) mode(m *Mode, partner, own string) {
 	}
 	leg.PayloadProfile = x.payloads(m.Payloads)
 	if sp := m.Splitting; sp != nil {
-		c := *sp
-		c.place = place{}
-		if i = slices.Index(d.Splittings, c); i < 0 {
-			d.Splittings = append(d.Splittings, c)
-		}
-		leg.Splitting = sp.Name
+		leg.Splitting = x.splitting(*sp)
 	}
 	d.Legs = append(d.Legs, leg)
 	x.process(m, leg.Name, partner, own)
@@ -288,21 +283,47 @@ func (x *exporter) payloads(pp *PayloadProfile) string {
 	if pp == nil {
 		return ""
 	}
-	d := x.d
-	out := DomibusPayloads{Name: cmp.Or(pp.Name, fmt.Sprintf("payloadProfile%d", len(d.PayloadProfiles)+1)), MaxSize: pp.MaxSize}
 	if len(pp.Payloads) == 0 { // the schema wants one
 		x.warn("a payload profile without payloads cannot be written: the size of %d octets is not in the file", pp.MaxSize)
 		return ""
 	}
+	d := x.d
+	out := DomibusPayloads{MaxSize: pp.MaxSize}
 	for _, p := range pp.Payloads {
 		p.place = place{}
-		if !slices.Contains(d.Payloads, p) {
+		if i := slices.IndexFunc(d.Payloads, func(o Payload) bool { return strings.EqualFold(o.Name, p.Name) }); i < 0 {
+			d.Payloads = append(d.Payloads, p)
+		} else if d.Payloads[i] != p {
+			p.Name = fmt.Sprintf("payload %d", len(d.Payloads)+1)
 			d.Payloads = append(d.Payloads, p)
 		}
 		out.Payloads = append(out.Payloads, p.Name)
 	}
-	if !slices.ContainsFunc(d.PayloadProfiles, func(o DomibusPayloads) bool { return o.Name == out.Name }) {
-		d.PayloadProfiles = append(d.PayloadProfiles, out)
+	for _, o := range d.PayloadProfiles {
+		if o.MaxSize == out.MaxSize && slices.Equal(o.Payloads, out.Payloads) {
+			return o.Name
+		}
 	}
+	out.Name = pp.Name
+	if out.Name == "" || slices.ContainsFunc(d.PayloadProfiles, func(o DomibusPayloads) bool { return strings.EqualFold(o.Name, out.Name) }) {
+		out.Name = fmt.Sprintf("payloadProfile%d", len(d.PayloadProfiles)+1)
+	}
+	d.PayloadProfiles = append(d.PayloadProfiles, out)
 	return out.Name
+}
+
+func (x *exporter) splitting(sp Splitting) string {
+	d := x.d
+	sp.place = place{}
+	for _, o := range d.Splittings {
+		name := o.Name
+		if o.Name = sp.Name; o == sp {
+			return name
+		}
+	}
+	if slices.ContainsFunc(d.Splittings, func(o Splitting) bool { return strings.EqualFold(o.Name, sp.Name) }) {
+		sp.Name = fmt.Sprintf("splitting%d", len(d.Splittings)+1)
+	}
+	d.Splittings = append(d.Splittings, sp)
+	return sp.Name
 }
