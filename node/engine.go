@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,6 +21,10 @@ import (
 // leaseTime is how long a worker may take for one attempt before another may take over. A process that dies releases
 // its leases when it starts again.
 const leaseTime = 30 * time.Minute
+
+// lessee is a new name for who works on what is claimed now: what an older job of the same message finds out must not be
+// taken for the result of a newer one.
+func (n *Node) lessee() string { return n.owner + "." + strconv.FormatUint(n.leases.Add(1), 36) }
 
 // job is one message to work on. Whoever stored it just now has its header at hand; from the queue it comes without.
 type job struct {
@@ -73,7 +78,7 @@ func (w *worker) reserve(m *store.Message) bool {
 	w.active[m.Peer]++
 	w.jobs.Add(1)
 	m.State = m.State.Claimed(w.direction)
-	m.LeaseOwner, m.LeaseUntil, m.Attempts = w.n.owner, w.n.Clock().Add(leaseTime), 1
+	m.LeaseOwner, m.LeaseUntil, m.Attempts = w.n.lessee(), w.n.Clock().Add(leaseTime), 1
 	return true
 }
 
@@ -127,7 +132,7 @@ func (w *worker) run(ctx context.Context) {
 		hands := w.take(ctx, most)
 		now := w.n.Clock()
 		claimed, err := w.n.Store.Claim(ctx, store.ClaimRequest{
-			Direction: w.direction, Now: now, Owner: w.n.owner, Lease: leaseTime, Limit: hands,
+			Direction: w.direction, Now: now, Owner: w.n.lessee(), Lease: leaseTime, Limit: hands,
 			PerPeer: w.limit,
 		})
 		if err != nil && ctx.Err() == nil {
@@ -209,6 +214,10 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 		n.offer(ctx, m, pm)
 		return nil
 	} else if pm != nil && m.State == store.Sent {
+		if splits(pm, m) {
+			n.noWhole(ctx, m, pm.Splitting.JoinInterval)
+			return nil
+		}
 		if _, more := pm.Retry.Or(n.retry).Due(m.Attempts-1, m.Created, start); !more {
 			n.noReceipt(ctx, m)
 			return nil
@@ -221,6 +230,8 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 		if temporary(err) {
 			o.Verdict = as4.RetryLater
 		}
+	} else if out.Split {
+		o = n.sendSplit(ctx, m, out)
 	} else {
 		o = n.sender.Send(ctx, out)
 	}
@@ -257,14 +268,14 @@ func (n *Node) outgoing(ctx context.Context, j job) (*as4.Outgoing, error) {
 		}
 		um.To.IDs = []ebms.PartyID{{Value: pm.Responder.ID, Type: pm.Responder.Type}}
 	}
-	out := &as4.Outgoing{Message: um, PMode: pm, Attempt: m.Attempts, Contents: make([]wss.Content, len(m.Payloads))}
+	out := &as4.Outgoing{Message: um, PMode: pm, Attempt: m.Attempts, Split: splits(pm, m), Contents: make([]wss.Content, len(m.Payloads))}
 	for i := range m.Payloads {
 		p := &m.Payloads[i]
 		c := wss.Content{ContentID: p.ContentID, MimeType: p.MimeType, Size: p.Size, Digest: p.SHA256[:]}
 		c.Open = func() (io.ReadCloser, error) { return n.Store.OpenPayload(ctx, p.PayloadRef) }
 		if p.Compressed {
 			c.MimeType = ebms.CompressionGzip
-		} else if !wss.DigestsRaw(p.MimeType) {
+		} else if !out.Split && !wss.DigestsRaw(p.MimeType) {
 			r, err := c.Open()
 			if err != nil {
 				return nil, err
@@ -304,7 +315,7 @@ func headerDocument(userMessage []byte) []byte {
 func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, o *as4.Outcome, took time.Duration) (to store.State, ok bool) {
 	ctx = context.WithoutCancel(ctx) // what the peer said must be kept, even while stopping
 	now := n.Clock()
-	change := store.Change{Time: now, Owner: n.owner, Detail: detail(o)}
+	change := store.Change{Time: now, Owner: m.LeaseOwner, Detail: detail(o)}
 	if out != nil && m.To == "" {
 		change.To = out.PMode.Responder.ID
 	}
@@ -314,7 +325,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		to = store.Acknowledged
 	case as4.Awaiting:
 		to, result = store.Sent, "awaiting"
-		change.Next = wait(out.PMode.Retry.Or(n.retry), m, now)
+		if change.Next = wait(out.PMode.Retry.Or(n.retry), m, now); out.Split {
+			change.Next = now.Add(out.PMode.Splitting.JoinInterval)
+		}
 	case as4.AcknowledgedWithoutReceipt:
 		to, change.Error, result = store.AcknowledgedWithoutReceipt, problem(o.Err), "no_receipt"
 	case as4.RetryLater:
@@ -352,6 +365,9 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		return to, false
 	}
 	n.metrics.sent(result, took)
+	if out != nil && out.Split && to == store.Failed {
+		n.closeSplit(ctx, m)
+	}
 	if to == store.Retrying || to == store.Sent {
 		n.out.wake()
 	}

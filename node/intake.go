@@ -216,13 +216,13 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 	ctx = context.WithoutCancel(ctx)
 	werr := n.Store.Write(ctx, func(tx store.Tx) error {
 		if err == nil {
-			return tx.Transition(m.ID, store.Delivered, store.Change{Time: now, Owner: n.owner})
+			return tx.Transition(m.ID, store.Delivered, store.Change{Time: now, Owner: m.LeaseOwner})
 		}
 		p := problem(err)
 		if next, ok := n.retry.Next(m.Attempts, now); ok {
-			return tx.Transition(m.ID, store.Retrying, store.Change{Time: now, Owner: n.owner, Next: next, Error: p, Detail: err.Error()})
+			return tx.Transition(m.ID, store.Retrying, store.Change{Time: now, Owner: m.LeaseOwner, Next: next, Error: p, Detail: err.Error()})
 		}
-		return tx.Transition(m.ID, store.Failed, store.Change{Time: now, Owner: n.owner, Error: p, Detail: err.Error()})
+		return tx.Transition(m.ID, store.Failed, store.Change{Time: now, Owner: m.LeaseOwner, Error: p, Detail: err.Error()})
 	})
 	switch {
 	case werr != nil:

@@ -9,7 +9,7 @@ import (
 
 // telemetry is what the node counts. Names and labels are an interface:
 //
-//	viadukt_as4_messages_total{direction,result}   out: acknowledged, retry, failed, no_receipt; in: received, refused, duplicate
+//	viadukt_as4_messages_total{direction,result}   out: acknowledged, awaiting, retry, failed, no_receipt; in: received, refused, duplicate
 //	viadukt_messages_accepted_total                submissions stored
 //	viadukt_as4_send_seconds                       one attempt, from the claim to the judged answer
 type telemetry struct {
@@ -33,7 +33,7 @@ func newTelemetry() *telemetry {
 		duration:   s.NewHistogram(`viadukt_as4_send_seconds`),
 		results:    map[string]*metrics.Counter{},
 	}
-	for _, r := range []string{"acknowledged", "retry", "failed", "no_receipt"} {
+	for _, r := range []string{"acknowledged", "awaiting", "retry", "failed", "no_receipt"} {
 		t.results[r] = s.NewCounter(`viadukt_as4_messages_total{direction="out",result="` + r + `"}`)
 	}
 	return t

@@ -81,12 +81,14 @@ type Node struct {
 	metrics    *telemetry
 	recorder   *audit.Recorder
 	owner      string
+	leases     atomic.Uint64
 	changed    func(*store.Message, store.State)
 	hub        *hub
 	backoffice *backoffice.Service // nil without its section
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
 	signals    chan struct{} // a token when a signal is to be posted
+	pieces     chan struct{} // a token when a group of pieces has work
 
 	servers []*listener
 	stop    context.CancelFunc
@@ -98,7 +100,7 @@ type Node struct {
 func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n := &Node{
 		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
-		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1), signals: make(chan struct{}, 1),
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1), signals: make(chan struct{}, 1), pieces: make(chan struct{}, 1),
 	}
 	if n.changed == nil {
 		n.changed = func(*store.Message, store.State) {}
@@ -157,12 +159,12 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	}
 	client := opt.Client
 	if client == nil {
-		client = as4ClientFor(n.Config, func(addr string) bool { return n.pmodes.Load().addresses[addr] })
+		client = as4ClientFor(n.Config, n.isPartner)
 	}
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
 	n.receiver = &as4.Receiver{Parsed: parsed,
-		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
+		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Joiner: joiner{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
 		Trust: n.trust, Clock: n.Clock, Host: n.Host(), Refused: n.refused,
 		Limits: ebms.Limits{Parts: n.Config.AS4.Limits.Parts, RootBytes: int(n.Config.AS4.Limits.Header)},
 	}
@@ -234,6 +236,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
+	n.work.Go(func() { n.runTasks(ctx, pieceQueue, n.pieces, n.pieceTask) })
 	n.startFetching(ctx)
 	if n.backoffice != nil {
 		n.work.Go(func() { n.backoffice.Run(ctx) })

@@ -36,7 +36,7 @@ func (n *Node) perPeer(peer string) int {
 func (n *Node) pullOne(ctx context.Context, channel string) (*as4.Outgoing, func(error), error) {
 	for {
 		claimed, err := n.Store.Claim(ctx, store.ClaimRequest{
-			Direction: store.Out, Now: n.Clock(), Owner: n.owner, Lease: leaseTime, Limit: 1, Peer: waitingPrefix + channel,
+			Direction: store.Out, Now: n.Clock(), Owner: n.lessee(), Lease: leaseTime, Limit: 1, Peer: waitingPrefix + channel,
 		})
 		if err != nil {
 			return nil, nil, storeError(err)
@@ -82,7 +82,7 @@ func (n *Node) handedOver(ctx context.Context, m *store.Message, out *as4.Outgoi
 	}
 	now, channel := n.Clock(), out.PMode.Channel()
 	retry := out.PMode.Retry.Or(n.retry)
-	to, change := store.Sent, store.Change{Time: now, Owner: n.owner, Peer: pulledPrefix + channel, Next: wait(retry, m, now)}
+	to, change := store.Sent, store.Change{Time: now, Owner: m.LeaseOwner, Peer: pulledPrefix + channel, Next: wait(retry, m, now)}
 	if _, more := retry.Due(m.Attempts, m.Created, now); err != nil && more {
 		to, change.Peer, change.Next = store.Queued, "", m.Created
 		change.Error = problem(ebms.ConnectionFailure.Wrap(err, "the partner broke off while it fetched the message"))
@@ -133,14 +133,14 @@ func (n *Node) offer(ctx context.Context, m *store.Message, pm *as4.PMode) {
 			return
 		}
 	}
-	n.move(ctx, m, store.Queued, store.Change{Time: now, Owner: n.owner, Peer: waitingPrefix + pm.Channel(), Next: m.Created, NotTried: true})
+	n.move(ctx, m, store.Queued, store.Change{Time: now, Owner: m.LeaseOwner, Peer: waitingPrefix + pm.Channel(), Next: m.Created, NotTried: true})
 }
 
 // noReceipt gives up a message whose receipt was awaited.
 func (n *Node) noReceipt(ctx context.Context, m *store.Message) {
 	err := ebms.MissingReceipt.New("no receipt came after the last attempt")
 	n.metrics.sent("failed", 0)
-	n.move(ctx, m, store.Failed, store.Change{Time: n.Clock(), Owner: n.owner, Error: problem(err), Detail: err.Error(), NotTried: true})
+	n.move(ctx, m, store.Failed, store.Change{Time: n.Clock(), Owner: m.LeaseOwner, Error: problem(err), Detail: err.Error(), NotTried: true})
 }
 
 // fetching is one channel that we fetch from.

@@ -20,19 +20,26 @@ import (
 // amend adds lines to a P-Mode in a node's configuration.
 func amend(t *testing.T, r *setup.Result, pmode string, lines ...string) {
 	t.Helper()
-	text, err := os.ReadFile(r.ConfigFile)
+	head := fmt.Sprintf("  - id: %q\n", pmode)
+	rewrite(t, r.ConfigFile, func(text []byte) []byte {
+		if !bytes.Contains(text, []byte(head)) {
+			t.Fatalf("no P-Mode %q in the configuration", pmode)
+		}
+		add := head
+		for _, l := range lines {
+			add += "    " + l + "\n"
+		}
+		return bytes.Replace(text, []byte(head), []byte(add), 1)
+	})
+}
+
+func rewrite(t *testing.T, file string, change func([]byte) []byte) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head := fmt.Sprintf("  - id: %q\n", pmode)
-	if !bytes.Contains(text, []byte(head)) {
-		t.Fatalf("no P-Mode %q in the configuration", pmode)
-	}
-	add := head
-	for _, l := range lines {
-		add += "    " + l + "\n"
-	}
-	if err := os.WriteFile(r.ConfigFile, bytes.Replace(text, []byte(head), []byte(add), 1), 0o644); err != nil {
+	if err := os.WriteFile(file, change(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -174,7 +181,9 @@ func TestAReceiptThatNeverComes(t *testing.T) {
 func TestAFetchedMessageThatIsResent(t *testing.T) {
 	t.Parallel()
 	a, b := agreePull(t)
-	ee := begin(t, a, func(c *config.Config) { c.Outbound.MaxAttempts = 1 }, nil)
+	ee := begin(t, a, func(c *config.Config) {
+		c.Outbound.MaxAttempts, c.Outbound.FirstRetry = 1, config.Duration(5*time.Second) // a slow machine is no lost receipt
+	}, nil)
 	m := ee.send(t, letter(text("a", "hello")))
 	var lose atomic.Int64
 	lose.Store(3)

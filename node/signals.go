@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
@@ -62,24 +63,25 @@ func wakeup(c chan struct{}) {
 	}
 }
 
-// runTasks does what is due in a queue, one after the other, until ctx is done. do returns an error to be asked again
+// runTasks does what is due in a queue, a few at once, until ctx is done. do returns an error to be asked again
 // by the node's schedule of retries; what is given up stays as a dead task.
 func (n *Node) runTasks(ctx context.Context, queue string, wake <-chan struct{}, do func(context.Context, *store.Task) error) {
+	const hands = 4
 	for ctx.Err() == nil {
-		due, err := n.Store.DueTasks(ctx, queue, n.Clock(), 16)
+		due, err := n.Store.DueTasks(ctx, queue, n.Clock(), hands)
 		if err != nil && ctx.Err() == nil {
 			n.Log.Error("tasks not read", slog.String("queue", queue), slog.Any("err", err))
 		}
+		var work sync.WaitGroup
 		for i := range due {
-			if ctx.Err() != nil {
-				return
-			}
-			t := &due[i]
-			if err := n.settleTask(ctx, t, do(ctx, t)); err != nil {
-				n.Log.Error("task not recorded", slog.String("queue", queue), slog.Any("err", err))
-			}
+			work.Go(func() {
+				t := &due[i]
+				if err := n.settleTask(ctx, t, do(ctx, t)); err != nil {
+					n.Log.Error("task not recorded", slog.String("queue", queue), slog.Any("err", err))
+				}
+			})
 		}
-		if len(due) > 0 {
+		if work.Wait(); len(due) > 0 {
 			continue
 		}
 		pause := time.Minute
@@ -212,8 +214,14 @@ func (n *Node) signal(ctx context.Context, s *as4.Signal) error {
 	if err != nil {
 		return storeError(err)
 	}
+	if to == store.Acknowledged {
+		n.metrics.results["acknowledged"].Inc()
+	}
 	if to != m.State {
 		n.changed(m, to)
+	}
+	if out.Split && to != store.Sent {
+		n.closeSplit(ctx, m)
 	}
 	n.Log.Info("signal received", slog.String("msgid", m.MessageID), slog.String("pmode", m.PMode), slog.String("state", to.String()), slog.String("code", change.Error.Code))
 	return nil

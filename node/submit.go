@@ -98,7 +98,7 @@ func (n *Node) NewPayload(pm *as4.PMode, mimeType string, write func(io.Writer) 
 		return nil, err
 	}
 	p := &Payload{MimeType: mimeType, Writer: w}
-	if pm.Profile.Compress && !pm.NoCompression && as4.Compressible(mimeType) {
+	if pm.Profile.Compress && !pm.NoCompression && pm.Splitting == nil && as4.Compressible(mimeType) {
 		p.Compressed = true
 		p.PlainSize, err = as4.Compress(w, write)
 	} else {

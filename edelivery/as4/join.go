@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -243,9 +242,4 @@ func (r *Receiver) RefuseGroup(ctx context.Context, pm *PMode, messageID string,
 		return nil, fmt.Errorf("as4: %s", http.StatusText(a.status))
 	}
 	return a.body, nil
-}
-
-// Expired says that a group did not become whole in time.
-func Expired(interval time.Duration) *ebms.Error {
-	return ebms.ReceiveIntervalExceeded.Newf("not all pieces came within %s", interval)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// maxCanonicalised bounds an uncompressed XML attachment, which has to be in memory to be canonicalised.
-const maxCanonicalised = 64 << 20
+// MaxCanonicalised bounds an uncompressed XML attachment, which has to be in memory to be canonicalised.
+const MaxCanonicalised = 64 << 20
 
 // form says which octets of an attachment the content transform digests. Every peer follows WSS4J here, which goes
 // by the MIME type that it believes the part to have [WSS-SwA 5.4.2].
@@ -86,8 +86,8 @@ func (d *contentDigest) Write(b []byte) (int, error) {
 	case formText:
 		d.text.Write(b)
 	case formXML:
-		if d.xml.Len()+len(b) > maxCanonicalised {
-			d.form, d.err = formRaw, fmt.Errorf("%w: XML attachment longer than %d octets must be compressed", ErrPart, maxCanonicalised)
+		if d.xml.Len()+len(b) > MaxCanonicalised {
+			d.form, d.err = formRaw, fmt.Errorf("%w: XML attachment longer than %d octets must be compressed", ErrPart, MaxCanonicalised)
 			d.xml = bytes.Buffer{}
 			break
 		}
@@ -104,7 +104,7 @@ func (d *contentDigest) sums() [][]byte {
 	case formText:
 		return [][]byte{d.text.Sum(), raw}
 	case formXML:
-		doc, err := dom.Parse(d.xml.Bytes(), dom.Limits{Bytes: maxCanonicalised})
+		doc, err := dom.Parse(d.xml.Bytes(), dom.Limits{Bytes: MaxCanonicalised})
 		if err != nil {
 			d.err = err
 			return [][]byte{raw}

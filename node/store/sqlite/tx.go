@@ -339,13 +339,16 @@ func (t *tx) moved(from, to tallyKey, at time.Time) {
 	t.moves = append(t.moves, move{from, to, ms(at)})
 }
 
-// due notes that work of a peer is due at a time.
+// due notes that work of a peer is due at a time. Those who wait are told when that is about now: the time was often
+// taken after the one at which the transaction began, and who looks too early learns when to look again.
 func (t *tx) due(d store.Direction, peer string, at int64) {
 	t.w.work.add(d, peer, at)
-	if at <= ms(t.now) {
+	if at <= ms(t.now)+aboutNow {
 		t.ready[d] = true
 	}
 }
+
+const aboutNow = 100 // milliseconds
 
 // SetMeta implements store.Tx.
 func (t *tx) SetMeta(key, value string) error {
