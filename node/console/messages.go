@@ -162,39 +162,21 @@ func (s search) query(before int64) string {
 
 // find tries what the text may be, the most exact first.
 func (c *Console) find(ctx context.Context, d *messagesData, f store.Filter) error {
-	type guess struct {
-		key string
-		set func(f *store.Filter)
+	tries := []store.Filter{f}
+	if text := d.Search.Text; text != "" {
+		byID, byConversation := f, f
+		byID.MessageID, byConversation.ConversationID, f.Any = text, text, text
+		tries = []store.Filter{byID, byConversation, f}
 	}
-	text := d.Search.Text
-	guesses := []guess{{"", func(*store.Filter) {}}}
-	if text != "" {
-		guesses = []guess{
-			{"found.message", func(f *store.Filter) { f.MessageID = text }},
-			{"found.conversation", func(f *store.Filter) { f.ConversationID = text }},
-			{"found.participant", func(f *store.Filter) { f.Participant = text }},
-			{"found.party", func(f *store.Filter) { f.Party = text }},
-			{"found.action", func(f *store.Filter) { f.Action = text }},
-			{"found.peer", func(f *store.Filter) { f.Peer = text }},
-		}
-		if !strings.Contains(text, "::") {
-			guesses = slices.DeleteFunc(guesses, func(g guess) bool { return g.key == "found.participant" })
-		}
-	}
-	for _, g := range guesses {
-		try := f
-		g.set(&try)
-		if try.Party != "" && f.Party != "" && try.Party != f.Party {
-			continue // both fields name a party
-		}
+	for i, try := range tries {
 		l, err := c.opt.Store.List(ctx, try, store.Page{Before: d.Search.Before, Limit: pageSize})
 		if err != nil {
 			return err
 		}
-		if len(l.Messages) == 0 && text != "" && (l.Next == 0 || g.key != guesses[len(guesses)-1].key && d.Search.Before == 0) {
+		if len(l.Messages) == 0 && i < len(tries)-1 {
 			continue
 		}
-		d.Rows, d.FoundAs = l.Messages, g.key
+		d.Rows, d.FoundAs = l.Messages, foundAs(try, l.Messages)
 		if l.Next != 0 {
 			d.Next, d.Partial = d.Search.query(l.Next), len(l.Messages) < pageSize
 		}
@@ -204,6 +186,29 @@ func (c *Console) find(ctx context.Context, d *messagesData, f store.Filter) err
 		d.Newest = d.Search.query(0)
 	}
 	return nil
+}
+
+// foundAs is the key of what the text turned out to be.
+func foundAs(f store.Filter, found []*store.Message) string {
+	switch {
+	case len(found) == 0:
+		return ""
+	case f.MessageID != "":
+		return "found.message"
+	case f.ConversationID != "":
+		return "found.conversation"
+	case f.Any == "":
+		return ""
+	}
+	switch m := found[0]; f.Any {
+	case m.Sender, m.Receiver:
+		return "found.participant"
+	case m.From, m.To:
+		return "found.party"
+	case m.Action:
+		return "found.action"
+	}
+	return "found.peer"
 }
 
 type messageData struct {

@@ -170,6 +170,7 @@ type Filter struct {
 	PMode          string
 	Party          string // From or To
 	Participant    string // Sender or Receiver
+	Any            string // Peer, Action, From, To, Sender or Receiver
 	Service        string
 	Action         string
 	Since, Until   time.Time // by Created: Since <= t < Until

@@ -25,7 +25,7 @@ type Waiting struct {
 }
 
 // WaitingMost bounds how many messages of one peer are counted.
-const WaitingMost = 10_000
+const WaitingMost = 1000
 
 // Traffic tells what passed and what stands in line, in time that does not grow with what is stored.
 type Traffic interface {

@@ -150,6 +150,9 @@ func conditions(f store.Filter) (cond string, args []any) {
 	if f.Participant != "" {
 		add("(sender = ? OR receiver = ?)", f.Participant, f.Participant)
 	}
+	if f.Any != "" {
+		add("? IN (peer, action, from_party, to_party, sender, receiver)", f.Any)
+	}
 	if !f.Since.IsZero() {
 		add("created >= ?", ms(f.Since))
 	}

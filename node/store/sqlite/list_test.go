@@ -19,6 +19,7 @@ func matches(f store.Filter, m *store.Message) bool {
 		(len(f.Domains) == 0 || slices.Contains(f.Domains, m.Domain)) &&
 		eq(f.MessageID, m.MessageID) && eq(f.ConversationID, m.ConversationID) && eq(f.Peer, m.Peer) && eq(f.PMode, m.PMode) &&
 		eq(f.Party, m.From, m.To) && eq(f.Participant, m.Sender, m.Receiver) && eq(f.Service, m.Service) && eq(f.Action, m.Action) &&
+		eq(f.Any, m.Peer, m.Action, m.From, m.To, m.Sender, m.Receiver) &&
 		(f.Since.IsZero() || !m.Created.Before(f.Since)) && (f.Until.IsZero() || m.Created.Before(f.Until)) &&
 		(f.Test == nil || *f.Test == m.Test)
 }
@@ -72,6 +73,7 @@ func TestListsAgreeWithTheMeaningOfTheirFilters(t *testing.T) {
 		maybe("pmode", func() { f.PMode = "pm2" })
 		maybe("party", func() { f.Party = "b" })
 		maybe("participant", func() { f.Participant = "x" })
+		maybe("any", func() { f.Any = pick(r, "any", "b", "x", "p1", "a2") })
 		maybe("service", func() { f.Service = "s1" })
 		maybe("action", func() { f.Action = "a1" })
 		maybe("since", func() { f.Since = start.Add(2 * time.Hour) })
