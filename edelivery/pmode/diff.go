@@ -59,7 +59,7 @@ func Diff(old, new []Item) []Change {
 		c := Change{Kind: n.Kind, Name: n.Name, Op: "changed"}
 		if o == nil {
 			c.Op = "added"
-			o = new0
+			o = nothing
 		}
 		for _, f := range n.Fields {
 			if was := o.field(f.Name); was != f.Value {
@@ -78,8 +78,8 @@ func Diff(old, new []Item) []Change {
 	return out
 }
 
-// new0 is what there was before something was added.
-var new0 = &Item{}
+// nothing is what there was before something was added.
+var nothing = &Item{}
 
 func (it *Item) field(name string) string {
 	for _, f := range it.Fields {

@@ -51,10 +51,7 @@ const (
 	RuleURI       Rule = "uri"      // an identifier without type that is no URI
 	RuleEndpoint  Rule = "endpoint"
 	RuleSecurity  Rule = "security"
-	RuleLost      Rule = "lost"        // not kept here
-	RuleUnusable  Rule = "not-usable"  // a mode that this program cannot serve
-	RuleAmbiguous Rule = "ambiguous"   // readable in more than one way
-	RuleCertif    Rule = "certificate" // must be supplied
+	RuleLost      Rule = "lost" // not kept here
 )
 
 // Problem is one thing about a file.
