@@ -52,13 +52,14 @@ func (k *partnerCheck) add(s console.Severity, c console.Code, args ...string) {
 	k.findings = append(k.findings, console.Finding{Severity: s, Code: c, Args: args})
 }
 
-// CheckPartner implements console.Network.
-func (n network) CheckPartner(ctx context.Context, name string) ([]console.Finding, error) {
-	for _, p := range n.Partners() {
+// CheckPartner tries everything between here and a partner, and sends it a test message: store.ErrNotFound when there is
+// none of that name.
+func (n *Node) CheckPartner(ctx context.Context, name string) ([]console.Finding, error) {
+	for _, p := range (network{n}).Partners() {
 		if p.Name != name {
 			continue
 		}
-		k := &partnerCheck{n: n.Node, ctx: ctx, partner: p}
+		k := &partnerCheck{n: n, ctx: ctx, partner: p}
 		k.certificates()
 		if p.URL == "" {
 			k.add(console.OK, console.NoAddress)

@@ -184,8 +184,6 @@ func (x *call) role() Role {
 	return Role(x.who.user.Role)
 }
 
-func (x *call) store() store.Store { return x.con.opt.Store }
-
 func (x *call) now() time.Time { return x.con.opt.Clock() }
 
 // value is a field of the form, without white space around it.
