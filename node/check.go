@@ -57,6 +57,7 @@ func Check(ctx context.Context, c *config.Config, domains []Domain) []Finding {
 	k := &checker{ctx: ctx, c: c, now: time.Now()}
 	k.keys()
 	k.anchors()
+	k.policy()
 	k.store()
 	k.addresses()
 	n := k.assemble(domains)
@@ -93,6 +94,20 @@ func (k *checker) keys() {
 		}
 		k.validity("TLS certificate", cert)
 	}
+}
+
+// policy reads the rules of evidence, where there are own ones.
+func (k *checker) policy() {
+	file := k.c.Evidence.Policy
+	if file == "" {
+		return
+	}
+	r, err := loadRecorder(k.c)
+	if err != nil {
+		k.fail("evidence policy", "correct the rules: docs/evidence.md", "%v", err)
+		return
+	}
+	k.ok("evidence policy", "%s, rules: %d", file, len(r.Policy().Rules()))
 }
 
 func (k *checker) identity(what, key string, f config.Identity, purpose pki.Purpose) {

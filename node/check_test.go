@@ -56,6 +56,13 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			}},
+		{name: "a rule of evidence that means nothing is an error", severity: node.SeverityError, what: "evidence policy", text: `"recipt"`,
+			after: func(t *testing.T, r *setup.Result, c *config.Config) {
+				c.Evidence.Policy = config.Path(filepath.Join(r.Dir, "evidence.yaml"))
+				if err := os.WriteFile(string(c.Evidence.Policy), []byte("rules: [{name: x, creates: [recipt]}]"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}},
 		{name: "a port that is taken is an error", severity: node.SeverityError, what: "as4.listen", text: "in use",
 			after: func(t *testing.T, _ *setup.Result, c *config.Config) {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
