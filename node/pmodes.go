@@ -62,6 +62,7 @@ type PModeSettings struct {
 	Strict          []string        `yaml:"strict" doc:"Deviations that are refused although usually accepted."`
 	Pull            *PullSettings   `yaml:"pull" doc:"The receiver fetches the messages from mpc instead of having them sent."`
 	Splitting       *SplitSettings  `yaml:"splitting" doc:"Large messages travel in pieces. Payloads are not compressed one by one then."`
+	MultiHop        bool            `yaml:"multiHop" doc:"The partner is reached through intermediaries."`
 	AsyncReceipts   bool            `yaml:"asyncReceipts" doc:"The partner may answer with nothing and send the receipt in a request of its own."`
 	Response        bool            `yaml:"response" doc:"The messages are answers: each names its request."`
 	ReplyWith       string          `yaml:"replyWith" doc:"P-Mode by which received messages are answered. Default: this one."`
@@ -321,7 +322,7 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm.Retry = as4.Retry{Max: p.MaxAttempts, First: p.FirstRetry.D(), Factor: p.RetryFactor, Limit: p.MaxPause.D(), Window: p.RetryWindow.D()}
 	pm.Unencrypted = p.Unencrypted
 	pm.SignToken, pm.EncryptToken = cmp.Or(wss.TokenForm(p.SignToken), pm.SignToken), cmp.Or(wss.TokenForm(p.EncryptToken), pm.EncryptToken)
-	pm.AsyncReceipts, pm.Response, pm.URL = p.AsyncReceipts, p.Response, string(partner.URL)
+	pm.MultiHop, pm.AsyncReceipts, pm.Response, pm.URL = p.MultiHop, p.AsyncReceipts, p.Response, string(partner.URL)
 	if c := p.Splitting; c != nil {
 		pm.Splitting = &as4.Splitting{FragmentSize: int64(c.FragmentSize), Threshold: int64(c.Threshold), Compress: c.Compression, JoinInterval: c.JoinInterval.D(), Dialect: as4.Dialect(c.Dialect)}
 	}

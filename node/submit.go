@@ -195,7 +195,7 @@ func (n *Node) userMessage(pm *as4.PMode, s *Submission) (*ebms.UserMessage, err
 	} else if !ebms.ValidMessageID(um.MessageID) {
 		return nil, &RefusedError{Code: string(ebms.InvalidHeader), Text: fmt.Sprintf("%.300q is no message id", um.MessageID), Remedy: "write it as name@host without signs that mail addresses do not have, or leave it out"}
 	}
-	if um.ConversationID == "" {
+	if um.ConversationID == "" && !pm.Profile.NoConversation {
 		um.ConversationID = um.MessageID
 	}
 	if pm.Agreement != "" {

@@ -39,8 +39,10 @@ type world struct {
 
 func algorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {
 	switch profile {
-	case "eu-edelivery2":
+	case "eu-edelivery2", "entsog":
 		return pki.Ed25519, pki.X25519
+	case "bdew":
+		return pki.BrainpoolP256r1, pki.BrainpoolP256r1
 	case "eu-edelivery2-ec":
 		return pki.P256, pki.P256
 	}

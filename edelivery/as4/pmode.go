@@ -53,6 +53,7 @@ type PMode struct {
 	AsyncReceipts bool   // the partner may send receipts by requests of its own [ebMS3 5.2.3.3]
 	Response      bool   // second leg of a two-way exchange: RefToMessageId is required [EU-AS4 1.4.4.2]
 
+	MultiHop  bool       // the partner is reached through intermediaries: headers are addressed to the next MSH [AS4 4]
 	Splitting *Splitting // large messages travel in pieces [EU-AS4 1.5.6]; nil: whole, and pieces are refused
 
 	Profile *Profile
@@ -138,7 +139,11 @@ func (p *PMode) Complete() error {
 		p.Responder.Type = cmp.Or(p.Responder.Type, pr.PartyType)
 	}
 	p.SignToken = cmp.Or(p.SignToken, pr.RequireToken, pr.Suites[0].SignToken)
-	p.EncryptToken = cmp.Or(p.EncryptToken, pr.RequireToken, pr.Suites[0].EncryptToken)
+	p.EncryptToken = cmp.Or(p.EncryptToken, pr.Suites[0].EncryptToken)
+	p.Service, p.Action = cmp.Or(p.Service, pr.Service.Value), cmp.Or(p.Action, pr.Action)
+	if p.Service != ebms.TestService {
+		p.ServiceType = cmp.Or(p.ServiceType, pr.Service.Type)
+	}
 	p.MaxSize = cmp.Or(p.MaxSize, pr.MaxSize, DefaultMaxSize)
 	switch {
 	case p.Pull && (p.MPC == "" || p.MPC == ebms.DefaultMPC):

@@ -125,7 +125,9 @@ type exchange struct {
 	pm   *PMode
 	ref  string // eb:MessageId of what is answered
 	pull *PMode // whose channel the message was fetched from; nil: it was pushed
-	odd  ebms.Quirks
+
+	routed bool // the header was addressed to the next MSH
+	odd    ebms.Quirks
 }
 
 func (x *exchange) handle(req *http.Request) answer {
@@ -156,7 +158,7 @@ func (x *exchange) handle(req *http.Request) answer {
 
 // userMessage takes a user message whose header is read, and makes its receipt.
 func (x *exchange) userMessage(m *ebms.Messaging, parts *ebms.MIMEReader) (receipt []byte, err error) {
-	x.ref, x.odd = x.um.MessageID, m.Deviations
+	x.ref, x.odd, x.routed = x.um.MessageID, m.Deviations, m.Role == ebms.RoleNextMSH
 	if x.pm, err = x.r.PModes().Match(x.um); err != nil {
 		return nil, err
 	}
@@ -377,7 +379,19 @@ func (x *exchange) signal(s *ebms.Signal, fault *ebms.Fault) ([]byte, error) {
 	if fault != nil {
 		blocks.Body = fault.Append
 	}
-	sec, err := wss.Secure(wss.NewDraftWith(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID, blocks), nil, opt)
+	var routed ebms.RoutingBlocks
+	if x.um != nil && x.routed { // it came through an I-Cloud, and the signal may have to go back through it [AS4 4.4]
+		blocks.Header = func(w *dom.Writer) {
+			routed = ebms.Routing{Message: x.um, Error: s.Receipt == nil, ID: opt.ID}.Append(w)
+		}
+	}
+	d := wss.NewDraftWith(&ebms.Messaging{Signals: []*ebms.Signal{s}}, opt.ID, blocks)
+	for _, b := range routed {
+		if b.ID != "" {
+			d.Signed = append(d.Signed, wss.SignedBlock{ID: b.ID, Span: b.Span})
+		}
+	}
+	sec, err := wss.Secure(d, nil, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -476,6 +490,9 @@ func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
 			return ebms.ProcessingModeMismatch.Newf("message property %s must not be used", name)
 		}
 	}
+	if err := checkCommunity(um, pr); err != nil {
+		return err
+	}
 	if pr.FourCorner && !pm.TwoCorner && !um.IsTest() {
 		for _, name := range []string{ebms.PropertyOriginalSender, ebms.PropertyFinalRecipient} {
 			i := slices.IndexFunc(um.Properties, func(p ebms.Property) bool { return strings.EqualFold(p.Name, name) })
@@ -491,6 +508,31 @@ func CheckHeader(um *ebms.UserMessage, pm *PMode) error {
 		if _, err := um.Parts[i].Compressed(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkCommunity applies the rules of one community alone.
+func checkCommunity(um *ebms.UserMessage, pr *Profile) error {
+	for _, p := range []ebms.Party{um.From, um.To} {
+		switch id := p.ID(); {
+		case pr.PartyPattern != nil && (id.Type != pr.PartyType || !pr.PartyPattern.MatchString(id.Value)):
+			return ebms.ValueInconsistent.Newf("%q is no party identifier of this community", id.Value)
+		case pr.RolePattern != nil && p.Role != pr.InitiatorRole && p.Role != pr.ResponderRole && !pr.RolePattern.MatchString(p.Role):
+			return ebms.ValueInconsistent.Newf("%q is no role of this community", p.Role)
+		}
+	}
+	switch {
+	case pr.NeedAgreement && um.Agreement == nil:
+		return ebms.ValueNotRecognized.New("the message names no agreement")
+	case pr.NoConversation && um.ConversationID != "":
+		return ebms.ValueInconsistent.New("eb:ConversationId is empty in this community")
+	case um.IsTest():
+		return nil
+	case len(pr.Services) > 0 && !slices.Contains(pr.Services, um.Service.Value):
+		return ebms.ValueNotRecognized.Newf("%q is no service of this community", um.Service.Value)
+	case pr.OneAction && um.Action != pr.Action:
+		return ebms.ValueNotRecognized.Newf("%q is not the action of this community", um.Action)
 	}
 	return nil
 }

@@ -128,6 +128,9 @@ func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Ident
 // draft writes the envelope of a message without its security. It depends on the message alone [AS4 3.2].
 func draft(out *Outgoing) wss.Draft {
 	m := &ebms.Messaging{UserMessages: []*ebms.UserMessage{out.Message}}
+	if out.PMode.MultiHop {
+		m.Role = ebms.RoleNextMSH
+	}
 	id := idSuffix(out.Message.MessageID)
 	if out.Fragment == nil {
 		return wss.NewDraft(m, id)

@@ -18,6 +18,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 
+	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/trust/xmlenc"
 )
@@ -89,12 +90,21 @@ var (
 	}
 )
 
+// SuiteBrainpool is that of German market communication [BDEW].
+var SuiteBrainpool = Suite{
+	Name: "brainpool", SignatureMethod: xmldsig.ECDSASHA256, DigestMethod: xmldsig.SHA256,
+	Transport: xmlenc.TransportECDHConcat, Data: xmlenc.AES128GCM, SignToken: TokenPKIPath, EncryptToken: TokenX509SKI,
+}
+
 // SuiteFor is the suite that a key signs in, for messages before a P-Mode is known.
 func SuiteFor(key crypto.PublicKey) Suite {
-	switch key.(type) {
+	switch k := key.(type) {
 	case ed25519.PublicKey:
 		return SuiteEdDSA
 	case *ecdsa.PublicKey:
+		if brainpool.Is(k.Curve) {
+			return SuiteBrainpool
+		}
 		return SuiteECDSA
 	}
 	return SuiteRSA

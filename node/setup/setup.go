@@ -156,6 +156,9 @@ func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
 		return nil, err
 	}
 	r.Party = fmt.Sprintf("POP%06d", serial)
+	if p.Profile == "entsog" { // whose parties have energy identification codes
+		r.Party = fmt.Sprintf("21X%012dT", serial)
+	}
 	t := pki.Template{CommonName: r.Party, Organization: p.Name, Country: p.Country, Algorithm: sign, NotBefore: p.Now.Add(-time.Hour), NotAfter: p.Now.AddDate(2, 0, 0)}
 	if p.Certificate != nil {
 		p.Certificate(&t)
@@ -195,8 +198,10 @@ func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
 
 func keyAlgorithms(profile string) (sign, encrypt pki.KeyAlgorithm) {
 	switch profile {
-	case "eu-edelivery2":
+	case "eu-edelivery2", "entsog":
 		return pki.Ed25519, pki.X25519
+	case "bdew":
+		return pki.BrainpoolP256r1, pki.BrainpoolP256r1
 	case "eu-edelivery2-ec":
 		return pki.P256, pki.P256
 	}
