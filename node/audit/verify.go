@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -545,12 +544,4 @@ func (v *verification) recorded(kind string, sum [32]byte) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-func decodeSum(s string) (sum [32]byte, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(sum) {
-		return sum, fmt.Errorf("%.80q is no SHA-256", s)
-	}
-	return [32]byte(b), nil
 }
