@@ -324,7 +324,7 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm.SignToken, pm.EncryptToken = cmp.Or(wss.TokenForm(p.SignToken), pm.SignToken), cmp.Or(wss.TokenForm(p.EncryptToken), pm.EncryptToken)
 	pm.MultiHop, pm.AsyncReceipts, pm.Response, pm.URL = p.MultiHop, p.AsyncReceipts, p.Response, string(partner.URL)
 	if c := p.Splitting; c != nil {
-		pm.Splitting = &as4.Splitting{FragmentSize: int64(c.FragmentSize), Threshold: int64(c.Threshold), Compress: c.Compression, JoinInterval: c.JoinInterval.D(), Dialect: as4.Dialect(c.Dialect)}
+		pm.Splitting = &as4.Splitting{FragmentSize: int64(c.FragmentSize), Threshold: max(1, int64(c.Threshold)), Compress: c.Compression, JoinInterval: c.JoinInterval.D(), Dialect: as4.Dialect(c.Dialect)}
 	}
 	if p.Pull != nil {
 		pm.Pull, pm.SubChannel = true, p.Pull.SubChannel
