@@ -23,11 +23,18 @@ func TestGuidesShowCommandsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inside, before := false, ""
+		inside, text, before := false, false, ""
 		for line := range strings.Lines(string(b)) {
 			line = strings.TrimSpace(line)
-			if strings.HasPrefix(line, "```") {
-				inside = !inside
+			if strings.HasPrefix(line, "```") { // a block marked as text is no transcript
+				switch {
+				case inside || text:
+					inside, text = false, false
+				case line == "```text":
+					text = true
+				default:
+					inside = true
+				}
 				continue
 			}
 			line = before + strings.TrimPrefix(strings.TrimPrefix(line, "$ "), "./")
