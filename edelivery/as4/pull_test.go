@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +78,22 @@ func (p *pulling) Pull(_ context.Context, channel string) (*as4.Outgoing, func(e
 	return out, func(err error) { p.mu.Lock(); p.handed = append(p.handed, err); p.mu.Unlock() }, nil
 }
 
+// handedOver waits until a knows how handing over n messages went: that is after the peer has them.
+func (p *pulling) handedOver(t *testing.T, n int) []error {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		list := slices.Clone(p.handed)
+		p.mu.Unlock()
+		if len(list) >= n {
+			return list
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d messages handed over, want %d", len(list), n)
+		}
+	}
+}
+
 // Begin implements as4.Intake.
 func (p *pulling) Begin(context.Context, *ebms.UserMessage, *as4.PMode) (as4.Delivery, error) {
 	return nil, errors.New("a receives nothing")
@@ -121,8 +138,8 @@ func TestPull(t *testing.T) {
 			if err != nil || got.Err != nil || got.Message.MessageID != "m1@a.example" {
 				t.Fatalf("%v, %+v (%v)", err, got, p.lastRefusal)
 			}
-			if len(p.handed) != 1 || p.handed[0] != nil {
-				t.Errorf("handed over: %v", p.handed)
+			if handed := p.handedOver(t, 1); handed[0] != nil {
+				t.Errorf("handed over: %v", handed)
 			}
 			for i, want := range c.payloads {
 				if s := p.intake.only(t); !bytes.Equal(s.payloads[i], want) || s.Message.MPC != channel {
@@ -308,8 +325,8 @@ func TestAMessageThatCannotBeSecuredDoesNotBlockItsChannel(t *testing.T) {
 		t.Fatalf("%v %v", got, err)
 	}
 	var unready *as4.UnreadyError
-	if len(p.handed) != 2 || !errors.As(p.handed[0], &unready) || p.handed[1] != nil {
-		t.Errorf("handed over: %v", p.handed)
+	if handed := p.handedOver(t, 2); !errors.As(handed[0], &unready) || handed[1] != nil {
+		t.Errorf("handed over: %v", handed)
 	}
 }
 
