@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +23,14 @@ import (
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 )
+
+// ownAddress is an address of this machine that no other test uses. Systems other than Linux have one such address only.
+func ownAddress() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
 
 // running is a node of the tests and a client of it.
 type running struct {
@@ -34,7 +45,7 @@ func pair(t *testing.T) (ee, pt running) {
 	var made [2]*setup.Result
 	for i, name := range []string{"ee", "pt"} {
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Now: time.Now()})
+		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Host: ownAddress(), Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -236,7 +236,7 @@ func TestUsersSeeTheirOwn(t *testing.T) {
 		"    - {name: one, password: file:keys/one, originalUser: \"" + c1 + "\"}\n" +
 		"    - {name: two, password: file:keys/two, originalUser: \"" + c4 + "\"}\n" +
 		"    - {name: admin, password: file:keys/admin, admin: true, certificate: keys/as4.pem}\n" +
-		"  proxies: [127.0.0.1/32]\n"
+		"  proxies: [127.0.0.0/8]\n"
 	for _, f := range []string{a.ConfigFile, b.ConfigFile} {
 		text, err := os.ReadFile(f)
 		if err != nil {

@@ -98,10 +98,10 @@ func TestFilesTravelThroughTheFolders(t *testing.T) {
 	if left := files(t, filepath.Join(out, "OUT")); !slices.Equal(left, []string{"cases/2026/metadata.xml", "nobody/left.xml"}) {
 		t.Errorf("left in OUT: %v", left)
 	}
-	l, err := red.Store.List(t.Context(), store.Filter{States: []store.State{store.Confirmed}}, store.Page{})
-	if err != nil || len(l.Messages) != 2 {
-		t.Errorf("%d messages count as downloaded, %v", len(l.Messages), err)
-	}
+	eventually(t, "that both messages count as downloaded", func() bool {
+		l, err := red.Store.List(t.Context(), store.Filter{States: []store.State{store.Confirmed}}, store.Page{})
+		return err == nil && len(l.Messages) == 2
+	})
 }
 
 func TestAFileTellsHowItsMessageStands(t *testing.T) {

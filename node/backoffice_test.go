@@ -40,7 +40,7 @@ func colourConfigs(t *testing.T, blue, red string) (a, b *setup.Result) {
 	var made [2]*setup.Result
 	for i, name := range []string{"blue", "red"} {
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Now: time.Now()})
+		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Host: loopback(), Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package backoffice
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -56,6 +58,14 @@ type caller struct {
 
 // everybody calls when no users are configured: the address is then reached from this machine alone.
 var everybody = &caller{}
+
+// onBehalf says in the node's records who asked.
+func (c *caller) onBehalf(ctx context.Context) context.Context {
+	if c.name == "" {
+		return store.WithActor(ctx, "back office")
+	}
+	return store.WithActor(ctx, "back office "+c.name)
+}
 
 // sees reports whether a corner ("type::value" or "value") is the caller's.
 func (c *caller) sees(corner string) bool {

@@ -61,7 +61,7 @@ func (s *Service) restRoutes(mux *http.ServeMux) {
 				err = &restError{http.StatusUnauthorized, "this needs an administrator"}
 			} else {
 				req.Body = http.MaxBytesReader(w, req.Body, 1<<20)
-				err = r.do(&call{s: s, caller: who}, w, req)
+				err = r.do(&call{s: s, caller: who}, w, req.WithContext(who.onBehalf(req.Context())))
 			}
 			if err != nil {
 				s.restProblem(w, req, err)

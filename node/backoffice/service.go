@@ -75,6 +75,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, ns string) error
 	if err != nil {
 		return err
 	}
+	r = r.WithContext(who.onBehalf(r.Context()))
 	if s.MaxBody > 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, s.MaxBody)
 	}
