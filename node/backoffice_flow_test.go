@@ -763,3 +763,40 @@ func TestWebhooksKeepOutOfTheInnerNetwork(t *testing.T) {
 		t.Errorf("the inner network was called: %s", calls[0].body)
 	}
 }
+
+func TestPayloadsAreDeletedSomeTimeAfterTheirDownload(t *testing.T) {
+	t.Parallel()
+	blue, red := colours(t, "  soap: true\n", "  soap: true\n  keepDownloaded: 10ms\n")
+	id := blue.submitTo(t, "")
+	red.until(t, store.In, id, store.Delivered)
+	if resp, n := red.ask(t, "<w:retrieveMessageRequest><messageID>"+id+"</messageID></w:retrieveMessageRequest>"); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s", n.Raw())
+	}
+	eventually(t, "the deletion", func() bool {
+		_, n := red.ask(t, "<w:statusRequest><messageID>"+id+"</messageID></w:statusRequest>")
+		return n.Text() == "DELETED"
+	})
+	_, n := red.ask(t, "<w:retrieveMessageRequest><messageID>"+id+"</messageID></w:retrieveMessageRequest>")
+	if code, _ := detail(n); code != "WS_PLUGIN:0009" {
+		t.Errorf("%s", n.Raw())
+	}
+}
+
+func TestHeadersThatAreTooLarge(t *testing.T) {
+	t.Parallel()
+	blue, _ := colours(t, "  soap: true\n", "")
+	many := strings.Repeat(`<eb:Property name="p">v</eb:Property>`, 60_000)
+	body := envelope(pluginNS, strings.Replace(header("", part("cid:message")), "</eb:MessageProperties>", many+"</eb:MessageProperties>", 1), "<w:submitRequest>"+payload("cid:message", "x")+"</w:submitRequest>")
+	resp, n := blue.post(t, "wsplugin", soap12, strings.NewReader(body))
+	if code, _ := detail(n); resp.StatusCode != http.StatusInternalServerError || code != "WS_PLUGIN:0008" {
+		t.Errorf("%s %s", resp.Status, n.Raw())
+	}
+	req, err := http.NewRequest("POST", "http://"+blue.Addr("api")+"/domibus/services/wsplugin", strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Client-Cert", strings.Repeat("x", 1<<20))
+	if resp, _ := do(t, req); resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("%s", resp.Status)
+	}
+}
