@@ -596,9 +596,10 @@ func TestDynamicReceiver(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, profile, nil)
 				w.unpin()
-				c.template.Key = keyOf(pki.RSA2048, 2)
+				template := c.template
+				template.Key = keyOf(pki.RSA2048, 2)
 				var err error
-				if w.sign[0], err = w.ca.Issue(c.template); err != nil {
+				if w.sign[0], err = w.ca.Issue(template); err != nil {
 					t.Fatal(err)
 				}
 				msg := w.message(t, "m1@a.example", xmlPayload)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,16 +166,16 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "eu-edelivery", c.pmode)
-			requests := 0
-			w.respond(func(rw http.ResponseWriter, b []byte) { requests++; c.respond(w, rw, b) })
+			var requests atomic.Int64
+			w.respond(func(rw http.ResponseWriter, b []byte) { requests.Add(1); c.respond(w, rw, b) })
 			msg := w.message(t, id, xmlPayload)
 			msg.Attempt = max(c.attempt, 1)
 			o := w.sender.Send(t.Context(), msg)
 			if o.Verdict != c.verdict || o.Signed != c.signed || c.code == "" && o.Err != nil || c.code != "" && !errors.Is(o.Err, c.code) {
 				t.Errorf("verdict %d, signed %v, %v; want %d, %v, %s", o.Verdict, o.Signed, o.Err, c.verdict, c.signed, c.code)
 			}
-			if requests != 1 {
-				t.Errorf("%d requests", requests)
+			if n := requests.Load(); n != 1 {
+				t.Errorf("%d requests", n)
 			}
 			if o.Verdict == as4.Acknowledged && (o.Receipt == nil || len(o.Answer) == 0) {
 				t.Error("acknowledged without evidence")

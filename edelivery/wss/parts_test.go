@@ -234,8 +234,9 @@ func TestOrderOfWork(t *testing.T) {
 		sum := sha256.Sum256(l.parts[0].octets)
 		c := contents(t, []payload{picture})
 		c[0].Digest = sum[:]
-		signed.ID = "t"
-		s, err := wss.Secure(draft([]payload{picture}), c, signed)
+		opt := signed
+		opt.ID = "t"
+		s, err := wss.Secure(draft([]payload{picture}), c, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
