@@ -36,7 +36,7 @@ func loopback() string {
 }
 
 // agree makes two nodes that agreed on one kind of message, "letters", without starting them.
-func agree(t *testing.T) (ee, pt *setup.Result) {
+func agree(t testing.TB) (ee, pt *setup.Result) {
 	t.Helper()
 	root := t.TempDir()
 	var made [2]*setup.Result

@@ -124,9 +124,9 @@ func TestNodesAreKilledInTheMiddleOfAMessage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills processes")
 	}
-	for name, way := range map[string]func(t *testing.T) (a, b *setup.Result){
-		"in pieces":            func(t *testing.T) (a, b *setup.Result) { return agreeSplit(t, "") },
-		"in compressed pieces": func(t *testing.T) (a, b *setup.Result) { return agreeSplit(t, ", compression: true") },
+	for name, way := range map[string]func(t testing.TB) (a, b *setup.Result){
+		"in pieces":            func(t testing.TB) (a, b *setup.Result) { return agreeSplit(t, "") },
+		"in compressed pieces": func(t testing.TB) (a, b *setup.Result) { return agreeSplit(t, ", compression: true") },
 		"by pull":              agreePull,
 	} {
 		t.Run(name, func(t *testing.T) {

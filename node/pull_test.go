@@ -18,7 +18,7 @@ import (
 )
 
 // amend adds lines to a P-Mode in a node's configuration.
-func amend(t *testing.T, r *setup.Result, pmode string, lines ...string) {
+func amend(t testing.TB, r *setup.Result, pmode string, lines ...string) {
 	t.Helper()
 	head := fmt.Sprintf("  - id: %q\n", pmode)
 	rewrite(t, r.ConfigFile, func(text []byte) []byte {
@@ -33,7 +33,7 @@ func amend(t *testing.T, r *setup.Result, pmode string, lines ...string) {
 	})
 }
 
-func rewrite(t *testing.T, file string, change func([]byte) []byte) {
+func rewrite(t testing.TB, file string, change func([]byte) []byte) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -45,7 +45,7 @@ func rewrite(t *testing.T, file string, change func([]byte) []byte) {
 }
 
 // agreePull makes two nodes: pt fetches the letters of ee.
-func agreePull(t *testing.T) (ee, pt *setup.Result) {
+func agreePull(t testing.TB) (ee, pt *setup.Result) {
 	t.Helper()
 	ee, pt = agree(t)
 	amend(t, ee, "letters", "direction: send", "mpc: urn:test:letters", "pull: {}")

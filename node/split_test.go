@@ -23,7 +23,7 @@ import (
 )
 
 // agreeSplit makes two nodes whose letters travel in pieces of 64 KiB from 200 KiB on.
-func agreeSplit(t *testing.T, more string) (ee, pt *setup.Result) {
+func agreeSplit(t testing.TB, more string) (ee, pt *setup.Result) {
 	t.Helper()
 	ee, pt = agree(t)
 	for _, r := range []*setup.Result{ee, pt} {
