@@ -123,7 +123,11 @@ func (k *checker) identity(what, key string, f config.Identity, purpose pki.Purp
 		return
 	}
 	if trust, err := loadTrust(k.c, func() time.Time { return k.now }); err == nil {
-		if _, err := trust.VerifyContext(k.ctx, id.Certificate, id.Chain, purpose); err != nil {
+		verify := trust.VerifyContext
+		if key == "as4.encryption" { // it may be for nothing else
+			verify = trust.VerifyRecipient
+		}
+		if _, err := verify(k.ctx, id.Certificate, id.Chain, purpose); err != nil {
 			k.warn(what, "partners who trust the same authorities will refuse it: compare as4.trust with the certificate's issuer", "%s: %v", id.Certificate.Subject, err)
 		}
 	}

@@ -129,3 +129,25 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestAFreshNodeOfEveryProfileHasNoWarning: a key that only decrypts is not asked to sign.
+func TestAFreshNodeOfEveryProfileHasNoWarning(t *testing.T) {
+	t.Parallel()
+	for _, profile := range []string{"eu-edelivery", "eu-edelivery2", "bdew", "entsog"} {
+		root := t.TempDir()
+		r, err := setup.Create(setup.Params{Dir: filepath.Join(root, "ee"), Network: filepath.Join(root, "network"), Country: "EE", Profile: profile, Host: loopback(), Now: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(r.ConfigFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Domains = nil // there are none here
+		for _, f := range node.Check(context.Background(), c, nil) {
+			if strings.Contains(f.What, "key") && f.Severity != node.SeverityOK {
+				t.Errorf("%s: %s: %s", profile, f.What, f.Text)
+			}
+		}
+	}
+}
