@@ -242,12 +242,12 @@ func (w *writer) commitGroup() {
 		return
 	}
 	w.forget()
-	w.answer()
-	for d, yes := range w.tx.woken {
+	for d, yes := range w.tx.woken { // before the answer: whoever has it may count on the token
 		if yes {
 			w.s.wake(store.Direction(d))
 		}
 	}
+	w.answer()
 	w.cp.afterCommit(w.c)
 }
 
