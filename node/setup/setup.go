@@ -120,12 +120,16 @@ func (p *Params) ports() (ports [4]int, err error) {
 		return ports, fmt.Errorf("setup: port %d: choose one from 1 to %d", base, 65535-len(ports))
 	}
 	for i := range ports {
-		ports[i] = base + i
-		if base == 0 {
-			if ports[i], err = freePort(p.Host); err != nil {
-				return ports, err
-			}
+		if base != 0 {
+			ports[i] = base + i
+			continue
 		}
+		l, err := net.Listen("tcp", net.JoinHostPort(p.Host, "0"))
+		if err != nil {
+			return ports, err
+		}
+		defer l.Close() // not before all are chosen, so that no two are the same
+		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil
 }
@@ -137,15 +141,6 @@ func NumberedPort(network string) (int, error) {
 		return 0, err
 	}
 	return firstPort + portsEach*n.Serial, nil
-}
-
-func freePort(host string) (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // keys issues the node's certificates and writes keys, anchors and the API token.
