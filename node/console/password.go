@@ -37,7 +37,10 @@ func HashPassword(password string) string {
 }
 
 func hashWith(password string, salt []byte) string {
-	key := argon2.IDKey([]byte(norm.NFC.String(password)), salt, hashPasses, hashMemory, hashLanes, hashSize)
+	return formatHash(salt, argon2.IDKey([]byte(norm.NFC.String(password)), salt, hashPasses, hashMemory, hashLanes, hashSize))
+}
+
+func formatHash(salt, key []byte) string {
 	enc := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, hashPasses, hashLanes, enc.EncodeToString(salt), enc.EncodeToString(key))
 }
@@ -69,12 +72,17 @@ func checkPassword(stored, password string) (bool, error) {
 type hasher struct {
 	slots chan struct{}
 	queue chan struct{}
-	// nobody is the hash that is compared when there is no such user: an answer takes as long as one for somebody.
+	// nobody is the hash that is compared when there is no such user: an answer takes as long as one for somebody. It is
+	// of no password: random octets, since a hash made at each start would cost a node 19 MiB that it does not need.
 	nobody string
 }
 
 func newHasher() *hasher {
-	return &hasher{slots: make(chan struct{}, 2), queue: make(chan struct{}, 64), nobody: hashWith("", make([]byte, 16))}
+	var salt [16]byte
+	var key [hashSize]byte
+	rand.Read(salt[:])
+	rand.Read(key[:])
+	return &hasher{slots: make(chan struct{}, 2), queue: make(chan struct{}, 64), nobody: formatHash(salt[:], key[:])}
 }
 
 // errBusy asks to come again.

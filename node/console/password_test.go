@@ -84,3 +84,15 @@ func TestHashesAreMadeOneAfterTheOther(t *testing.T) {
 	}
 	close(hold)
 }
+
+func TestNobodysHashCostsWhatAnyHashCosts(t *testing.T) {
+	t.Parallel()
+	nobody, somebody := newHasher().nobody, HashPassword("correct horse battery")
+	parameters := func(stored string) string { return stored[:strings.LastIndex(stored[:strings.LastIndex(stored, "$")], "$")] }
+	if parameters(nobody) != parameters(somebody) || len(nobody) != len(somebody) {
+		t.Errorf("nobody's %q is of another form than %q", nobody, somebody)
+	}
+	if ok, err := checkPassword(nobody, ""); ok || err != nil {
+		t.Errorf("the empty password against nobody's hash: %v, %v; want false without an error", ok, err)
+	}
+}
