@@ -88,7 +88,9 @@ func TestHashesAreMadeOneAfterTheOther(t *testing.T) {
 func TestNobodysHashCostsWhatAnyHashCosts(t *testing.T) {
 	t.Parallel()
 	nobody, somebody := newHasher().nobody, HashPassword("correct horse battery")
-	parameters := func(stored string) string { return stored[:strings.LastIndex(stored[:strings.LastIndex(stored, "$")], "$")] }
+	parameters := func(stored string) string {
+		return stored[:strings.LastIndex(stored[:strings.LastIndex(stored, "$")], "$")]
+	}
 	if parameters(nobody) != parameters(somebody) || len(nobody) != len(somebody) {
 		t.Errorf("nobody's %q is of another form than %q", nobody, somebody)
 	}

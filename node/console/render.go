@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -25,59 +25,57 @@ var pageFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pageSet is every page in one language.
+// pageSet is every page in one language. A page is read when it is first shown: all of them in all languages would take
+// longer than the rest of a node's start, and several megabytes of a node that nobody looks at.
 type pageSet struct {
 	*texts
+	mu    sync.Mutex
 	pages map[string]*template.Template
 }
 
 func loadPages() (map[string]*pageSet, error) {
-	names, err := fs.Glob(pageFiles, "pages/*.html")
-	if err != nil {
-		return nil, err
-	}
 	out := map[string]*pageSet{}
 	for _, language := range Languages {
 		t, err := loadTexts(language)
 		if err != nil {
 			return nil, err
 		}
-		layout, err := template.New("layout.html").Funcs(t.funcs()).Option("missingkey=error").ParseFS(pageFiles, "pages/layout.html", "pages/parts.html")
-		if err != nil {
-			return nil, err
-		}
-		set := &pageSet{texts: t, pages: map[string]*template.Template{}}
-		for _, file := range names {
-			name := strings.TrimSuffix(path.Base(file), ".html")
-			if name == "layout" || name == "parts" {
-				continue
-			}
-			own, err := layout.Clone()
-			if err == nil {
-				own, err = own.ParseFS(pageFiles, file)
-			}
-			if err != nil {
-				return nil, err
-			}
-			set.pages[name] = own
-		}
-		out[language] = set
+		out[language] = &pageSet{texts: t, pages: map[string]*template.Template{}}
 	}
 	return out, nil
 }
 
+func (s *pageSet) page(name string) (*template.Template, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.pages[name]; t != nil {
+		return t, nil
+	}
+	t, err := template.New("layout.html").Funcs(s.funcs()).Option("missingkey=error").
+		ParseFS(pageFiles, "pages/layout.html", "pages/parts.html", "pages/"+name+".html")
+	if err != nil {
+		return nil, fmt.Errorf("console: page %q: %w", name, err)
+	}
+	s.pages[name] = t
+	return t, nil
+}
+
 func (s *pageSet) render(w io.Writer, name string, data any) error {
-	t := s.pages[name]
-	if t == nil {
-		return fmt.Errorf("console: no page %q", name)
+	t, err := s.page(name)
+	if err != nil {
+		return err
 	}
 	return t.ExecuteTemplate(w, "layout.html", data)
 }
 
 // part renders one named part of a page.
 func (s *pageSet) part(name, part string, data any) ([]byte, error) {
+	t, err := s.page(name)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
-	err := s.pages[name].ExecuteTemplate(&b, part, data)
+	err = t.ExecuteTemplate(&b, part, data)
 	return b.Bytes(), err
 }
 
