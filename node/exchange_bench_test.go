@@ -16,12 +16,18 @@ import (
 // at a time: pushed, and fetched by the receiver.
 func BenchmarkExchange(b *testing.B) {
 	for _, way := range []struct {
-		name string
-		make func(testing.TB) (ee, pt *setup.Result)
-	}{{"push", agree}, {"pull", agreePull}} {
+		name, profile string
+		pull          bool
+	}{
+		{"push/rsa2048", "eu-edelivery", false}, {"pull/rsa2048", "eu-edelivery", true},
+		{"push/ed25519", "eu-edelivery2", false}, {"pull/ed25519", "eu-edelivery2", true},
+	} {
 		b.Run(way.name, func(b *testing.B) {
 			made := [2]*setup.Result{}
-			made[0], made[1] = way.make(b)
+			made[0], made[1] = agreeBy(b, way.profile)
+			if way.pull {
+				pulled(b, made[0], made[1], 16)
+			}
 			var nodes [2]*node.Node
 			done := make(chan struct{}, 1<<16)
 			for i, r := range made {
@@ -29,6 +35,7 @@ func BenchmarkExchange(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+				c.Outbound.PerPeer, c.Outbound.Workers = 16, 16
 				opt := node.Options{}
 				if c.Outbound.FirstRetry = config.Duration(time.Minute); i == 0 {
 					opt.Changed = func(_ *store.Message, to store.State) {

@@ -38,16 +38,21 @@ func loopback() string {
 // agree makes two nodes that agreed on one kind of message, "letters", without starting them.
 func agree(t testing.TB) (ee, pt *setup.Result) {
 	t.Helper()
+	return agreeBy(t, "eu-edelivery")
+}
+
+func agreeBy(t testing.TB, profile string) (ee, pt *setup.Result) {
+	t.Helper()
 	root := t.TempDir()
 	var made [2]*setup.Result
 	for i, name := range []string{"ee", "pt"} {
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: "eu-edelivery", Host: loopback(), Inbox: true, Now: time.Now()})
+		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: profile, Host: loopback(), Inbox: true, Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := setup.Agree(made[0], made[1], setup.Agreement{ID: "letters", Service: "urn:test:letters", Action: "deliver"}); err != nil {
+	if err := setup.Agree(made[0], made[1], setup.Agreement{ID: "letters", Service: "urn:test:letters", Action: "deliver", Profile: profile}); err != nil {
 		t.Fatal(err)
 	}
 	return made[0], made[1]

@@ -48,9 +48,15 @@ func rewrite(t testing.TB, file string, change func([]byte) []byte) {
 func agreePull(t testing.TB) (ee, pt *setup.Result) {
 	t.Helper()
 	ee, pt = agree(t)
-	amend(t, ee, "letters", "direction: send", "mpc: urn:test:letters", "pull: {}")
-	amend(t, pt, "letters", "direction: receive", "mpc: urn:test:letters", "pull: {interval: 1s, parallel: 3}")
+	pulled(t, ee, pt, 3)
 	return ee, pt
+}
+
+// pulled lets pt fetch the letters of ee, as many at once as it says.
+func pulled(t testing.TB, ee, pt *setup.Result, parallel int) {
+	t.Helper()
+	amend(t, ee, "letters", "direction: send", "mpc: urn:test:letters", "pull: {}")
+	amend(t, pt, "letters", "direction: receive", "mpc: urn:test:letters", fmt.Sprintf("pull: {interval: 1s, parallel: %d}", parallel))
 }
 
 func TestMessagesAreFetched(t *testing.T) {
