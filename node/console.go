@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,7 +41,12 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 	if err := n.putFirstUser(ctx); err != nil {
 		return nil, err
 	}
+	key, err := n.consoleKey()
+	if err != nil {
+		return nil, err
+	}
 	opt := console.Options{
+		Key:   key,
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
 	}
@@ -80,6 +86,37 @@ func (n *Node) about() console.About {
 		a.Publisher = string(n.Config.SMP.URL)
 	}
 	return a
+}
+
+// consoleKey reads the key of second factors, or makes it.
+func (n *Node) consoleKey() ([]byte, error) {
+	file := n.Config.Console.Key
+	b, err := readFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		key := console.NewKey()
+		return key, writeNew(string(file), base64.StdEncoding.EncodeToString(key)+"\n")
+	}
+	if err != nil {
+		return nil, n.Config.Problem("console.key", "%v", err)
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(key) != console.KeySize {
+		return nil, n.Config.Problem("console.key", "%s holds no key: want %d octets in base64", file, console.KeySize)
+	}
+	return key, nil
+}
+
+// writeNew writes a secret file that must not be there yet, through to the disk.
+func writeNew(file, text string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func (n *Node) putFirstUser(ctx context.Context) error {

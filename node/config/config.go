@@ -78,6 +78,7 @@ type Console struct {
 	Off           bool     `yaml:"off" doc:"Serve no console."`
 	Idle          Duration `yaml:"idle" default:"30m" min:"1m" doc:"A login ends when nothing was asked for this long."`
 	Longest       Duration `yaml:"longest" default:"12h" min:"1m" doc:"A login ends after this time at any rate."`
+	Key           Path     `yaml:"key" default:"keys/console.key" doc:"File with the key that encrypts second factors in the store, in base64. Made at the first start. Whoever loses it removes the second factors with viadukt user reset."`
 	FirstPassword Path     `yaml:"firstPassword" default:"keys/console.password" doc:"File with the password of the user admin, who is made at the first start when there are no users. It is removed once another password is chosen."`
 	Proxies       []string `yaml:"proxies" example:"[10.0.0.5]" doc:"Addresses or networks of proxies in front of the console. What they say in X-Forwarded-For counts as the browser's address, from which too many wrong passwords are refused."`
 }

@@ -14,6 +14,7 @@ type accountData struct {
 	Factor   string   // key, of the second factor
 	Secret   string   // to type into an app, while a second factor is set up
 	URI      string   // the same for a tap on a phone
+	QR       *qrCode  // the same for its camera
 	Least    int
 }
 
@@ -29,7 +30,14 @@ func (c *Console) showAccount(x *call, status int, d *accountData) error {
 	}
 	d.Here, d.Least = x.who.Hash, PasswordLeast
 	if len(x.who.Secret) > 0 && len(d.User.TOTP) == 0 {
-		d.Secret, d.URI = groups(x.who.Secret), totpURI("Viadukt "+c.opt.About.Name, x.who.User, x.who.Secret)
+		secret, err := c.sealer.open(x.who.User, x.who.Secret)
+		if err != nil {
+			return err
+		}
+		d.Secret, d.URI = groups(secret), totpURI("Viadukt "+c.opt.About.Name, x.who.User, secret)
+		if d.QR, err = newQR(d.URI); err != nil {
+			return err
+		}
 	}
 	return x.show(status, "account", view{Title: "account.title", Data: d})
 }
@@ -98,7 +106,7 @@ func (c *Console) startFactor(x *call) error {
 	} else if !ok {
 		return c.showAccount(x, http.StatusUnprocessableEntity, &accountData{Factor: "password.wrong"})
 	}
-	x.who.Secret = newTOTPSecret()
+	x.who.Secret = c.sealer.seal(x.who.User, newTOTPSecret())
 	if err := c.keepSecret(x); err != nil {
 		return err
 	}
@@ -113,14 +121,18 @@ func (c *Console) confirmFactor(x *call) error {
 	if len(x.who.Secret) == 0 {
 		return x.redirect("account")
 	}
-	step, ok := checkTOTP(x.who.Secret, x.value("code"), x.now(), 0)
+	sealed := x.who.Secret
+	secret, err := c.sealer.open(x.who.User, sealed)
+	if err != nil {
+		return err
+	}
+	step, ok := checkTOTP(secret, x.value("code"), x.now(), 0)
 	if !ok {
 		return c.showAccount(x, http.StatusUnprocessableEntity, &accountData{Factor: "code.wrong"})
 	}
-	secret := x.who.Secret
 	x.who.Secret = nil
-	err := c.opt.Store.Write(x.r.Context(), func(tx store.Tx) error {
-		if err := changeUser(tx, x.who.User, func(u *store.User) error { u.TOTP, u.TOTPStep = secret, step; return nil }); err != nil {
+	err = c.opt.Store.Write(x.r.Context(), func(tx store.Tx) error {
+		if err := changeUser(tx, x.who.User, func(u *store.User) error { u.TOTP, u.TOTPStep = sealed, step; return nil }); err != nil {
 			return err
 		}
 		return tx.ChangeSession(x.who.Session)

@@ -31,6 +31,7 @@ type Options struct {
 	Store     store.Store
 	Network   Network
 	Messages  Messages
+	Key       []byte           // of [KeySize] octets, encrypts second factors in the store
 	Publisher Publisher        // nil: the node has no metadata publisher
 	Audit     Audit            // nil: the node keeps no log of evidence
 	Clock     func() time.Time // nil: time.Now
@@ -72,6 +73,7 @@ type Console struct {
 	pages    map[string]*pageSet // by language
 	throttle *throttle
 	hasher   *hasher
+	sealer   sealer
 	origins  *http.CrossOriginProtection
 	streams  *streams
 	closing  chan struct{}
@@ -109,6 +111,9 @@ func New(opt Options) (*Console, error) {
 		streams: newStreams(), closing: make(chan struct{}),
 	}
 	var err error
+	if c.sealer, err = newSealer(opt.Key); err != nil {
+		return nil, err
+	}
 	if c.pages, err = loadPages(); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func newWorld(t testing.TB) *world {
 	w.store = st
 	w.Console, err = New(Options{
 		About: About{Name: "ee", Country: "EE", Version: "1", Party: "POP000001", URL: "https://as4.example/as4", Profile: "eu-edelivery", Started: start},
-		Store: st, Network: w.net, Messages: &fakeMessages{st, w.clock}, Publisher: w.pub, Clock: w.clock.Now,
+		Store: st, Network: w.net, Messages: &fakeMessages{st, w.clock}, Key: NewKey(), Publisher: w.pub, Clock: w.clock.Now,
 		Acted: func(_ context.Context, a Act) { w.mu.Lock(); defer w.mu.Unlock(); w.acts = append(w.acts, a) },
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"net/http"
@@ -106,7 +107,7 @@ func TestCookiesAreKeptFromScriptsAndOtherSites(t *testing.T) {
 		t.Errorf("%v, %v", s, err)
 	}
 	// Over TLS the browser keeps it for this host and for TLS alone.
-	secure, err := New(Options{About: About{Name: "ee"}, Store: w.store, Network: w.net, Messages: &fakeMessages{w.store, w.clock}, Secure: true, Clock: w.clock.Now})
+	secure, err := New(Options{About: About{Name: "ee"}, Store: w.store, Network: w.net, Messages: &fakeMessages{w.store, w.clock}, Key: NewKey(), Secure: true, Clock: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +210,7 @@ func TestASecondFactorIsSetUpUsedAndRemoved(t *testing.T) {
 	b := w.as(t, Viewer)
 	b.post("/console/account/factor", "current", "wrong").says(t, "without the password", http.StatusUnprocessableEntity, "The present password is wrong")
 	p := b.post("/console/account/factor", "current", password)
-	p.says(t, "begin", http.StatusOK, "Type this key into your authenticator app", `href="otpauth://totp/`)
+	p.says(t, "begin", http.StatusOK, "Scan this code with your authenticator app", `href="otpauth://totp/`, `role="img"`)
 	m := shownSecret.FindStringSubmatch(p.body)
 	if m == nil {
 		t.Fatal(p.body)
@@ -224,6 +225,9 @@ func TestASecondFactorIsSetUpUsedAndRemoved(t *testing.T) {
 	}
 	first := w.codeOf(secret)
 	b.post("/console/account/factor/confirm", "code", first).says(t, "confirm", http.StatusOK, "The second factor is set up.")
+	if u, err := w.store.User(ctx, "viewer-user"); err != nil || len(u.TOTP) == 0 || bytes.Contains(u.TOTP, secret) {
+		t.Errorf("the store holds %x, %v; want the secret encrypted", u.TOTP, err)
+	}
 
 	b.post("/console/logout")
 	if p := b.login("viewer-user", password); p.path != "/console/login/code" {
@@ -252,7 +256,7 @@ func TestASecondFactorIsSetUpUsedAndRemoved(t *testing.T) {
 func TestCodesCannotBeGuessed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.user(t, "ada", Viewer, func(u *store.User) { u.TOTP = rfcSecret })
+	w.user(t, "ada", Viewer, func(u *store.User) { u.TOTP = w.sealer.seal("ada", rfcSecret) })
 	b := w.browser(t)
 	b.login("ada", password)
 	token := csrfField.FindStringSubmatch(b.get("/console/login/code").body)[1]
@@ -348,5 +352,24 @@ func TestAPlainConnectionFromOutsideIsWarnedOf(t *testing.T) {
 		if got := strings.Contains(rec.Body.String(), "This connection is not encrypted"); got != want {
 			t.Errorf("%s: %v", remote, got)
 		}
+	}
+}
+
+func TestASecondFactorOfAnotherKeyLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other, err := newSealer(NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.user(t, "ada", Viewer, func(u *store.User) { u.TOTP = other.seal("ada", rfcSecret) })
+	b := w.browser(t)
+	b.login("ada", password)
+	token := csrfField.FindStringSubmatch(b.get("/console/login/code").body)[1]
+	if p := b.send("/console/login/code", "csrf", token, "code", w.codeOf(rfcSecret)); p.status != http.StatusUnauthorized {
+		t.Errorf("status %d", p.status)
+	}
+	if _, err := w.sealer.open("bob", w.sealer.seal("ada", rfcSecret)); err == nil {
+		t.Error("one user's secret opens as another's")
 	}
 }
