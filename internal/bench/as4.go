@@ -38,6 +38,9 @@ func AS4(ctx context.Context, o AS4Options, report Report) error {
 	if o.Senders <= 0 {
 		o.Senders = 16
 	}
+	if o.Payload > largest {
+		return stream(ctx, o, report)
+	}
 	if o.Payload > 0 {
 		return exchange(ctx, o, "as4/"+sizeName(o.Payload), payload(o.Payload), o.Messages, report)
 	}
@@ -58,6 +61,8 @@ func AS4(ctx context.Context, o AS4Options, report Report) error {
 
 func sizeName(n int) string {
 	switch {
+	case n >= 1_000_000_000 && n%1_000_000_000 == 0:
+		return strconv.Itoa(n/1_000_000_000) + "GB"
 	case n >= 1_000_000 && n%1_000_000 == 0:
 		return strconv.Itoa(n/1_000_000) + "MB"
 	case n >= 1_000 && n%1_000 == 0:
@@ -137,10 +142,14 @@ type submitter func(ctx context.Context, n *node.Node) (*store.Message, error)
 // bilateral submits by the P-Mode that both nodes have.
 func bilateral(doc []byte) submitter {
 	return func(ctx context.Context, n *node.Node) (*store.Message, error) {
-		return n.Accept(ctx, &node.Submission{
-			PMode: pmode, Sender: "urn:oasis:names:tc:ebcore:partyid-type:unregistered::a", Receiver: "urn:oasis:names:tc:ebcore:partyid-type:unregistered::b",
-			Next: once(doc),
-		})
+		return n.Accept(ctx, letter("application/xml", bytes.NewReader(doc)))
+	}
+}
+
+func letter(mime string, body io.Reader) *node.Submission {
+	return &node.Submission{
+		PMode: pmode, Sender: "urn:oasis:names:tc:ebcore:partyid-type:unregistered::a", Receiver: "urn:oasis:names:tc:ebcore:partyid-type:unregistered::b",
+		Next: once(mime, body),
 	}
 }
 
@@ -158,18 +167,18 @@ func (p *pair) invoice(ctx context.Context) ([]byte, submitter, error) {
 		return nil, nil, err
 	}
 	return doc, func(ctx context.Context, n *node.Node) (*store.Message, error) {
-		return n.Accept(ctx, &node.Submission{Domain: procurement.Name, Next: once(doc)})
+		return n.Accept(ctx, &node.Submission{Domain: procurement.Name, Next: once("application/xml", bytes.NewReader(doc))})
 	}, nil
 }
 
-func once(doc []byte) func() (*node.SubmissionPart, error) {
+func once(mime string, body io.Reader) func() (*node.SubmissionPart, error) {
 	done := false
 	return func() (*node.SubmissionPart, error) {
 		if done {
 			return nil, io.EOF
 		}
 		done = true
-		return &node.SubmissionPart{MimeType: "application/xml", Body: bytes.NewReader(doc)}, nil
+		return &node.SubmissionPart{MimeType: mime, Body: body}, nil
 	}
 }
 
@@ -278,14 +287,20 @@ func startUp(ctx context.Context, o AS4Options, report Report) error {
 	return p.close()
 }
 
+// resetPeak lets the most memory be counted anew, where the system can.
+func resetPeak() { os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+
 // rss is the resident memory of the process in megabytes, 0 where the system does not tell.
-func rss() float64 {
+func rss() float64 { return memory("VmRSS:") }
+
+// memory is a line of the process's status in megabytes.
+func memory(name string) float64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, _ := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 64)
 			return kb / 1000
 		}

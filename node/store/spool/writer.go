@@ -18,8 +18,9 @@ var errSealed = errors.New("spool: payload is sealed")
 type Writer struct {
 	folder *Folder
 	sum    hash.Hash
-	small  []byte   // until the payload outgrows store.InlineMax
-	temp   *os.File // from then on
+	small  []byte      // until the payload outgrows store.InlineMax
+	temp   *os.File    // from then on
+	back   *background // from backgroundFrom on, until it is sealed: owns temp and sum
 	size   int64
 	ref    store.PayloadRef
 	sealed bool
@@ -50,15 +51,39 @@ func (w *Writer) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if w.back == nil && w.temp != nil && w.size+int64(len(p)) > backgroundFrom {
+		w.back = newBackground(w.temp, w.sum, w.size)
+	}
+	if w.back != nil {
+		if err := w.back.write(p); err != nil {
+			return 0, w.fail(err)
+		}
+		w.size += int64(len(p))
+		return len(p), nil
+	}
 	if w.temp == nil {
 		w.small = append(w.small, p...)
 	} else if _, err := w.temp.Write(p); err != nil {
-		w.err = fmt.Errorf("spool: %w", diskFull(err))
-		return 0, w.err
+		return 0, w.fail(err)
 	}
 	w.sum.Write(p)
 	w.size += int64(len(p))
 	return len(p), nil
+}
+
+func (w *Writer) fail(err error) error {
+	w.err = fmt.Errorf("spool: %w", diskFull(err))
+	return w.err
+}
+
+// join ends the work in the background.
+func (w *Writer) join() error {
+	if w.back == nil {
+		return nil
+	}
+	b := w.back
+	w.back = nil
+	return b.end()
 }
 
 // spill moves to a temporary file what was in memory.
@@ -69,8 +94,7 @@ func (w *Writer) spill() error {
 		_, err = temp.Write(w.small)
 	}
 	if err != nil {
-		w.err = fmt.Errorf("spool: %w", diskFull(err))
-		return w.err
+		return w.fail(err)
 	}
 	w.small = nil
 	return nil
@@ -84,6 +108,9 @@ func (w *Writer) Seal() (store.PayloadRef, error) {
 	if w.sealed {
 		return w.ref, nil
 	}
+	if err := w.join(); err != nil {
+		return store.PayloadRef{}, w.fail(err)
+	}
 	ref := store.PayloadRef{Size: w.size, SHA256: [sha256.Size]byte(w.sum.Sum(nil))}
 	if w.temp == nil {
 		ref.Inline = w.small
@@ -91,8 +118,7 @@ func (w *Writer) Seal() (store.PayloadRef, error) {
 			ref.Inline = []byte{}
 		}
 	} else if err := w.store(ref.SHA256); err != nil {
-		w.err = fmt.Errorf("spool: %w", diskFull(err))
-		return store.PayloadRef{}, w.err
+		return store.PayloadRef{}, w.fail(err)
 	}
 	w.ref, w.sealed = ref, true
 	return ref, nil
@@ -136,6 +162,7 @@ func (w *Writer) store(hash [sha256.Size]byte) error {
 
 // Close implements store.PayloadWriter.
 func (w *Writer) Close() error {
+	w.join() // whether or not it could be written, it is not wanted
 	err := w.removeTemp()
 	if w.pinned {
 		w.pinned = false
