@@ -1,6 +1,7 @@
 package xmldsig
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -56,7 +57,32 @@ func Canonicalize(m c14n.Method) Transform { return Transform{Algorithm: m.Algor
 // with the inclusive ones. An inclusive canonicalisation would also take xml: attributes of the ancestors in: there
 // must be none.
 func Sign(key crypto.Signer, refs []SignReference, opt SignOptions) ([]byte, error) {
-	alg, err := methodFor(key, opt.SignatureMethod)
+	if key == nil {
+		return nil, ErrKey
+	}
+	p, err := Prepare(key.Public(), refs, opt)
+	if err != nil {
+		return nil, err
+	}
+	value, err := signOctets(key, p.alg, p.octets, opt.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("xmldsig: sign with %s: %w", p.alg.uri, err)
+	}
+	return p.complete(value), nil
+}
+
+// Prepared is a signature that only lacks its value: whoever holds the key may be elsewhere.
+type Prepared struct {
+	alg    *signatureAlg
+	pub    crypto.PublicKey
+	octets []byte // canonical SignedInfo
+	body   int    // length of its start tag
+	opt    SignOptions
+}
+
+// Prepare makes all of a signature for a key but its value. Rand of the options is not used.
+func Prepare(pub crypto.PublicKey, refs []SignReference, opt SignOptions) (*Prepared, error) {
+	alg, err := methodFor(pub, opt.SignatureMethod)
 	if err != nil {
 		return nil, err
 	}
@@ -69,23 +95,52 @@ func Sign(key crypto.Signer, refs []SignReference, opt SignOptions) ([]byte, err
 	if opt.Canonicalization.Algorithm == "" {
 		opt.Canonicalization.Algorithm = c14n.Exclusive10
 	}
-	info := infoWriter{opt: &opt, name: opt.Prefix + ":", w: dom.NewWriter(make([]byte, 0, 512+512*len(refs)))}
-	body, err := info.write(alg, refs)
+	p := &Prepared{alg: alg, pub: pub, opt: opt}
+	info := infoWriter{opt: &p.opt, name: opt.Prefix + ":", w: dom.NewWriter(make([]byte, 0, 512+512*len(refs)))}
+	if p.body, err = info.write(alg, refs); err != nil {
+		return nil, err
+	}
+	p.octets = info.w.Bytes()
+	return p, nil
+}
+
+// ToBeSigned returns the canonical SignedInfo: the octets over which the value is made. They must not be changed.
+func (p *Prepared) ToBeSigned() []byte { return p.octets }
+
+// SignatureMethod returns the URI of the method that the value is made by.
+func (p *Prepared) SignatureMethod() string { return p.alg.uri }
+
+// Complete returns the ds:Signature element with a value made elsewhere, in the form of [crypto.Signer]: for ECDSA a DER
+// pair or r||s. A value that does not verify is refused with [ErrSignature].
+func (p *Prepared) Complete(value []byte) ([]byte, error) {
+	if k, ok := p.pub.(*ecdsa.PublicKey); ok && len(value) != 2*((k.Curve.Params().N.BitLen()+7)/8) {
+		var err error
+		if value, err = joinPair(value, k); err != nil {
+			return nil, err
+		}
+	}
+	out := p.complete(value)
+	doc, err := dom.Parse(bytes.Clone(out), dom.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	octets := info.w.Bytes()
-	value, err := signOctets(key, alg, octets, opt.Rand)
-	if err != nil {
-		return nil, fmt.Errorf("xmldsig: sign with %s: %w", alg.uri, err)
+	var check parsed
+	if err := check.parse(doc.Root(), &VerifyOptions{}); err != nil {
+		return nil, err
 	}
+	if err := check.verifyOctets(p.pub, value, p.octets, &VerifyOptions{}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
-	p := info.name
-	w := dom.NewWriter(make([]byte, 0, len(octets)+2*len(value)+4096))
+func (pr *Prepared) complete(value []byte) []byte {
+	p, opt := pr.opt.Prefix+":", &pr.opt
+	w := dom.NewWriter(make([]byte, 0, len(pr.octets)+2*len(value)+4096))
 	attrs := append(make([]string, 0, 4), "xmlns:"+opt.Prefix, Namespace)
 	w.Start(p+"Signature", appendAttr(attrs, "Id", opt.ID)...)
 	w.Raw([]byte("<" + p + "SignedInfo>")) // what the canonical form declares here is in scope
-	w.Raw(octets[body:])
+	w.Raw(pr.octets[pr.body:])
 	w.Start(p+"SignatureValue", appendAttr(nil, "Id", opt.ValueID)...)
 	w.Base64(value)
 	w.End()
@@ -98,7 +153,7 @@ func Sign(key crypto.Signer, refs []SignReference, opt SignOptions) ([]byte, err
 		opt.Object(w)
 	}
 	w.End()
-	return w.Bytes(), nil
+	return w.Bytes()
 }
 
 func appendAttr(attrs []string, name, value string) []string {
@@ -258,11 +313,7 @@ func (r *SignReference) digest(alg *digestAlg) ([]byte, error) {
 }
 
 // methodFor returns the signature method, the usual one for the key where none is asked for.
-func methodFor(key crypto.Signer, method string) (*signatureAlg, error) {
-	if key == nil {
-		return nil, ErrKey
-	}
-	pub := key.Public()
+func methodFor(pub crypto.PublicKey, method string) (*signatureAlg, error) {
 	if method == "" {
 		switch k := pub.(type) {
 		case *rsa.PublicKey:

@@ -35,6 +35,7 @@ type chain struct {
 	sig    dom.Node
 	budget int // nodes that the references of the signature may yet pass through transforms
 	limits dom.Limits
+	rest   c14n.Method // of a node-set that is left over; zero: inclusive, without comments [XMLDSIG 4.4.3.2]
 }
 
 // A thousand references to a whole document, thirty transforms each, would take hours for the largest documents: the
@@ -86,9 +87,11 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 		_, err := w.Write(d.octets)
 		return outcome{}, err
 	}
-	// A node-set that is left over is canonicalised, inclusively and without comments [XMLDSIG 4.4.3.2].
 	o := outcome{whole: untouched, except: d.nodes.except}
-	return o, d.nodes.write(w, c14n.Method{Algorithm: c14n.Inclusive10})
+	if c.rest.Algorithm == "" {
+		return o, d.nodes.write(w, c14n.Method{Algorithm: c14n.Inclusive10})
+	}
+	return o, d.nodes.write(w, c.rest)
 }
 
 // enveloped removes the Signature that holds the reference [XMLDSIG 6.6.4]. A reference to that Signature itself would

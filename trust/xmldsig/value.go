@@ -24,29 +24,44 @@ const (
 
 // verifyValue checks SignatureValue over the canonical SignedInfo [XMLDSIG 3.2.2].
 func (p *parsed) verifyValue(key crypto.PublicKey, value []byte, s *scratch, opt *VerifyOptions) error {
+	switch key.(type) {
+	case ed25519.PublicKey, HMACKey: // these take octets, the others their hash
+		var err error
+		if s.info, err = c14n.Append(s.info[:0], p.canonical, p.info); err != nil {
+			return p.info.Errorf("%w: %w", ErrStructure, err)
+		}
+		return p.verifyOctets(key, value, s.info, opt)
+	}
+	if err := p.checkKey(key, opt); err != nil {
+		return p.sig.Errorf("%w", err)
+	}
+	if err := p.sumInfo(s); err != nil {
+		return err
+	}
+	if !p.verifySum(key, s.sum, value) {
+		return p.value.Errorf("%w", ErrSignature)
+	}
+	return nil
+}
+
+// verifyOctets checks the value over the octets of a canonical SignedInfo.
+func (p *parsed) verifyOctets(key crypto.PublicKey, value, info []byte, opt *VerifyOptions) error {
 	if err := p.checkKey(key, opt); err != nil {
 		return p.sig.Errorf("%w", err)
 	}
 	var ok bool
 	switch k := key.(type) {
 	case ed25519.PublicKey:
-		var err error
-		if s.info, err = c14n.Append(s.info[:0], p.canonical, p.info); err != nil {
-			return p.info.Errorf("%w: %w", ErrStructure, err)
-		}
-		ok = len(value) == ed25519.SignatureSize && ed25519.Verify(k, s.info, value)
+		ok = len(value) == ed25519.SignatureSize && ed25519.Verify(k, info, value)
 	case HMACKey:
 		mac := hmac.New(p.digest.hash.New, k)
-		if err := p.canonical.Write(mac, p.info); err != nil {
-			return p.info.Errorf("%w: %w", ErrStructure, err)
-		}
-		s.sum = mac.Sum(s.sum[:0])
-		ok = len(value) == p.macBits/8 && subtle.ConstantTimeCompare(s.sum[:p.macBits/8], value) == 1
+		mac.Write(info)
+		ok = len(value) == p.macBits/8 && subtle.ConstantTimeCompare(mac.Sum(nil)[:p.macBits/8], value) == 1
 	default:
-		if err := p.sumInfo(s); err != nil {
-			return err
-		}
-		ok = p.verifySum(key, s.sum, value)
+		h := p.digest.get()
+		defer p.digest.put(h)
+		h.Write(info)
+		ok = p.verifySum(key, h.Sum(nil), value)
 	}
 	if !ok {
 		return p.value.Errorf("%w", ErrSignature)

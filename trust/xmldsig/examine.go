@@ -1,0 +1,101 @@
+package xmldsig
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Examination is what a signature says and which parts of that hold. Unlike those of a [Result], its references may be
+// broken: what Errs names proves nothing.
+type Examination struct {
+	Result
+	KeyErr   error   // there is no key, or none that may be used
+	ValueErr error   // SignatureValue does not hold under PublicKey
+	Errs     []error // of each reference, nil where its digest matches; matches [ErrReference] where it was not found
+
+	sig dom.Node
+	ids *IDIndex
+}
+
+// Intact reports whether everything holds, as it would for [Verify].
+func (x *Examination) Intact() bool {
+	if x.KeyErr != nil || x.ValueErr != nil {
+		return false
+	}
+	for _, err := range x.Errs {
+		if err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Examine looks at one ds:Signature as [Verify] does, but goes on where something does not hold, to report on all of it. An
+// error means that the element is no signature, or names an algorithm that is unknown or not allowed.
+func Examine(sig dom.Node, opt VerifyOptions) (*Examination, error) {
+	var p parsed
+	if err := p.parse(sig, &opt); err != nil {
+		return nil, err
+	}
+	x := &Examination{sig: sig, ids: opt.IDs}
+	x.SignatureMethod, x.Canonicalization, x.KeyInfo, x.References = p.method.uri, p.canonical, p.keyInfo, p.refs
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if x.Value, x.ValueErr = appendBase64(make([]byte, 0, 264), p.value, maxSignatureValue); x.ValueErr == nil {
+		if x.PublicKey, x.Certificates, x.KeyErr = p.key(&opt); x.KeyErr == nil {
+			x.ValueErr = p.verifyValue(x.PublicKey, x.Value, s, &opt)
+		} else {
+			x.ValueErr = x.KeyErr
+		}
+	}
+	if x.ids == nil {
+		x.ids = p.indexReferenced(opt.IDAttributes)
+	}
+	c := chain{sig: sig, budget: budgetPerNode*sig.Document().Len() + budgetBase}
+	x.Errs = make([]error, len(p.refs))
+	for i := range p.refs {
+		r := &p.refs[i]
+		sum, err := r.compute(&c, x.ids, s, &opt)
+		if err == nil && subtle.ConstantTimeCompare(sum, r.Digest) != 1 {
+			err = ErrDigest
+		}
+		if err != nil {
+			x.Errs[i] = r.Element.Errorf("%w", &ReferenceError{i, r.URI, err})
+		}
+	}
+	return x, nil
+}
+
+// WriteOctets writes what a reference of the same document digests, as time-stamps over references take it: after its
+// transforms, and where these leave a node-set, canonicalised with rest [EN 319 132-1 5.5.2.2].
+func (x *Examination) WriteOctets(w io.Writer, i int, rest c14n.Method) error {
+	r := &x.References[i]
+	id, comments, same := fragment(r.URI)
+	if r.Anonymous || !same {
+		return fmt.Errorf("%w: %q is outside the document", ErrReference, r.URI)
+	}
+	apex := x.sig.Document().Node()
+	if id != "" {
+		var err error
+		if apex, err = x.ids.Lookup(id); err != nil {
+			return err
+		}
+	}
+	c := chain{sig: x.sig, rest: rest}
+	_, err := c.digest(w, data{nodes: nodes{apex: apex, comments: comments}}, r.Transforms)
+	return err
+}
+
+// WriteTransformed writes octets from outside the document after the transforms of a reference.
+func WriteTransformed(w io.Writer, octets []byte, transforms []Transform, rest c14n.Method) error {
+	c := chain{rest: rest}
+	if len(transforms) > 0 {
+		octets = append([]byte(nil), octets...) // the parser keeps what it parses
+	}
+	_, err := c.digest(w, data{octets: octets}, transforms)
+	return err
+}
