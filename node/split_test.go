@@ -198,7 +198,12 @@ func TestAGroupThatDoesNotBecomeWhole(t *testing.T) {
 // amendReplace changes one word of a configuration.
 func amendReplace(t *testing.T, r *setup.Result, old, new string) {
 	t.Helper()
-	rewrite(t, r.ConfigFile, func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(new), 1) })
+	rewrite(t, r.ConfigFile, func(b []byte) []byte {
+		if !bytes.Contains(b, []byte(old)) {
+			t.Fatalf("no %q in the configuration", old)
+		}
+		return bytes.Replace(b, []byte(old), []byte(new), 1)
+	})
 }
 
 // TestAPartnerThatNeverReceiptsTheWhole: all pieces are acknowledged, the message is not.
