@@ -80,7 +80,8 @@ type PayloadRef struct {
 const InlineMax = 16 << 10
 
 // PayloadWriter takes the octets of one payload, hashes them and keeps them in memory up to [InlineMax],
-// beyond that in a temporary file.
+// beyond that in a temporary file. A large payload is written beside the caller's work: that it could not be, a later
+// Write may say, and Seal does.
 type PayloadWriter interface {
 	io.Writer
 	Size() int64

@@ -154,6 +154,9 @@ func fillVolume(s *Store) int {
 	w, err := s.NewPayload()
 	if err == nil {
 		_, err = w.Write(make([]byte, 4<<20))
+		if err == nil {
+			_, err = w.Seal()
+		}
 	}
 	if !errors.Is(err, store.ErrDiskFull) {
 		return bad("payload: %v", err)
@@ -185,6 +188,9 @@ func writeUntilFull(s *Store) int {
 			w, err := s.NewPayload()
 			if err == nil {
 				_, err = w.Write(make([]byte, 2<<20))
+				if err == nil {
+					_, err = w.Seal()
+				}
 			}
 			fmt.Println("payload:", errors.Is(err, store.ErrDiskFull))
 			return 0
