@@ -148,3 +148,6 @@ func (b *base64Writer) close() error {
 	_, err = b.w.Write(out)
 	return err
 }
+
+// DecodeBase64 decodes the text of an element, at most max octets, as strictly as everything in a signature is read.
+func DecodeBase64(n dom.Node, max int) ([]byte, error) { return appendBase64(nil, n, max) }

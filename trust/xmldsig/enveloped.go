@@ -61,7 +61,7 @@ func SignEnveloped(key crypto.Signer, doc *dom.Document, opt EnvelopedOptions) (
 	if err != nil {
 		return nil, err
 	}
-	return insertLast(root, signature)
+	return InsertLast(root, signature)
 }
 
 // X509Data returns a KeyInfo function for [SignOptions] that writes certificates, signer's first, under the prefix ds.
@@ -82,9 +82,9 @@ func writeX509Data(w *dom.Writer, certs []*pki.Certificate, subject bool) {
 	w.End()
 }
 
-// insertLast returns the source with element as the last child of root, and an XML declaration that tells the truth
-// about the encoding.
-func insertLast(root dom.Node, element []byte) ([]byte, error) {
+// InsertLast returns the document of root with element, well-formed by itself, as the last child of root, and with an XML
+// declaration that tells the truth about the encoding: UTF-8.
+func InsertLast(root dom.Node, element []byte) ([]byte, error) {
 	const declaration = `<?xml version="1.0" encoding="UTF-8"?>`
 	src := root.Document().Source()
 	raw := root.Raw()

@@ -64,9 +64,9 @@ func Sign(key crypto.Signer, refs []SignReference, opt SignOptions) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	value, err := signOctets(key, p.alg, p.octets, opt.Rand)
+	value, err := p.Value(key, opt.Rand)
 	if err != nil {
-		return nil, fmt.Errorf("xmldsig: sign with %s: %w", p.alg.uri, err)
+		return nil, err
 	}
 	return p.complete(value), nil
 }
@@ -109,6 +109,15 @@ func (p *Prepared) ToBeSigned() []byte { return p.octets }
 
 // SignatureMethod returns the URI of the method that the value is made by.
 func (p *Prepared) SignatureMethod() string { return p.alg.uri }
+
+// Value makes the value with a key that is at hand; random nil: crypto/rand.
+func (p *Prepared) Value(key crypto.Signer, random io.Reader) ([]byte, error) {
+	value, err := signOctets(key, p.alg, p.octets, random)
+	if err != nil {
+		return nil, fmt.Errorf("xmldsig: sign with %s: %w", p.alg.uri, err)
+	}
+	return value, nil
+}
 
 // Complete returns the ds:Signature element with a value made elsewhere, in the form of [crypto.Signer]: for ECDSA a DER
 // pair or r||s. A value that does not verify is refused with [ErrSignature].

@@ -1,0 +1,430 @@
+package xades
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Packaging says where signature and content stand to each other.
+type Packaging string
+
+// The packagings. A detached signature names its documents; an enveloping one holds them; an enveloped one is the last child
+// of the root of the one document that it signs.
+const (
+	Detached   Packaging = "detached"
+	Enveloping Packaging = "enveloping"
+	Enveloped  Packaging = "enveloped"
+)
+
+// Params say how to sign. Signer and Time are required: the same parameters make the same octets to be signed, so that they
+// can be made twice, before and after the value was made elsewhere.
+type Params struct {
+	Packaging       Packaging
+	Signer          *pki.Certificate
+	Chain           []*pki.Certificate // further certificates for ds:KeyInfo
+	Time            time.Time          // claimed, written in UTC with seconds
+	SignatureMethod string             // default by key
+	DigestMethod    string             // of references and certificates; default SHA-256
+	ID              string             // of the signature; default from time, signer and what is signed
+
+	Policy      *Policy
+	Place       *Place
+	Roles       []string
+	Commitments []Commitment
+}
+
+// Prepared is a signature that lacks its value.
+type Prepared struct {
+	*xmldsig.Prepared
+	finish func(signature []byte) ([]byte, error)
+}
+
+// Complete returns the signed document, or for a detached or enveloping signature the signature, with a value made over
+// ToBeSigned: see [xmldsig.Prepared.Complete].
+func (p *Prepared) Complete(value []byte) ([]byte, error) {
+	sig, err := p.Prepared.Complete(value)
+	if err != nil {
+		return nil, err
+	}
+	return p.finish(sig)
+}
+
+// Sign signs at baseline level B.
+func Sign(key crypto.Signer, random io.Reader, documents []Document, params Params) ([]byte, error) {
+	p, err := Prepare(documents, params)
+	if err != nil {
+		return nil, err
+	}
+	value, err := p.Prepared.Value(key, random)
+	if err != nil {
+		return nil, err
+	}
+	return p.Complete(value)
+}
+
+// Prepare makes all of a signature at baseline level B but its value [EN 319 132-1 6].
+func Prepare(documents []Document, params Params) (*Prepared, error) {
+	b := builder{Params: params}
+	switch {
+	case b.Signer == nil || b.Signer.PublicKey == nil:
+		return nil, errors.New("xades: no signing certificate with a key")
+	case b.Time.IsZero():
+		return nil, errors.New("xades: no signing time")
+	case len(documents) == 0:
+		return nil, fmt.Errorf("%w: no documents", ErrContent)
+	case b.Packaging == Enveloped && len(documents) != 1:
+		return nil, fmt.Errorf("%w: an enveloped signature signs one document, not %d", ErrContent, len(documents))
+	}
+	if b.DigestMethod == "" {
+		b.DigestMethod = xmldsig.SHA256
+	}
+	hash, ok := xmldsig.DigestHash(b.DigestMethod)
+	if !ok || !hash.Available() {
+		return nil, fmt.Errorf("%w: digest method %q", xmldsig.ErrAlgorithm, b.DigestMethod)
+	}
+	b.hash = hash
+	var err error
+	switch b.Packaging {
+	case Detached:
+		err = b.detached(documents)
+	case Enveloping:
+		err = b.enveloping(documents)
+	case Enveloped:
+		err = b.enveloped(documents[0])
+	default:
+		err = fmt.Errorf("xades: no packaging %q", b.Packaging)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.prepare()
+}
+
+// builder collects a signature.
+type builder struct {
+	Params
+	hash    crypto.Hash
+	refs    []xmldsig.SignReference // without their ids
+	formats []DataObjectFormat      // of each
+	objects []func(w *dom.Writer)
+	root    dom.Node // into which the signature goes, for an enveloped one
+}
+
+func (b *builder) detached(documents []Document) error {
+	for _, d := range documents {
+		sum, err := d.digest(b.hash)
+		if err != nil {
+			return err
+		}
+		if d.Name == "" && len(documents) > 1 {
+			return fmt.Errorf("%w: several documents need names", ErrContent)
+		}
+		b.add(xmldsig.SignReference{URI: escape(d.Name), Digest: sum}, d)
+	}
+	return nil
+}
+
+// escape writes a name as a relative URI; a colon in the first segment would make a scheme of it.
+func escape(name string) string {
+	u := url.URL{Path: name}
+	return u.String()
+}
+
+func (d *Document) digest(h crypto.Hash) ([]byte, error) {
+	if d.Open == nil {
+		if sum, ok := d.Digests[h]; ok {
+			return sum, nil
+		}
+		return nil, fmt.Errorf("%w: of %q only other digests are known", ErrContent, d.Name)
+	}
+	r, err := d.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	defer r.Close()
+	sum := h.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	return sum.Sum(nil), nil
+}
+
+func (d *Document) octets() ([]byte, error) {
+	if d.Open == nil {
+		return nil, fmt.Errorf("%w: of %q only a digest is known", ErrContent, d.Name)
+	}
+	r, err := d.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, maxTransformed+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	case len(b) > maxTransformed:
+		return nil, fmt.Errorf("%w: %q is too large to stand in XML: sign it detached", ErrContent, d.Name)
+	}
+	return b, nil
+}
+
+// enveloping holds each document in a ds:Object as base64, which any octets survive.
+func (b *builder) enveloping(documents []Document) error {
+	for _, d := range documents {
+		content, err := d.octets()
+		if err != nil {
+			return err
+		}
+		sum := b.hash.New()
+		sum.Write(content)
+		n := strconv.Itoa(len(b.refs) + 1)
+		b.add(xmldsig.SignReference{URI: "#o" + n + "-", Type: "http://www.w3.org/2000/09/xmldsig#Object", Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Base64}}}, d)
+		mime := b.formats[len(b.formats)-1].MimeType
+		b.objects = append(b.objects, func(w *dom.Writer) {
+			w.Start("ds:Object", "Encoding", xmldsig.Base64, "Id", "o"+n+"-"+b.ID, "MimeType", mime)
+			w.Base64(content)
+			w.End()
+		})
+	}
+	return nil
+}
+
+func (b *builder) enveloped(d Document) error {
+	content, err := d.octets()
+	if err != nil {
+		return err
+	}
+	doc, err := dom.Parse(content, dom.Limits{})
+	if err != nil {
+		return err
+	}
+	b.root = doc.Root()
+	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	sum := b.hash.New()
+	if err := exclusive.Write(sum, doc.Node()); err != nil {
+		return err
+	}
+	if d.MimeType == "" {
+		d.MimeType = "text/xml"
+	}
+	b.add(xmldsig.SignReference{Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Enveloped}, xmldsig.Canonicalize(exclusive)}}, d)
+	return nil
+}
+
+func (b *builder) add(r xmldsig.SignReference, d Document) {
+	mime := d.MimeType
+	if mime == "" {
+		mime = "application/octet-stream"
+	}
+	b.refs = append(b.refs, r)
+	b.formats = append(b.formats, DataObjectFormat{MimeType: mime})
+}
+
+// prepare gives everything its ids, writes the properties and digests them.
+func (b *builder) prepare() (*Prepared, error) {
+	if b.ID == "" {
+		h := sha256.New()
+		h.Write(b.Signer.Raw)
+		h.Write([]byte(b.Time.UTC().Format(time.RFC3339)))
+		for i := range b.refs {
+			h.Write([]byte(b.refs[i].URI))
+			h.Write(b.refs[i].Digest)
+		}
+		b.ID = "id-" + hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	for i := range b.refs {
+		r := &b.refs[i]
+		r.DigestMethod, r.ID = b.DigestMethod, fmt.Sprintf("r%d-%s", i+1, b.ID)
+		if strings.HasPrefix(r.URI, "#") {
+			r.URI += b.ID
+		}
+		b.formats[i].Reference = "#" + r.ID
+	}
+	properties, err := b.properties()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := dom.Parse([]byte(string(properties)), dom.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	sum := b.hash.New()
+	if err := exclusive.Write(sum, doc.Root()); err != nil {
+		return nil, err
+	}
+	refs := append(b.refs, xmldsig.SignReference{
+		URI: "#" + b.propertiesID(), Type: TypeSignedProperties, Digest: sum.Sum(nil), DigestMethod: b.DigestMethod,
+		Transforms: []xmldsig.Transform{xmldsig.Canonicalize(exclusive)},
+	})
+	p, err := xmldsig.Prepare(b.Signer.PublicKey, refs, xmldsig.SignOptions{
+		SignatureMethod: b.SignatureMethod, ID: b.ID, ValueID: "value-" + b.ID,
+		KeyInfo: xmldsig.X509Data(append([]*pki.Certificate{b.Signer}, b.Chain...)...),
+		Object: func(w *dom.Writer) {
+			w.Start("ds:Object")
+			w.Start("xades:QualifyingProperties", "xmlns:xades", Namespace, "Target", "#"+b.ID)
+			w.Raw(properties)
+			w.End()
+			w.End()
+			for _, o := range b.objects {
+				o(w)
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{p, func(signature []byte) ([]byte, error) {
+		if !b.root.Valid() {
+			return append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), signature...), nil
+		}
+		return xmldsig.InsertLast(b.root, signature)
+	}}, nil
+}
+
+func (b *builder) propertiesID() string { return "xades-" + b.ID }
+
+// properties writes SignedProperties, which declares its namespaces, in the order of the schema.
+func (b *builder) properties() ([]byte, error) {
+	w := dom.NewWriter(nil)
+	w.Start("xades:SignedProperties", "xmlns:ds", xmldsig.Namespace, "xmlns:xades", Namespace, "Id", b.propertiesID())
+	w.Start("xades:SignedSignatureProperties")
+	w.Element("xades:SigningTime", b.Time.UTC().Format("2006-01-02T15:04:05Z"))
+	issuer, err := marshalIssuerSerial(b.Signer)
+	if err != nil {
+		return nil, err
+	}
+	sum := b.hash.New()
+	sum.Write(b.Signer.Raw)
+	w.Start("xades:SigningCertificateV2")
+	w.Start("xades:Cert")
+	w.Start("xades:CertDigest")
+	writeDigest(w, b.DigestMethod, sum.Sum(nil))
+	w.End()
+	w.Element("xades:IssuerSerialV2", base64.StdEncoding.EncodeToString(issuer))
+	w.End()
+	w.End()
+	if b.Policy != nil {
+		if err := b.writePolicy(w); err != nil {
+			return nil, err
+		}
+	}
+	if p := b.Place; p != nil {
+		w.Start("xades:SignatureProductionPlaceV2")
+		for _, f := range [][2]string{{"City", p.City}, {"StreetAddress", p.Street}, {"StateOrProvince", p.State}, {"PostalCode", p.PostalCode}, {"CountryName", p.Country}} {
+			if f[1] != "" {
+				w.Element("xades:"+f[0], f[1])
+			}
+		}
+		w.End()
+	}
+	if len(b.Roles) > 0 {
+		w.Start("xades:SignerRoleV2")
+		w.Start("xades:ClaimedRoles")
+		for _, r := range b.Roles {
+			w.Element("xades:ClaimedRole", r)
+		}
+		w.End()
+		w.End()
+	}
+	w.End()
+	w.Start("xades:SignedDataObjectProperties")
+	for _, f := range b.formats {
+		w.Start("xades:DataObjectFormat", "ObjectReference", f.Reference)
+		w.Element("xades:MimeType", f.MimeType)
+		w.End()
+	}
+	for _, c := range b.Commitments {
+		w.Start("xades:CommitmentTypeIndication")
+		w.Start("xades:CommitmentTypeId")
+		writeIdentifier(w, c.ID, "")
+		if c.Description != "" {
+			w.Element("xades:Description", c.Description)
+		}
+		w.End()
+		for _, r := range c.References {
+			w.Element("xades:ObjectReference", r)
+		}
+		if len(c.References) == 0 {
+			w.Element("xades:AllSignedDataObjects", "")
+		}
+		w.End()
+	}
+	w.End()
+	w.End()
+	return w.Bytes(), nil
+}
+
+func writeDigest(w *dom.Writer, method string, sum []byte) {
+	w.Element("ds:DigestMethod", "", "Algorithm", method)
+	w.Start("ds:DigestValue")
+	w.Base64(sum)
+	w.End()
+}
+
+// writeIdentifier writes an OID as a URN, and any other identifier as it is.
+func writeIdentifier(w *dom.Writer, id, qualifier string) {
+	if _, ok := pki.ParseOID(id); ok {
+		id, qualifier = "urn:oid:"+id, "OIDAsURN"
+	}
+	if qualifier == "" {
+		w.Element("xades:Identifier", id)
+		return
+	}
+	w.Element("xades:Identifier", id, "Qualifier", qualifier)
+}
+
+func (b *builder) writePolicy(w *dom.Writer) error {
+	p := b.Policy
+	w.Start("xades:SignaturePolicyIdentifier")
+	defer w.End()
+	if p.Implied {
+		w.Element("xades:SignaturePolicyImplied", "")
+		return nil
+	}
+	if h, ok := xmldsig.DigestHash(p.DigestMethod); p.ID == "" || !ok || len(p.Digest) != h.Size() {
+		return fmt.Errorf("%w: a signature policy needs an identifier and a digest [EN 319 132-1 5.2.9]", ErrStructure)
+	}
+	w.Start("xades:SignaturePolicyId")
+	w.Start("xades:SigPolicyId")
+	writeIdentifier(w, p.ID, p.Qualifier)
+	if p.Description != "" {
+		w.Element("xades:Description", p.Description)
+	}
+	w.End()
+	w.Start("xades:SigPolicyHash")
+	writeDigest(w, p.DigestMethod, p.Digest)
+	w.End()
+	if p.URI != "" || p.Notice != "" {
+		w.Start("xades:SigPolicyQualifiers")
+		if p.URI != "" {
+			w.Start("xades:SigPolicyQualifier")
+			w.Element("xades:SPURI", p.URI)
+			w.End()
+		}
+		if p.Notice != "" {
+			w.Start("xades:SigPolicyQualifier")
+			w.Start("xades:SPUserNotice")
+			w.Element("xades:ExplicitText", p.Notice)
+			w.End()
+			w.End()
+		}
+		w.End()
+	}
+	w.End()
+	return nil
+}

@@ -1,0 +1,286 @@
+package xades
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+var now = time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
+
+// signer issues a certificate for a fresh key.
+func signer(t testing.TB, alg pki.KeyAlgorithm) (*pki.Identity, *pki.Authority) {
+	t.Helper()
+	ca, err := pki.NewAuthority(rand.Reader, "CN=Signature CA,O=Own test,C=EU", pki.P256, now.AddDate(-1, 0, 0), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pki.GenerateKey(rand.Reader, alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := ca.Issue(pki.Template{CommonName: "Ada Signer", Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, ca
+}
+
+const content = `<?xml version="1.0"?>
+<order xmlns="urn:own:order"><line n="1">täglich &amp; gut</line><!-- remark -->
+<line n="2"/></order>`
+
+func params(id *pki.Identity, p Packaging) Params {
+	return Params{
+		Packaging: p, Signer: id.Certificate, Chain: id.Chain, Time: now,
+		Place: &Place{City: "Tallinn", Country: "EE"}, Roles: []string{"clerk"},
+		Commitments: []Commitment{{ID: "http://uri.etsi.org/01903/v1.2.2#ProofOfApproval"}},
+		Policy:      &Policy{ID: "1.2.3.4", DigestMethod: xmldsig.SHA256, Digest: make([]byte, 32), URI: "https://example.org/policy"},
+	}
+}
+
+// check reads the only signature of a document.
+func check(t testing.TB, b []byte, documents ...Document) *Checked {
+	t.Helper()
+	d, err := dom.Parse(bytes.Clone(b), dom.Limits{})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	found := Find(d)
+	if len(found) != 1 {
+		t.Fatalf("%d signatures", len(found))
+	}
+	s, err := Parse(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Check(CheckOptions{Documents: documents})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestWhatIsSignedHoldsInEveryPackagingAndByEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []pki.KeyAlgorithm{pki.RSA2048, pki.P256, pki.Ed25519} {
+		for _, p := range []Packaging{Detached, Enveloping, Enveloped} {
+			t.Run(string(alg)+"/"+string(p), func(t *testing.T) {
+				t.Parallel()
+				id, _ := signer(t, alg)
+				doc := Bytes("Größe 1:2.xml", "application/xml", []byte(content))
+				out, err := Sign(id.Key.(crypto.Signer), rand.Reader, []Document{doc}, params(id, p))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := check(t, out, doc)
+				if !c.Intact() || c.PropertiesErr != nil || !c.Identified || c.IssuerSerialErr != nil {
+					t.Fatalf("value %v, references %v, properties %v, identified %v, serial %v\n%s", c.ValueErr, c.Errs, c.PropertiesErr, c.Identified, c.IssuerSerialErr, out)
+				}
+				if c.Level() != BaselineB {
+					t.Errorf("level %s", c.Level())
+				}
+				if !c.SigningTime.Equal(now) || c.Place == nil || c.Place.City != "Tallinn" || len(c.Roles) != 1 || c.Roles[0] != "clerk" ||
+					c.Policy == nil || c.Policy.ID != "urn:oid:1.2.3.4" || len(c.Commitments) != 1 || !c.Signer.Equal(id.Certificate) {
+					t.Errorf("read back %+v", c.Signature)
+				}
+				if p == Detached { // other content
+					other := check(t, out, Bytes(doc.Name, "", []byte("other")))
+					if other.Intact() || other.ValueErr != nil || !errors.Is(other.Errs[0], xmldsig.ErrDigest) {
+						t.Errorf("other content: %v %v", other.ValueErr, other.Errs)
+					}
+				}
+				changed := bytes.Replace(out, []byte("clerk"), []byte("queen"), 1)
+				if c := check(t, changed, doc); c.Intact() || c.PropertiesErr == nil {
+					t.Error("changed properties hold")
+				}
+				xmlsec(t, out, doc)
+			})
+		}
+	}
+}
+
+// xmlsec lets another implementation verify, where it is installed.
+func xmlsec(t *testing.T, signed []byte, doc Document) {
+	t.Helper()
+	tool, err := exec.LookPath("xmlsec1")
+	if err != nil {
+		return
+	}
+	if bytes.Contains(signed, []byte("eddsa-ed25519")) {
+		return // releases before 1.3 do not know it
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "signed.xml"), signed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, doc.Name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(tool, "--verify", "--insecure", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", "signed.xml")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("xmlsec1: %v\n%s", err, out)
+	}
+}
+
+func TestASignatureOfSeveralDocumentsNamesThemAll(t *testing.T) {
+	t.Parallel()
+	id, _ := signer(t, pki.P256)
+	docs := []Document{Bytes("a.txt", "text/plain", []byte("one")), Bytes("folder/b.bin", "", []byte{0, 1, 2})}
+	for _, p := range []Packaging{Detached, Enveloping} {
+		out, err := Sign(id.Key.(crypto.Signer), nil, docs, Params{Packaging: p, Signer: id.Certificate, Time: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := check(t, out, docs...); !c.Intact() || len(c.References) != 3 || c.Level() != BaselineB {
+			t.Errorf("%s: %v %v, %d references, %s", p, c.ValueErr, c.Errs, len(c.References), c.Level())
+		}
+	}
+}
+
+func TestASignatureIsMadeInTwoSteps(t *testing.T) {
+	t.Parallel()
+	id, _ := signer(t, pki.P256)
+	doc := Bytes("a.xml", "application/xml", []byte(content))
+	first, err := Prepare([]Document{doc}, params(id, Enveloped))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(first.ToBeSigned())
+	value, err := id.Key.(crypto.Signer).Sign(rand.Reader, sum[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Prepare([]Document{doc}, params(id, Enveloped)) // by a process that knows only the parameters
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first.ToBeSigned(), second.ToBeSigned()) {
+		t.Error("the same parameters make other octets to be signed")
+	}
+	out, err := second.Complete(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := check(t, out); !c.Intact() {
+		t.Error(c.ValueErr, c.Errs)
+	}
+	if _, err := second.Complete(value[:len(value)-3]); err == nil {
+		t.Error("a broken value was taken")
+	}
+}
+
+// authority is a time-stamping authority that keeps what it was asked for. Its tokens are only that.
+type authority struct{ asked [][]byte }
+
+func (a *authority) stamp(h crypto.Hash, sum []byte) ([]byte, error) {
+	a.asked = append(a.asked, bytes.Clone(sum))
+	return append([]byte{0x04, byte(len(sum))}, sum...), nil
+}
+
+func TestASignatureIsExtendedWithoutTouchingWhatIsThere(t *testing.T) {
+	t.Parallel()
+	for _, p := range []Packaging{Detached, Enveloping, Enveloped} {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			id, ca := signer(t, pki.P256)
+			doc := Bytes("a.xml", "application/xml", []byte(content))
+			out, err := Sign(id.Key.(crypto.Signer), nil, []Document{doc}, Params{Packaging: p, Signer: id.Certificate, Time: now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tsa := &authority{}
+			crl := []byte{0x30, 0x03, 1, 2, 3}
+			step := func(want Level, f func(e *Extend) ([]byte, error)) {
+				t.Helper()
+				before := check(t, out, doc)
+				next, err := f(&Extend{Checked: before, Stamp: tsa.stamp})
+				if err != nil {
+					t.Fatal(err)
+				}
+				unsigned := before.Unsigned
+				if unsigned.Valid() { // what was there is still there, octet for octet
+					inner := unsigned.Raw()
+					inner = inner[:bytes.LastIndex(inner, []byte("</"))]
+					if !bytes.Contains(next, inner) {
+						t.Fatalf("earlier properties were changed")
+					}
+				}
+				out = next
+				c := check(t, out, doc)
+				if !c.Intact() || c.Level() != want {
+					t.Fatalf("level %s, want %s; %v %v", c.Level(), want, c.ValueErr, c.Errs)
+				}
+				for i, s := range c.TimeStamps {
+					sum := sha256.New()
+					if err := c.WriteImprint(sum, s); err != nil {
+						t.Fatal(err)
+					}
+					if got := sum.Sum(nil); !bytes.Equal(got, tsa.asked[i]) {
+						t.Errorf("%s at %s: imprint %s, was %s", s.Kind, want, hex.EncodeToString(got), hex.EncodeToString(tsa.asked[i]))
+					}
+				}
+			}
+			step(BaselineT, (*Extend).SignatureTimeStamp)
+			step(BaselineLT, func(e *Extend) ([]byte, error) {
+				return e.Values(Material{Certificates: []*pki.Certificate{ca.Certificate, id.Certificate}, CRLs: [][]byte{crl}})
+			})
+			step(BaselineLTA, (*Extend).ArchiveTimeStamp)
+			step(BaselineLTA, func(e *Extend) ([]byte, error) {
+				return e.ValidationData(Material{OCSPs: [][]byte{{0x30, 0}}}, e.Checked.TimeStamps[1].ID)
+			})
+			step(BaselineLTA, (*Extend).ArchiveTimeStamp)
+			c := check(t, out, doc)
+			if len(c.Material.Certificates) != 1 || len(c.Material.CRLs) != 1 || len(c.Material.OCSPs) != 1 || len(c.TimeStamps) != 3 {
+				t.Errorf("material %d %d %d, %d time-stamps", len(c.Material.Certificates), len(c.Material.CRLs), len(c.Material.OCSPs), len(c.TimeStamps))
+			}
+			broken := bytes.Replace(out, []byte("EncapsulatedCRLValue>MAM"), []byte("EncapsulatedCRLValue>MAN"), 1)
+			c = check(t, broken, doc)
+			sum := sha256.New()
+			if err := c.WriteImprint(sum, c.TimeStamps[1]); err != nil || bytes.Equal(sum.Sum(nil), tsa.asked[1]) {
+				t.Errorf("changed material has the old imprint, %v", err)
+			}
+		})
+	}
+}
+
+func TestForeignPropertiesAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	id, _ := signer(t, pki.P256)
+	out, err := Sign(id.Key.(crypto.Signer), nil, []Document{Bytes("a", "", []byte("x"))}, params(id, Enveloping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(string) string{
+		"another target": func(s string) string { return strings.Replace(s, `Target="#`, `Target="#x`, 1) },
+		"no reference of the type": func(s string) string {
+			return strings.Replace(s, `Type="`+TypeSignedProperties+`"`, `Type="urn:other"`, 1)
+		},
+	} {
+		if c := check(t, []byte(change(string(out)))); c.PropertiesErr == nil {
+			t.Errorf("%s: the properties are believed", name)
+		}
+	}
+	twice := strings.Replace(string(out), "</ds:Signature>", `<ds:Object><xades:QualifyingProperties xmlns:xades="`+Namespace+`" Target="#x"/></ds:Object></ds:Signature>`, 1)
+	d, err := dom.Parse([]byte(twice), dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Parse(d.Root()); !errors.Is(err, ErrStructure) {
+		t.Errorf("two sets of properties: %v", err)
+	}
+}
