@@ -264,3 +264,12 @@ func clip(s string) string {
 	}
 	return s[:most] + "..."
 }
+
+// NumNames returns how many distinct names the document has: every Node.NameID is below it.
+func (d *Document) NumNames() int { return len(d.names) }
+
+// NameAt returns the namespace and local name that a NameID stands for.
+func (d *Document) NameAt(id int) (space, local string) {
+	n := &d.names[id]
+	return n.space, n.local
+}
