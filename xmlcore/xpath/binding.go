@@ -1,0 +1,166 @@
+package xpath
+
+// binding compiles for, let, some and every, one variable at a time.
+func (c *compiler) binding(e *expr) *code {
+	src := c.compile(e.kids[0])
+	body := c.compile(e.kids[1])
+	i := e.slot
+	d := depsOf(src, body) | needsLocal
+	switch e.kind {
+	case xLet:
+		return c.let(src, body, i, d)
+	case xFor:
+		return c.forEach(e, src, body, d)
+	}
+	if c.trace == nil {
+		if k := c.membership(e, src, d); k != nil {
+			return k
+		}
+	}
+	stop := e.kind == xSome
+	if e.kids[0].kind == xRange && c.trace == nil && !src.konst {
+		lo, hi := c.compile(e.kids[0].kids[0]), c.compile(e.kids[0].kids[1])
+		return boolean(d, func(m *machine) bool {
+			x, y, ok := bounds(m, lo, hi)
+			for ; ok && x <= y; x++ {
+				m.tick(1)
+				*m.get(i) = slot{one: IntegerItem(x)}
+				if body.ebv(m) == stop {
+					return stop
+				}
+			}
+			return !stop
+		})
+	}
+	return boolean(d, func(m *machine) bool {
+		base := len(m.stack)
+		src.push(m)
+		end := len(m.stack)
+		v := !stop
+		for j := base; j < end; j++ {
+			m.tick(1)
+			*m.get(i) = slot{one: m.stack[j]}
+			if body.ebv(m) == stop {
+				v = stop
+				break
+			}
+		}
+		m.stack = m.stack[:base]
+		return v
+	})
+}
+
+func (c *compiler) let(src, body *code, i int, d deps) *code {
+	bind := func(m *machine) {
+		if src.max1 {
+			it, _ := src.one(m)
+			*m.get(i) = slot{one: it}
+			return
+		}
+		base := len(m.stack)
+		src.push(m)
+		if len(m.stack)-base == 1 {
+			*m.get(i) = slot{one: m.stack[base]}
+			m.stack = m.stack[:base]
+			return
+		}
+		*m.get(i) = slot{seq: m.keep(base)}
+	}
+	return &code{deps: d, typ: body.typ, max1: body.max1, min1: body.min1, sorted: body.sorted,
+		push: func(m *machine) { bind(m); body.push(m) },
+		one:  func(m *machine) (Item, bool) { bind(m); return body.one(m) },
+		ebv:  func(m *machine) bool { bind(m); return body.ebv(m) },
+	}
+}
+
+// forEach is the for expression; a range is counted and never made.
+func (c *compiler) forEach(e *expr, src, body *code, d deps) *code {
+	i, from := e.slot, e.kids[0]
+	k := &code{deps: d, typ: body.typ, max1: src.max1 && body.max1}
+	if from.kind == xRange && !src.konst && c.trace == nil {
+		lo, hi := c.compile(from.kids[0]), c.compile(from.kids[1])
+		k.push = func(m *machine) {
+			x, y, ok := bounds(m, lo, hi)
+			for ; ok && x <= y; x++ {
+				m.tick(1)
+				*m.get(i) = slot{one: IntegerItem(x)}
+				body.push(m)
+			}
+		}
+		return k
+	}
+	k.push = func(m *machine) {
+		base := len(m.stack)
+		src.push(m)
+		mid := len(m.stack)
+		for j := base; j < mid; j++ {
+			m.tick(1)
+			*m.get(i) = slot{one: m.stack[j]}
+			body.push(m)
+		}
+		m.drop(base, mid)
+	}
+	return k
+}
+
+// uses reports whether an expression reads a local variable.
+func (e *expr) uses(slot int) bool {
+	if e.kind == xVar && !e.global && e.slot == slot {
+		return true
+	}
+	for _, k := range e.kids {
+		if k.uses(slot) {
+			return true
+		}
+	}
+	return false
+}
+
+// membership turns "some $x in (constants) satisfies $x = E" into a look into a set. Code lists are written so.
+func (c *compiler) membership(e *expr, src *code, d deps) *code {
+	body := e.kids[1]
+	if e.kind != xSome || !src.konst || len(src.val) < 4 || body.kind != xGeneral || body.cmp != opEq || c.x.coll != nil {
+		return nil
+	}
+	other := -1
+	for i, k := range body.kids {
+		if k.kind == xVar && !k.global && k.slot == e.slot && !body.kids[1-i].uses(e.slot) {
+			other = 1 - i
+		}
+	}
+	if other < 0 {
+		return nil
+	}
+	set := make(map[string]struct{}, len(src.val))
+	for _, it := range src.val {
+		if !it.typ.text() {
+			return nil
+		}
+		set[it.text()] = struct{}{}
+	}
+	x := c.compile(body.kids[other])
+	values := src.val
+	return boolean(d, func(m *machine) bool {
+		base := len(m.stack)
+		x.atoms(m)
+		found := false
+		for _, it := range m.stack[base:] {
+			m.tick(1)
+			if it.typ.text() {
+				_, found = set[it.text()]
+			} else {
+				for _, v := range values {
+					if m.generalCompare(opEq, v, it) {
+						found = true
+						break
+					}
+				}
+			}
+			if found {
+				break
+			}
+		}
+		m.stack = m.stack[:base]
+		return found
+	})
+}

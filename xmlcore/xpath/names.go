@@ -1,0 +1,158 @@
+package xpath
+
+import (
+	"sync"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Names numbers the expanded names that a set of expressions asks for, so that a step compares numbers. It is safe for
+// use by several goroutines.
+type Names struct {
+	mu  sync.RWMutex
+	ids map[nameKey]int32
+}
+
+type nameKey struct{ space, local string }
+
+// NewNames returns an empty pool.
+func NewNames() *Names { return &Names{ids: map[nameKey]int32{}} }
+
+func (p *Names) id(space, local string) int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := nameKey{space, local}
+	id, ok := p.ids[k]
+	if !ok {
+		id = int32(len(p.ids))
+		p.ids[k] = id
+	}
+	return id
+}
+
+// Len returns how many names there are; every number is below it.
+func (p *Names) Len() int {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return len(p.ids)
+}
+
+// docInfo is what a Context knows about a document for the expressions of one pool.
+type docInfo struct {
+	d       *dom.Document
+	names   *Names
+	known   int32   // names that were in the pool
+	ids     []int32 // name in the document -> number in the pool, -1 for names nobody asks for
+	start   []int32 // number -> where its elements begin in found; one entry more at the end
+	found   []int32 // elements in document order, by number
+	ordinal int
+	idIndex map[string]int32
+}
+
+func (m *machine) infoFor(d *dom.Document) *docInfo {
+	if m.info != nil && m.info.d == d {
+		return m.info
+	}
+	return m.learn(d)
+}
+
+// learn finds or makes the info about a document.
+func (m *machine) learn(d *dom.Document) *docInfo {
+	ordinal := -1
+	for i, o := range m.infos {
+		if o.d != d {
+			continue
+		}
+		ordinal = o.ordinal
+		if o.names == m.x.names {
+			if o.known > m.x.maxID {
+				m.info = o
+				return o
+			}
+			m.infos = append(m.infos[:i], m.infos[i+1:]...)
+			break
+		}
+	}
+	if ordinal < 0 {
+		for _, o := range m.infos {
+			ordinal = max(ordinal, o.ordinal)
+		}
+		ordinal++
+	}
+	m.tick(d.Len() / 8)
+	in := newDocInfo(d, m.x.names)
+	in.ordinal = ordinal
+	m.infos = append(m.infos, in)
+	m.info = in
+	return in
+}
+
+func newDocInfo(d *dom.Document, names *Names) *docInfo {
+	in := &docInfo{d: d, names: names}
+	names.mu.RLock()
+	in.known = int32(len(names.ids))
+	in.ids = make([]int32, d.NumNames())
+	for i := range in.ids {
+		space, local := d.NameAt(i)
+		id, ok := names.ids[nameKey{space, local}]
+		if !ok {
+			id = -1
+		}
+		in.ids[i] = id
+	}
+	names.mu.RUnlock()
+	in.start = make([]int32, in.known+2)
+	n := d.Len()
+	total := 0
+	for i := range n {
+		if e := d.At(i); e.Kind() == dom.ElementNode {
+			if id := in.ids[e.NameID()]; id >= 0 {
+				in.start[id+2]++
+				total++
+			}
+		}
+	}
+	for i := 2; i < len(in.start); i++ {
+		in.start[i] += in.start[i-1]
+	}
+	in.found = make([]int32, total)
+	for i := range n {
+		if e := d.At(i); e.Kind() == dom.ElementNode {
+			if id := in.ids[e.NameID()]; id >= 0 {
+				in.found[in.start[id+1]] = int32(i)
+				in.start[id+1]++
+			}
+		}
+	}
+	return in
+}
+
+// elements returns the elements of a name in document order.
+func (in *docInfo) elements(id int32) []int32 { return in.found[in.start[id]:in.start[id+1]] }
+
+// from returns the first place in a list of elements that is not before i.
+func from(list []int32, i int32) int {
+	lo, hi := 0, len(list)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if list[mid] < i {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+// NameID returns the number of a node's name in a pool, -1 when no expression asks for it.
+func (c *Context) NameID(n dom.Node, names *Names) int32 {
+	m := c.machine()
+	in := m.info
+	if in == nil || in.d != n.Document() || in.names != names {
+		if m.x == nil || m.x.names != names {
+			m.x = &Expr{names: names, maxID: -1}
+		}
+		in = m.learn(n.Document())
+	}
+	return in.ids[n.NameID()]
+}
