@@ -1,0 +1,523 @@
+package xsd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// automaton is a compiled content model: a deterministic automaton whose states may ask for and change counters.
+type automaton struct {
+	states   []state
+	leaves   []*particle
+	opLists  [][]counterOp // 0 is none
+	counters []counter
+	all      *allModel
+}
+
+type counter struct{ min, max int32 }
+
+type opKind uint8
+
+const (
+	opReset opKind = iota // a first round begins
+	opNext                // another round begins, if one is left
+	opLeave               // the last round ends, if there were enough
+)
+
+type counterOp struct {
+	kind    opKind
+	counter int32
+}
+
+type edge struct {
+	sym  int32 // element name; -1 in state.wild
+	to   int32
+	leaf int32
+	ops  int32
+}
+
+type state struct {
+	edges  []edge // by sym
+	wild   []edge
+	accept []int32 // lists of ops, one of which must hold at the end
+}
+
+// allModel is a group of kind all.
+type allModel struct {
+	bySym    map[int32]int
+	required []bool
+	optional bool // nothing is fine as well
+}
+
+// lists of edges are shared between states.
+type edgeList struct {
+	id    int
+	edges []link
+}
+
+type link struct {
+	pos int
+	ops []counterOp
+}
+
+type fragment struct {
+	nullable bool
+	first    []link
+	last     []link
+}
+
+// builder makes the position automaton of a particle [XSD1 H, after Glushkov].
+type builder struct {
+	c        *compiler
+	leaves   []*particle
+	origin   []int // of each position when counted particles are written out
+	follow   [][]*edgeList
+	counters []counter
+	lists    int
+	unroll   bool
+	guess    bool // a counted particle has rounds that cannot be told apart
+	work     int
+}
+
+func (b *builder) list(l []link) *edgeList {
+	b.lists++
+	b.work += len(l)
+	return &edgeList{b.lists, l}
+}
+
+func joined(a []counterOp, more ...counterOp) []counterOp {
+	if len(a) == 0 {
+		return more
+	}
+	return append(slices.Clone(a), more...)
+}
+
+// connect lets everything that can be last be followed by everything that can be first.
+func (b *builder) connect(last, first []link, ops ...counterOp) {
+	if len(first) == 0 {
+		return
+	}
+	var plain *edgeList
+	for _, l := range last {
+		if len(l.ops) == 0 {
+			if plain == nil {
+				plain = b.list(withOps(first, ops))
+			}
+			b.follow[l.pos] = append(b.follow[l.pos], plain)
+			b.work++
+			continue
+		}
+		b.follow[l.pos] = append(b.follow[l.pos], b.list(withOps(first, joined(l.ops, ops...))))
+	}
+	if b.work > b.c.opt.Limits.Transitions {
+		b.c.stop("content model with more than %d transitions", b.c.opt.Limits.Transitions)
+	}
+}
+
+// withOps puts ops before those of each link.
+func withOps(l []link, ops []counterOp) []link {
+	if len(ops) == 0 {
+		return l
+	}
+	out := make([]link, len(l))
+	for i, k := range l {
+		out[i] = link{k.pos, joined(ops, k.ops...)}
+	}
+	return out
+}
+
+// plain takes counts away that change nothing: a counted group of one counted particle is that particle, counted more often;
+// in a choice that repeats without end its parts need not repeat themselves.
+func plain(p *particle) *particle {
+	for p.group != nil && len(p.group.parts) == 1 && (p.min != 1 || p.max != 1) {
+		in := p.group.parts[0]
+		if in.min > 1 || in.min == 1 && in.max == 1 && p.group.kind == all {
+			break
+		}
+		mul := func(a, b int) int {
+			switch {
+			case a == 0 || b == 0:
+				return 0
+			case a == unbounded || b == unbounded:
+				return unbounded
+			}
+			return min(a*b, 1<<30)
+		}
+		p = &particle{min: mul(p.min, in.min), max: mul(p.max, in.max), element: in.element, wildcard: in.wildcard, group: in.group, node: in.node, alone: in.alone}
+	}
+	if p.group == nil || p.group.kind != choice || p.max != unbounded || p.min > 1 {
+		return p
+	}
+	g := *p.group
+	g.parts = slices.Clone(g.parts)
+	for i, s := range g.parts {
+		if s = plain(s); s.min <= 1 && s.max != 1 && s.max != 0 {
+			c := *s
+			c.max = 1
+			s = &c
+		}
+		g.parts[i] = s
+	}
+	q := *p
+	q.group = &g
+	return &q
+}
+
+func (b *builder) particle(p *particle) fragment {
+	p = plain(p)
+	if b.c.limit != nil || p.max == 0 {
+		return fragment{nullable: true}
+	}
+	if p.max == 1 {
+		f := b.term(p)
+		f.nullable = f.nullable || p.min == 0
+		return f
+	}
+	if p.min <= 1 && p.max == unbounded {
+		f := b.term(p)
+		b.connect(f.last, f.first)
+		f.nullable = f.nullable || p.min == 0
+		return f
+	}
+	if b.unroll {
+		return b.writtenOut(p)
+	}
+	f := b.term(p)
+	n := counter{int32(p.min), int32(p.max)}
+	if f.nullable || n.min < 1 {
+		n.min = 1
+	}
+	id := int32(len(b.counters))
+	b.counters = append(b.counters, n)
+	enter := withOps(f.first, []counterOp{{opReset, id}})
+	b.connect(f.last, f.first, counterOp{opNext, id})
+	last := make([]link, len(f.last))
+	for i, l := range f.last {
+		last[i] = l
+		if n.min > 1 {
+			last[i].ops = joined(l.ops, counterOp{opLeave, id})
+		}
+	}
+	return fragment{f.nullable || p.min == 0, enter, last}
+}
+
+// writtenOut repeats a particle as often as it may occur: for counted particles whose rounds cannot be told apart.
+func (b *builder) writtenOut(p *particle) fragment {
+	out := fragment{nullable: true}
+	from := len(b.leaves)
+	once := func(optional bool) fragment {
+		start := len(b.leaves)
+		f := b.term(p)
+		for i := start; i < len(b.leaves); i++ {
+			b.origin[i] = b.origin[from+(i-start)]
+		}
+		f.nullable = f.nullable || optional
+		return f
+	}
+	rounds := p.min
+	if p.max == unbounded {
+		rounds = max(1, p.min)
+	}
+	for i := range max(rounds, p.max) {
+		if b.c.limit != nil {
+			break
+		}
+		f := once(i >= p.min)
+		if p.max == unbounded && i == rounds-1 {
+			b.connect(f.last, f.first)
+		}
+		out = b.seq(out, f)
+	}
+	return out
+}
+
+func (b *builder) seq(a, f fragment) fragment {
+	b.connect(a.last, f.first)
+	r := fragment{nullable: a.nullable && f.nullable, first: a.first, last: f.last}
+	if a.nullable {
+		r.first = append(slices.Clip(a.first), f.first...)
+	}
+	if f.nullable {
+		r.last = append(slices.Clip(f.last), a.last...)
+	}
+	b.work += len(r.first) + len(r.last)
+	return r
+}
+
+func (b *builder) term(p *particle) fragment {
+	if p.group == nil {
+		pos := len(b.leaves)
+		if pos > b.c.opt.Limits.Particles {
+			b.c.stop("content model with more than %d particles", b.c.opt.Limits.Particles)
+			return fragment{nullable: true}
+		}
+		b.leaves = append(b.leaves, p)
+		b.origin = append(b.origin, pos)
+		b.follow = append(b.follow, nil)
+		at := []link{{pos: pos}}
+		return fragment{false, at, at}
+	}
+	if p.group.kind == choice {
+		r := fragment{}
+		for _, s := range p.group.parts {
+			f := b.particle(s)
+			r.nullable = r.nullable || f.nullable
+			r.first = append(r.first, f.first...)
+			r.last = append(r.last, f.last...)
+		}
+		b.work += len(r.first) + len(r.last)
+		return r
+	}
+	r := fragment{nullable: true}
+	for _, s := range p.group.parts {
+		r = b.seq(r, b.particle(s))
+	}
+	return r
+}
+
+// compileModel makes the automaton of a type and checks Unique Particle Attribution [XSD1 3.8.6].
+func (c *compiler) compileModel(t *complexType) {
+	p := t.particle
+	if p == nil || c.limit != nil {
+		return
+	}
+	if p.group != nil {
+		if n := p.group.expanded(); n > c.opt.Limits.Particles {
+			c.stop("content model with more than %d particles", c.opt.Limits.Particles)
+			return
+		}
+		if p.group.kind == all {
+			t.auto = c.allModel(t, p)
+			return
+		}
+	}
+	b := &builder{c: c}
+	a := b.build(t, p)
+	if b.guess {
+		b = &builder{c: c, unroll: true}
+		a = b.determinize(p)
+	}
+	t.auto = a
+}
+
+func (c *compiler) allModel(t *complexType, p *particle) *automaton {
+	m := &allModel{bySym: map[int32]int{}, optional: p.min == 0}
+	a := &automaton{all: m}
+	for i, s := range p.group.parts {
+		a.leaves = append(a.leaves, s)
+		m.required = append(m.required, s.min > 0)
+		for _, sym := range c.symbols(s.element) {
+			if _, twice := m.bySym[sym]; twice {
+				c.fail(t.node, "cos-nonambig", "%s is ambiguous in the content model", quote(c.names[sym].local))
+				continue
+			}
+			m.bySym[sym] = i
+		}
+	}
+	return a
+}
+
+// symbols returns the names that an element particle matches.
+func (c *compiler) symbols(e *element) []int32 {
+	out := []int32{c.symbol(e.name)}
+	for _, m := range c.substitutes(e) {
+		out = append(out, c.symbol(m.name))
+	}
+	return out
+}
+
+func (b *builder) build(t *complexType, p *particle) *automaton {
+	f := b.particle(p)
+	if b.c.limit != nil {
+		return nil
+	}
+	a := &automaton{leaves: b.leaves, counters: b.counters, opLists: [][]counterOp{nil}, states: make([]state, len(b.leaves)+1)}
+	opIDs := map[string]int32{"": 0}
+	ops := func(l []counterOp) int32 {
+		if len(l) == 0 {
+			return 0
+		}
+		key := fmt.Sprint(l)
+		id, ok := opIDs[key]
+		if !ok {
+			id = int32(len(a.opLists))
+			opIDs[key] = id
+			a.opLists = append(a.opLists, l)
+		}
+		return id
+	}
+	made := map[string]int{}
+	fill := func(s int, lists []*edgeList) {
+		var key strings.Builder
+		for _, l := range lists {
+			fmt.Fprintf(&key, "%d,", l.id)
+		}
+		if o, ok := made[key.String()]; ok {
+			a.states[s].edges, a.states[s].wild = a.states[o].edges, a.states[o].wild
+			return
+		}
+		made[key.String()] = s
+		st := &a.states[s]
+		for _, l := range lists {
+			for _, k := range l.edges {
+				e := edge{sym: -1, to: int32(k.pos + 1), leaf: int32(k.pos), ops: ops(k.ops)}
+				leaf := b.leaves[k.pos]
+				if leaf.wildcard != nil {
+					st.wild = append(st.wild, e)
+					continue
+				}
+				for _, sym := range b.c.symbols(leaf.element) {
+					e.sym = sym
+					st.edges = append(st.edges, e)
+				}
+			}
+		}
+		b.c.transitions += len(st.edges) + len(st.wild)
+		if b.c.transitions > b.c.opt.Limits.Transitions {
+			b.c.stop("automata with more than %d transitions", b.c.opt.Limits.Transitions)
+			return
+		}
+		slices.SortStableFunc(st.edges, func(x, y edge) int { return int(x.sym - y.sym) })
+		st.edges = slices.Compact(st.edges)
+		b.unique(t, a, st)
+	}
+	fill(0, []*edgeList{b.list(f.first)})
+	for i, l := range b.follow {
+		fill(i+1, l)
+	}
+	for _, l := range f.last {
+		a.states[l.pos+1].accept = append(a.states[l.pos+1].accept, ops(l.ops))
+	}
+	if f.nullable {
+		a.states[0].accept = append(a.states[0].accept, 0)
+	}
+	return a
+}
+
+// unique finds two edges of a state for one element.
+func (b *builder) unique(t *complexType, a *automaton, st *state) {
+	conflict := func(x, y edge, what string) {
+		switch {
+		case a.exclusive(x.ops, y.ops), x.leaf == y.leaf && x.ops == y.ops:
+		case x.leaf == y.leaf:
+			b.guess = true
+		default:
+			b.c.fail(t.node, "cos-nonambig", "%s could be matched by two particles of the content model", what)
+		}
+	}
+	for i, e := range st.edges {
+		for _, o := range st.edges[i+1:] {
+			if o.sym != e.sym {
+				break
+			}
+			conflict(e, o, quote(b.c.names[e.sym].local))
+		}
+		for _, w := range st.wild {
+			if b.leaves[w.leaf].wildcard.allows(b.c.names[e.sym].space) {
+				conflict(e, w, quote(b.c.names[e.sym].local))
+			}
+		}
+	}
+	for i, w := range st.wild {
+		for _, o := range st.wild[i+1:] {
+			if b.leaves[w.leaf].wildcard.intersects(b.leaves[o.leaf].wildcard) {
+				conflict(w, o, b.leaves[w.leaf].wildcard.String())
+			}
+		}
+	}
+}
+
+// exclusive reports whether two lists of ops can never both hold: one leaves a counted round of a fixed number, the other
+// begins the next.
+func (a *automaton) exclusive(x, y int32) bool {
+	one := func(p, q []counterOp) bool {
+		for _, o := range p {
+			if o.kind != opNext {
+				continue
+			}
+			n := a.counters[o.counter]
+			for _, r := range q {
+				if r.kind == opLeave && r.counter == o.counter && n.min == n.max {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return one(a.opLists[x], a.opLists[y]) || one(a.opLists[y], a.opLists[x])
+}
+
+// determinize makes the automaton of sets of positions, without counters.
+func (b *builder) determinize(p *particle) *automaton {
+	f := b.particle(p)
+	if b.c.limit != nil {
+		return nil
+	}
+	a := &automaton{leaves: b.leaves, opLists: [][]counterOp{nil}}
+	final := map[int]bool{}
+	for _, l := range f.last {
+		final[l.pos] = true
+	}
+	ids := map[string]int32{}
+	var sets [][]int
+	add := func(set []int) int32 {
+		slices.Sort(set)
+		set = slices.Compact(set)
+		key := fmt.Sprint(set)
+		if id, ok := ids[key]; ok {
+			return id
+		}
+		id := int32(len(sets))
+		ids[key] = id
+		sets = append(sets, set)
+		return id
+	}
+	start := []int{-1}
+	add(start)
+	for s := 0; s < len(sets) && b.c.limit == nil; s++ {
+		bySym := map[int32][]int{}
+		byWild := map[int][]int{}
+		accept := s == 0 && f.nullable
+		step := func(l []link) {
+			for _, k := range l {
+				if w := b.leaves[k.pos]; w.wildcard != nil {
+					byWild[b.origin[k.pos]] = append(byWild[b.origin[k.pos]], k.pos)
+				} else {
+					for _, sym := range b.c.symbols(w.element) {
+						bySym[sym] = append(bySym[sym], k.pos)
+					}
+				}
+				b.c.transitions++
+			}
+		}
+		for _, pos := range sets[s] {
+			if pos < 0 {
+				step(f.first)
+				continue
+			}
+			accept = accept || final[pos]
+			for _, l := range b.follow[pos] {
+				step(l.edges)
+			}
+		}
+		if b.c.transitions > b.c.opt.Limits.Transitions {
+			b.c.stop("automata with more than %d transitions", b.c.opt.Limits.Transitions)
+			return nil
+		}
+		st := state{}
+		for sym, set := range bySym {
+			st.edges = append(st.edges, edge{sym: sym, to: add(set), leaf: int32(b.origin[set[0]])})
+		}
+		slices.SortFunc(st.edges, func(x, y edge) int { return int(x.sym - y.sym) })
+		for o, set := range byWild {
+			st.wild = append(st.wild, edge{sym: -1, to: add(set), leaf: int32(o)})
+		}
+		slices.SortFunc(st.wild, func(x, y edge) int { return int(x.leaf - y.leaf) })
+		if accept {
+			st.accept = []int32{0}
+		}
+		a.states = append(a.states, st)
+	}
+	return a
+}
