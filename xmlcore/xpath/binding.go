@@ -21,10 +21,10 @@ func (c *compiler) binding(e *expr) *code {
 	if e.kids[0].kind == xRange && c.trace == nil && !src.konst {
 		lo, hi := c.compile(e.kids[0].kids[0]), c.compile(e.kids[0].kids[1])
 		return boolean(d, func(m *machine) bool {
-			x, y, ok := bounds(m, lo, hi)
-			for ; ok && x <= y; x++ {
+			r := bounds(m, lo, hi)
+			for j := range r.n {
 				m.tick(1)
-				*m.get(i) = slot{one: IntegerItem(x)}
+				*m.get(i) = slot{one: r.at(j)}
 				if body.ebv(m) == stop {
 					return stop
 				}
@@ -80,10 +80,10 @@ func (c *compiler) forEach(e *expr, src, body *code, d deps) *code {
 	if from.kind == xRange && !src.konst && c.trace == nil {
 		lo, hi := c.compile(from.kids[0]), c.compile(from.kids[1])
 		k.push = func(m *machine) {
-			x, y, ok := bounds(m, lo, hi)
-			for ; ok && x <= y; x++ {
+			r := bounds(m, lo, hi)
+			for j := range r.n {
 				m.tick(1)
-				*m.get(i) = slot{one: IntegerItem(x)}
+				*m.get(i) = slot{one: r.at(j)}
 				body.push(m)
 			}
 		}

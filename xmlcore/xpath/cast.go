@@ -127,7 +127,7 @@ func cast(it Item, t Type, prefixes func(string) (string, bool)) (Item, problem)
 		return textItem(t, atomString(it)), castDone
 	case t.str():
 		return castText(StringItem(atomString(it)), t, prefixes)
-	case t == TypeAtomic || from.Is(t) && !t.integer():
+	case t == TypeAtomic:
 		return it, castDone
 	case t == XSNumeric:
 		if from.numeric() {

@@ -2,6 +2,7 @@ package xpath
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -32,6 +33,7 @@ func (c *compiler) fold(k *code, e *expr) *code {
 	const limit = 100_000
 	ctx := &Context{Limits: Limits{Work: limit, Items: limit, Octet: 1 << 20}}
 	m := ctx.machine()
+	m.folding = true
 	v, ok := func() (v Sequence, ok bool) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -373,38 +375,46 @@ func (c *compiler) sets(e *expr) *code {
 	return k
 }
 
+// span is a range of integers that is not made.
+type span struct {
+	lo Item
+	n  int64
+}
+
+func (s span) at(i int64) Item {
+	if v, ok := add64(s.lo.n, i); s.lo.p == nil && (ok || i == 0) {
+		return IntegerItem(v)
+	}
+	return computeInteger(opAdd, s.lo, IntegerItem(i))
+}
+
 // bounds evaluates the operands of to.
-func bounds(m *machine, a, b *code) (lo, hi int64, ok bool) {
+func bounds(m *machine, a, b *code) span {
 	x, ok := a.integer(m)
 	y, ok2 := b.integer(m)
 	if !ok || !ok2 {
-		return 0, 0, false
+		return span{}
 	}
-	if x.p != nil || y.p != nil {
-		if x.bigInt().Cmp(y.bigInt()) > 0 {
-			return 0, 0, false
-		}
-		fail("FOAR0002", "range beyond 64 bits")
+	n := computeInteger(opSub, y, x)
+	switch {
+	case n.bigSign() < 0:
+		return span{}
+	case n.p != nil || n.n == math.MaxInt64:
+		failLimit("range of more than 2^63 items")
 	}
-	return x.n, y.n, x.n <= y.n
+	return span{plain(x), n.n + 1}
 }
 
 func (c *compiler) rangeTo(e *expr) *code {
 	a, b := c.compile(e.kids[0]), c.compile(e.kids[1])
 	return &code{deps: depsOf(a, b), typ: XSInteger, push: func(m *machine) {
-		lo, hi, ok := bounds(m, a, b)
-		if !ok {
-			return
-		}
-		if uint64(hi-lo) >= uint64(m.maxTop) {
+		r := bounds(m, a, b)
+		if r.n > int64(m.maxTop) {
 			failLimit("range of more than %d items", m.maxTop)
 		}
-		m.tick(int(hi-lo) / 8)
-		for i := lo; ; i++ {
-			m.add(IntegerItem(i))
-			if i == hi {
-				return
-			}
+		m.tick(int(r.n) / 8)
+		for i := range r.n {
+			m.add(r.at(i))
 		}
 	}}
 }

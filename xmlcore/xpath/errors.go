@@ -19,7 +19,7 @@ const ErrorSpace = "http://www.w3.org/2005/xqt-errors"
 
 // Error is an error of an expression, with its code [XPath20 2.3.2].
 type Error struct {
-	Code   QName  // "err:XPTY0004"; a limit has the prefix "limit" and no namespace
+	Code   QName  // "err:XPTY0004"; reaching a limit is err:XPDY0130
 	Msg    string // what was wrong
 	Expr   string // the whole expression
 	Offset int    // octet in Expr where the part that failed begins; -1 when it is not known
@@ -78,5 +78,7 @@ func fail(code, format string, args ...any) {
 }
 
 func failLimit(format string, args ...any) {
-	panic(&Error{Code: QName{"", "work", "limit"}, Msg: fmt.Sprintf(format, args...), Offset: -1, kind: ErrLimit})
+	e := errorf("XPDY0130", format, args...)
+	e.kind = ErrLimit
+	panic(e)
 }

@@ -132,26 +132,90 @@ func absolute(uri string) bool {
 	return false
 }
 
-var errRelativeBase = errors.New("the base is not absolute")
+var (
+	errRelativeBase = errors.New("the base is not absolute")
+	errBaseFragment = errors.New("the base has a fragment")
+)
 
-// resolveURI resolves a reference against an absolute hierarchical URI [RFC3986 5.2].
+// reference is a URI reference in its parts [RFC3986 3].
+type reference struct {
+	scheme, authority, path, query, fragment string // with their delimiters, the authority with //
+}
+
+func cutReference(s string) (r reference) {
+	if absolute(s) {
+		i := strings.IndexByte(s, ':')
+		r.scheme, s = s[:i+1], s[i+1:]
+	}
+	if i := strings.IndexByte(s, '#'); i >= 0 {
+		s, r.fragment = s[:i], s[i:]
+	}
+	if i := strings.IndexByte(s, '?'); i >= 0 {
+		s, r.query = s[:i], s[i:]
+	}
+	if strings.HasPrefix(s, "//") {
+		if i := strings.IndexByte(s[2:], '/'); i >= 0 {
+			r.authority, s = s[:i+2], s[i+2:]
+		} else {
+			r.authority, s = s, ""
+		}
+	}
+	r.path = s
+	return r
+}
+
+// resolveURI resolves a reference against an absolute hierarchical URI [RFC3986 5.2]. Characters stay as they are.
 func resolveURI(ref, base string) (string, error) {
-	b, err := url.Parse(base)
-	if err != nil {
-		return "", err
-	}
-	if !b.IsAbs() || b.Opaque != "" {
+	b, r := cutReference(base), cutReference(ref)
+	switch {
+	case b.scheme == "" || b.authority == "" && !strings.HasPrefix(b.path, "/"):
 		return "", errRelativeBase
+	case b.fragment != "":
+		return "", errBaseFragment
+	case r.scheme != "":
+		return ref, nil
 	}
-	if strings.Contains(base, "#") {
-		return "", errors.New("the base has a fragment")
+	if r.authority == "" {
+		r.authority = b.authority
+		switch {
+		case r.path == "":
+			r.path = b.path
+			if r.query == "" {
+				r.query = b.query
+			}
+		case r.path[0] != '/':
+			if b.path == "" {
+				r.path = "/" + r.path
+			} else {
+				r.path = b.path[:strings.LastIndexByte(b.path, '/')+1] + r.path
+			}
+		}
 	}
-	r, err := url.Parse(ref)
-	if err != nil {
-		return "", err
+	return b.scheme + r.authority + withoutDots(r.path) + r.query + r.fragment, nil
+}
+
+// withoutDots removes the segments . and .. [RFC3986 5.2.4].
+func withoutDots(path string) string {
+	if !strings.Contains(path, "/.") {
+		return path
 	}
-	if ref == "" {
-		return base, nil
+	segments := strings.Split(path, "/")
+	out := segments[:0:0]
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch s {
+		case ".":
+		case "..":
+			if len(out) > 1 {
+				out = out[:len(out)-1]
+			}
+		default:
+			out = append(out, s)
+			continue
+		}
+		if last {
+			out = append(out, "")
+		}
 	}
-	return b.ResolveReference(r).String(), nil
+	return strings.Join(out, "/")
 }

@@ -103,7 +103,7 @@ func rounded(how rounding) builder {
 			case toFloor:
 				f = math.Floor(f)
 			default:
-				f = roundFloat(f, keep, how, bits)
+				f = roundFloat(f, keep, how)
 			}
 			if bits == 32 {
 				return floatItem(f), true
@@ -137,7 +137,6 @@ func sum(_ *compiler, _ *expr, a []*code) *code {
 		if !total.typ.numeric() && !total.typ.Is(XSYearMonthDuration) && !total.typ.Is(XSDayTimeDuration) {
 			fail("FORG0006", "%s cannot be added", total.typ)
 		}
-		total = plain(total)
 		for _, it := range s[1:] {
 			total = m.plus(total, addable(it))
 		}

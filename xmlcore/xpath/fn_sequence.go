@@ -14,11 +14,7 @@ var sequenceFunctions = []builtin{
 		if arg := e.kids; len(arg) == 1 && arg[0].kind == xRange && !x.konst && c.trace == nil {
 			lo, hi := c.compile(arg[0].kids[0]), c.compile(arg[0].kids[1])
 			return &code{typ: XSInteger, max1: true, min1: true, deps: x.deps, one: func(m *machine) (Item, bool) {
-				i, j, ok := bounds(m, lo, hi)
-				if !ok {
-					return IntegerItem(0), true
-				}
-				return IntegerItem(j - i + 1), true
+				return IntegerItem(bounds(m, lo, hi).n), true
 			}}
 		}
 		return &code{typ: XSInteger, max1: true, min1: true, deps: x.deps, one: func(m *machine) (Item, bool) {
@@ -83,11 +79,11 @@ var sequenceFunctions = []builtin{
 		a[0].push(m)
 		n := len(m.stack) - base
 		start, ok := a[1].double(m)
-		from, to := roundFloat(start, 0, halfUp, 64), math.Inf(1)
+		from, to := roundFloat(start, 0, halfUp), math.Inf(1)
 		if len(a) > 2 {
 			length, ok2 := a[2].double(m)
 			ok = ok && ok2
-			to = from + roundFloat(length, 0, halfUp, 64)
+			to = from + roundFloat(length, 0, halfUp)
 		}
 		if !ok {
 			fail("XPTY0004", "nothing where a number is wanted")

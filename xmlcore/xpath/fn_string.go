@@ -213,14 +213,14 @@ func substring(m *machine, a []*code) (Item, bool) {
 	if !ok {
 		fail("XPTY0004", "nothing where a number is wanted")
 	}
-	from := roundFloat(start, 0, halfUp, 64)
+	from := roundFloat(start, 0, halfUp)
 	to := float64(len(s)) + 2
 	if len(a) > 2 {
 		n, ok := a[2].double(m)
 		if !ok {
 			fail("XPTY0004", "nothing where a number is wanted")
 		}
-		to = from + roundFloat(n, 0, halfUp, 64)
+		to = from + roundFloat(n, 0, halfUp)
 	}
 	if !(from < to) { // NaN too
 		return StringItem(""), true

@@ -30,6 +30,7 @@ type machine struct {
 	given    int64
 	octets   int64
 	depth    int
+	folding  bool // while compiling: nothing of the context is known
 	tr       *tracer
 	regex    *regex.Regexp // the last one that was no constant
 	regexKey nameKey
@@ -163,7 +164,9 @@ func (m *machine) look() {
 	m.left += more
 	if m.ctx.Cancel != nil {
 		if err := m.ctx.Cancel(); err != nil {
-			panic(&Error{Code: QName{"", "cancelled", "limit"}, Msg: err.Error(), Offset: -1, kind: ErrCancelled, cause: err})
+			e := errorf("XPDY0130", "%v", err)
+			e.kind, e.cause = ErrCancelled, err
+			panic(e)
 		}
 	}
 }
@@ -192,6 +195,9 @@ func (m *machine) call() {
 }
 
 func (m *machine) time() *moment {
+	if m.folding {
+		fail("XPDY0001", "the clock is not known yet")
+	}
 	if !m.hasNow {
 		t := m.ctx.Now
 		if t.IsZero() {

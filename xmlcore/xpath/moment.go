@@ -57,10 +57,13 @@ func (m moment) reduce(t Type) moment {
 	}
 	if f&hasMonth == 0 {
 		m.month = 12
+		if f&hasYear != 0 {
+			m.month = 1
+		}
 	}
 	if f&hasDay == 0 {
 		m.day = 31
-		if f&hasMonth != 0 {
+		if f&(hasMonth|hasYear) != 0 {
 			m.day = 1
 		}
 	}

@@ -24,7 +24,7 @@ func toFloat(it Item) float64 {
 	return f
 }
 
-// parseDouble reads the lexical form of xs:double [XSD2 3.2.5]; plus allows +INF as XSD 1.1 does.
+// parseDouble reads the lexical form of xs:double and xs:float [XSD2 3.2.4, 3.2.5].
 func parseDouble(s string, bits int) (float64, bool) {
 	// the short decimals that documents are full of
 	var n int64
@@ -64,7 +64,7 @@ func parseDouble(s string, bits int) (float64, bool) {
 		}
 	}
 	switch s {
-	case "INF", "+INF":
+	case "INF":
 		return math.Inf(1), true
 	case "-INF":
 		return math.Inf(-1), true
@@ -132,12 +132,15 @@ func floatToInteger(f float64) Item {
 	if math.Abs(f) < 1<<62 {
 		return IntegerItem(int64(f))
 	}
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		fail("FOAR0002", "%s is no integer", doubleString(f, 64))
+	}
 	b, _ := new(big.Float).SetFloat64(math.Trunc(f)).Int(nil)
 	return integerItem(b)
 }
 
 // roundFloat rounds to so many digits after the point.
-func roundFloat(f float64, keep int, how rounding, bits int) float64 {
+func roundFloat(f float64, keep int, how rounding) float64 {
 	if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
 		return f
 	}
@@ -162,11 +165,6 @@ func roundFloat(f float64, keep int, how rounding, bits int) float64 {
 	if keep < -310 {
 		return math.Copysign(0, f)
 	}
-	// by the shortest decimal that stands for the double, which is what a reader sees [FO 6.4.5]
-	d, ok := parseDecimal(strconv.FormatFloat(f, 'f', -1, bits))
-	if !ok {
-		return f
-	}
-	g := toFloat(roundDecimal(d, keep, how))
+	g := toFloat(roundDecimal(floatToDecimal(f), keep, how)) // by the exact value [FO 6.4.5]
 	return math.Copysign(g, f)
 }

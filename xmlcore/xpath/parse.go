@@ -783,6 +783,11 @@ func (p *parser) kindTest() nodeTest {
 			}
 		}
 	case "schema-element", "schema-attribute":
+		a := p.tok()
+		if a.kind != tokName || a.wild {
+			p.fail(a.pos, "XPST0003", "%s not expected here, but a name", p.show(a))
+		}
+		p.resolve(a, "")
 		p.fail(t.pos, "XPST0008", "no schema is imported, so %s knows no declaration", t.text)
 	}
 	p.need(")")
@@ -1158,12 +1163,17 @@ func (p *parser) sequenceType() *SequenceType {
 	defer p.leave()
 	pos := p.tok().pos
 	st := &SequenceType{}
-	defer func() { st.text = p.src[pos:p.lastEnd()] }()
+	p.typeInto(st)
+	st.text = p.src[pos:p.lastEnd()]
+	return st
+}
+
+func (p *parser) typeInto(st *SequenceType) {
 	if p.word("empty-sequence") && p.symAt(1, "(") {
 		p.i += 2
 		p.need(")")
 		st.empty = true
-		return st
+		return
 	}
 	p.itemType(st)
 	for _, o := range []string{"?", "*", "+"} {
@@ -1172,7 +1182,6 @@ func (p *parser) sequenceType() *SequenceType {
 			break
 		}
 	}
-	return st
 }
 
 func (p *parser) itemType(st *SequenceType) {
@@ -1217,6 +1226,9 @@ func (p *parser) itemType(st *SequenceType) {
 			}
 			return
 		}
+	}
+	if p.symAt(1, "(") {
+		p.fail(t.pos, "XPST0003", "%s no kind of item", p.show(t))
 	}
 	st.typ = p.atomicType()
 }
