@@ -15,7 +15,7 @@ import (
 var floors = [][]string{
 	{"client"}, // for programs elsewhere: it stands on nothing of ours
 	{"xmlcore/dom"}, {"xmlcore"},
-	{"trust/pki"}, {"trust/xmldsig"}, {"trust/xmlenc"}, {"trust"},
+	{"trust/ber"}, {"trust/pki"}, {"trust/xmldsig"}, {"trust/xmlenc"}, {"trust"},
 	{"edelivery/ids"}, {"edelivery/bdxl"}, {"edelivery/smp"}, {"edelivery/sbdh"}, {"edelivery/ebms"}, {"edelivery/wss"}, {"edelivery/as4"}, {"edelivery"},
 	{"eid"}, {"edocument"}, {"semantics"},
 	{"node/config"}, {"node/audit/merkle"}, {"node/store"}, {"node/audit"}, {"node/setup"}, {"node"},

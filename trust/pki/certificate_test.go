@@ -195,25 +195,30 @@ func TestSmallRSA(t *testing.T) {
 	size := (pub.N.BitLen() + 7) / 8
 	message := []byte("an old message")
 	for hash, prefix := range digestInfo {
-		sum := digest(hash, message)
-		em := append([]byte{0, 1}, bytes.Repeat([]byte{0xff}, size-3-len(prefix)-len(sum))...)
-		em = append(append(append(em, 0), prefix...), sum...)
-		m := new(big.Int).SetBytes(em)
-		signature := m.Exp(m, d, pub.N).FillBytes(make([]byte, size))
-		a := SignatureAlgorithm{Scheme: SchemeRSA, Hash: hash}
-		if err := a.Verify(pub, message, signature); err != nil {
-			t.Errorf("%v: %v", hash, err)
-		}
-		if err := a.Verify(pub, []byte("another"), signature); !errors.Is(err, ErrBadSignature) {
-			t.Errorf("%v: another message: %v", hash, err)
-		}
-		if err := a.Verify(pub, message, signature[1:]); !errors.Is(err, ErrBadSignature) {
-			t.Errorf("%v: a shorter signature: %v", hash, err)
-		}
-		em[3] = 0xfe // padding that is not all ones
-		m = new(big.Int).SetBytes(em)
-		if err := a.Verify(pub, message, m.Exp(m, d, pub.N).FillBytes(make([]byte, size))); !errors.Is(err, ErrBadSignature) {
-			t.Errorf("%v: wrong padding: %v", hash, err)
+		for _, prefix := range [][]byte{prefix, withoutNull(prefix)} {
+			if size < len(prefix)+hash.Size()+11 {
+				continue // too long for a key of 512 bits
+			}
+			sum := digest(hash, message)
+			em := append([]byte{0, 1}, bytes.Repeat([]byte{0xff}, size-3-len(prefix)-len(sum))...)
+			em = append(append(append(em, 0), prefix...), sum...)
+			m := new(big.Int).SetBytes(em)
+			signature := m.Exp(m, d, pub.N).FillBytes(make([]byte, size))
+			a := SignatureAlgorithm{Scheme: SchemeRSA, Hash: hash}
+			if err := a.Verify(pub, message, signature); err != nil {
+				t.Errorf("%v: %v", hash, err)
+			}
+			if err := a.Verify(pub, []byte("another"), signature); !errors.Is(err, ErrBadSignature) {
+				t.Errorf("%v: another message: %v", hash, err)
+			}
+			if err := a.Verify(pub, message, signature[1:]); !errors.Is(err, ErrBadSignature) {
+				t.Errorf("%v: a shorter signature: %v", hash, err)
+			}
+			em[3] = 0xfe // padding that is not all ones
+			m = new(big.Int).SetBytes(em)
+			if err := a.Verify(pub, message, m.Exp(m, d, pub.N).FillBytes(make([]byte, size))); !errors.Is(err, ErrBadSignature) {
+				t.Errorf("%v: wrong padding: %v", hash, err)
+			}
 		}
 	}
 }

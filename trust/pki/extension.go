@@ -3,6 +3,7 @@ package pki
 import (
 	"math/big"
 
+	"github.com/viadukt-eu/viadukt/trust/ber"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -83,9 +84,27 @@ func (c *Certificate) parseExtensions(body *cryptobyte.String) error {
 	if !explicit.Empty() {
 		return malformed("octets after the extensions")
 	}
+	before := *c
+	for i := range c.Extensions {
+		if e := &c.Extensions[i]; !c.parseExtension(e.ID, e.Value) {
+			*c = before
+			return c.parseLoosely()
+		}
+	}
+	return nil
+}
+
+// parseLoosely reads extensions of which one is BER: lengths longer than they need be occur in certificates of old.
+func (c *Certificate) parseLoosely() error {
 	for i := range c.Extensions {
 		e := &c.Extensions[i]
-		if !c.parseExtension(e.ID, e.Value) {
+		value := e.Value
+		if any, err := ber.Parse(value); err == nil {
+			if der, err := any.DER(); err == nil {
+				value = der
+			}
+		}
+		if !c.parseExtension(e.ID, value) {
 			return malformed("extension %s", e.ID)
 		}
 	}

@@ -9,18 +9,29 @@ import (
 	"math/big"
 )
 
-// crypto/rsa refuses keys below 1024 bits and PSS with two hash functions. Both occur in old documents,
+// crypto/rsa refuses keys below 1024 bits, PSS with two hash functions and digests named without NULL. All occur in old documents,
 // which must be judged weak, not broken: hence the two checks here, on public data only.
 
 func verifyPKCS1(k *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) bool {
-	if k.N.BitLen() >= 1024 {
-		return rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil
+	if k.N.BitLen() >= 1024 && rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil {
+		return true
 	}
 	prefix, ok := digestInfo[hash]
 	em := rsaOpen(k, signature)
 	if !ok || em == nil || len(em) < len(prefix)+len(digest)+11 || len(digest) != hash.Size() {
 		return false
 	}
+	return encoded(em, prefix, digest) || encoded(em, withoutNull(prefix), digest)
+}
+
+// withoutNull is the other form of DigestInfo that verifiers accept [RFC 8017 9.2]: the parameters left out instead of NULL.
+func withoutNull(prefix []byte) []byte {
+	p := bytes.Clone(prefix)
+	p[1], p[3] = p[1]-2, p[3]-2
+	return append(p[:len(p)-4], p[len(p)-2:]...)
+}
+
+func encoded(em, prefix, digest []byte) bool {
 	want := make([]byte, 0, len(em)) // [RFC 8017 9.2]: build what must come out and compare the whole
 	want = append(want, 0, 1)
 	want = append(want, bytes.Repeat([]byte{0xff}, len(em)-len(prefix)-len(digest)-3)...)
@@ -32,6 +43,8 @@ func verifyPKCS1(k *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) b
 var digestInfo = map[crypto.Hash][]byte{
 	crypto.MD5:    {0x30, 0x20, 0x30, 0x0c, 0x06, 0x08, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02, 0x05, 0x05, 0x00, 0x04, 0x10},
 	crypto.SHA1:   {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14},
+	crypto.SHA384: {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30},
+	crypto.SHA512: {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40},
 	crypto.SHA256: {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20},
 }
 
