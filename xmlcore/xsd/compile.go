@@ -34,6 +34,7 @@ func (c *compiler) compile(entries []string) (*Schema, error) {
 			return nil, fmt.Errorf("xsd: %w", err)
 		}
 	}
+	c.importWanted()
 	c.make()
 	if c.limit != nil {
 		return nil, c.limit

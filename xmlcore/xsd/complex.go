@@ -138,9 +138,6 @@ func (c *compiler) complexContent(t *complexType, base typeDef, by dom.Node, d *
 			c.fail(by, "cos-ct-extends.1.4", "%s has simple content, which complexContent cannot extend", b)
 		}
 		t.content, t.simple = simpleContent, b.simple
-		if own == nil {
-			c.fail(by, "src-ct.1", "%s has simple content, which complexContent cannot extend", b)
-		}
 		return
 	case own == nil && (b.content == emptyContent || !mixed || b.content == mixedContent):
 		t.particle, t.content = b.particle, b.content

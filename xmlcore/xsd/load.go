@@ -76,6 +76,7 @@ type compiler struct {
 	simples     []*simpleType
 	locals      []*element
 	constraints []*constraint
+	wanted      []want
 	pendings    map[typeDef]*pending
 	syms        map[qname]int32
 	names       []qname
@@ -239,13 +240,18 @@ func (c *compiler) load(file, target string, from dom.Node) (*schemaDoc, error) 
 	return d, nil
 }
 
-// locate finds the file of a location, relative to the document that names it.
-func (c *compiler) locate(d *schemaDoc, location, namespace string) (string, bool) {
-	for _, name := range []string{location, namespace} {
-		if f, ok := c.opt.Catalog[name]; ok && name != "" {
-			return f, true
-		}
+// locate finds the file of a location, relative to the document that names it: by the catalogue, or as a file.
+func (c *compiler) locate(d *schemaDoc, location string) (string, bool) {
+	if f, ok := c.opt.Catalog[location]; ok && location != "" {
+		return f, true
 	}
+	if f, ok := c.relative(d, location); ok {
+		return f, true
+	}
+	return "", false
+}
+
+func (c *compiler) relative(d *schemaDoc, location string) (string, bool) {
 	if location == "" || strings.Contains(location, "://") {
 		return "", false
 	}
@@ -262,7 +268,7 @@ func (c *compiler) locate(d *schemaDoc, location, namespace string) (string, boo
 
 func (c *compiler) include(d *schemaDoc, n dom.Node) *schemaDoc {
 	location := collapse(n.Attr("schemaLocation"))
-	file, ok := c.locate(d, location, "")
+	file, ok := c.locate(d, location)
 	if !ok {
 		if n.Is(Namespace, "redefine") && n.FirstElement().Valid() {
 			for ch := range n.Elements() {
@@ -310,10 +316,38 @@ func (c *compiler) imported(d *schemaDoc, n dom.Node) {
 	}
 	d.imports[space] = true
 	location := collapse(n.Attr("schemaLocation"))
-	file, ok := c.locate(d, location, space)
+	file, ok := c.locate(d, location)
 	if !ok {
+		c.wanted = append(c.wanted, want{space, n})
 		return
 	}
+	c.importFile(n, file, location, space)
+}
+
+// want is an import whose location leads nowhere. The catalogue's entry for the namespace serves it, unless another
+// import has brought that namespace.
+type want struct {
+	space string
+	node  dom.Node
+}
+
+func (c *compiler) importWanted() {
+	for i := 0; i < len(c.wanted) && c.limit == nil; i++ {
+		w := c.wanted[i]
+		file, ok := c.opt.Catalog[w.space]
+		if !ok || w.space == "" {
+			continue
+		}
+		for k := range c.docs {
+			ok = ok && k.target != w.space
+		}
+		if ok {
+			c.importFile(w.node, file, file, w.space)
+		}
+	}
+}
+
+func (c *compiler) importFile(n dom.Node, file, location, space string) {
 	in, err := c.load(file, "", n)
 	if err != nil {
 		c.unreadable(n, location, err)

@@ -356,7 +356,7 @@ func (t *simpleType) checkFacets(s string, size int, v *value) *violation {
 			return violate("cvc-totalDigits-valid", "value %s has %d digits, at most %d are allowed", quote(s), n, t.totalDigits)
 		}
 	}
-	if t.enum != nil && !t.enum[v.key()] {
+	if t.enum != nil && !t.enumerated(v) {
 		return violate("cvc-enumeration-valid", "value %s is none of the allowed %s", quote(s), enumList(t.enumText))
 	}
 	if b := t.minInc; b != nil {
@@ -380,6 +380,11 @@ func (t *simpleType) checkFacets(s string, size int, v *value) *violation {
 		}
 	}
 	return nil
+}
+
+func (t *simpleType) enumerated(v *value) bool {
+	var buf [64]byte
+	return t.enum[string(v.appendKey(buf[:0]))]
 }
 
 func patternText(step []*regex.Regexp) string {

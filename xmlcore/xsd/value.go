@@ -44,35 +44,34 @@ type value struct {
 }
 
 // key is equal for two values exactly if they are equal [XSD2 4.2.1].
-func (v *value) key() string {
+func (v *value) key() string { return string(v.appendKey(nil)) }
+
+func (v *value) appendKey(b []byte) []byte {
 	if v.isList {
-		var b strings.Builder
-		b.WriteByte('[')
+		b = append(b, '[')
 		for i := range v.list {
 			k := v.list[i].key()
-			b.WriteString(strconv.Itoa(len(k)))
-			b.WriteByte(':')
-			b.WriteString(k)
+			b = strconv.AppendInt(b, int64(len(k)), 10)
+			b = append(append(b, ':'), k...)
 		}
-		return b.String()
+		return b
 	}
-	p := string([]byte{'a' + byte(v.prim)})
+	b = append(b, 'a'+byte(v.prim))
 	switch v.prim {
 	case pFloat, pDouble:
-		f := v.f
-		if f == 0 {
-			f = 0 // -0 is 0
+		switch {
+		case math.IsNaN(v.f):
+			return append(b, "NaN"...)
+		case v.f == 0: // -0 is 0
+			return append(b, '0')
 		}
-		if math.IsNaN(f) {
-			return p + "NaN"
-		}
-		return p + strconv.FormatFloat(f, 'g', -1, 64)
+		return strconv.AppendFloat(b, v.f, 'g', -1, 64)
 	case pDuration:
-		return p + v.d.key()
+		return append(b, v.d.key()...)
 	case pDateTime, pTime, pDate, pGYearMonth, pGYear, pGMonthDay, pGDay, pGMonth:
-		return p + v.t.key()
+		return append(b, v.t.key()...)
 	}
-	return p + v.s
+	return append(b, v.s...)
 }
 
 // compare orders two values of one ordered primitive type: -1, 0, 1; ok is false if they have no order.
@@ -136,16 +135,20 @@ func canonicalDecimal(whole, frac string, negative bool) string {
 	if whole == "" && frac == "" {
 		return "0"
 	}
+	sign, point := "", ""
+	if negative {
+		sign = "-"
+	}
 	if whole == "" {
 		whole = "0"
 	}
 	if frac != "" {
-		whole += "." + frac
+		point = "."
 	}
-	if negative {
-		return "-" + whole
+	if sign == "" && point == "" {
+		return whole
 	}
-	return whole
+	return sign + whole + point + frac
 }
 
 // compareDecimal compares canonical decimals.
