@@ -78,7 +78,7 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	examine := func() error {
 		var err error
 		c.Examination, err = xmldsig.Examine(s.Node, xmldsig.VerifyOptions{
-			AllowSHA1: true, MinRSABits: 512, IDs: ids, External: c.external,
+			AllowSHA1: true, AllowXPath: true, MinRSABits: 512, IDs: ids, External: c.external,
 			Key: func(info dom.Node, method string) (crypto.PublicKey, error) {
 				if key != nil {
 					return key, nil

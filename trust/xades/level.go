@@ -46,7 +46,6 @@ func (c *Checked) Level() Level {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return s.counts[n] > 0 })
 	}
-	records := has(namespaceERS)
 	stamped := has(string(SignatureTimeStamp))
 	// What stands in TimeStampValidationData is about a time-stamp, not about the signer.
 	certificates := has("CertificateValues", "AnyValidationData") || len(c.KeyInfo) > 1
@@ -54,8 +53,8 @@ func (c *Checked) Level() Level {
 	refs := has("CompleteCertificateRefs", "CompleteCertificateRefsV2") && has("CompleteRevocationRefs")
 	refsStamped := has(string(SigAndRefs), string(RefsOnly), string(sigAndRefsV2), string(refsOnlyV2))
 	archived := has(string(Archive))
-	if records {
-		return ERS
+	if has(namespaceERS) && stamped && certificates && revocation {
+		return ERS // what a record seals without that is no more than it was
 	}
 	if c.baseline() {
 		forbidden := refsStamped || has("CompleteCertificateRefs", "CompleteCertificateRefsV2", "CompleteRevocationRefs", "AttributeCertificateRefs", "AttributeCertificateRefsV2", "AttributeRevocationRefs")

@@ -62,9 +62,7 @@ func Parse(sig dom.Node) (*Signature, error) {
 	if u := s.Properties.Child(s.Namespace, "UnsignedProperties"); u.Valid() {
 		s.Unsigned = u.Child(s.Namespace, "UnsignedSignatureProperties")
 		if s.Unsigned.Valid() {
-			if err := s.parseUnsigned(); err != nil {
-				return nil, err
-			}
+			s.parseUnsigned()
 		}
 	}
 	return s, nil
@@ -158,7 +156,7 @@ func (s *Signature) parseCertificateReference(n dom.Node, v2 bool) (r Certificat
 	}
 	if i := n.Child(s.Namespace, "IssuerSerialV2"); i.Valid() {
 		if r.IssuerSerial, err = xmldsig.DecodeBase64(i, maxProperty); err != nil {
-			return r, err
+			r.IssuerSerial = []byte{} // that of no certificate
 		}
 	}
 	if i := n.Child(s.Namespace, "IssuerSerial"); i.Valid() {
@@ -171,6 +169,9 @@ func (s *Signature) parseCertificateReference(n dom.Node, v2 bool) (r Certificat
 // digestOf reads ds:DigestMethod and ds:DigestValue below d.
 func digestOf(d, parent dom.Node) (method string, value []byte, err error) {
 	m, v := d.Child(xmldsig.Namespace, "DigestMethod"), d.Child(xmldsig.Namespace, "DigestValue")
+	if d.Space() == namespace111 { // which had its own
+		m, v = d.Child(namespace111, "DigestMethod"), d.Child(namespace111, "DigestValue")
+	}
 	if !m.Valid() || !v.Valid() {
 		return "", nil, parent.Errorf("%w: a digest needs ds:DigestMethod and ds:DigestValue", ErrStructure)
 	}
@@ -238,7 +239,7 @@ func (s *Signature) parseObjectProperty(n dom.Node) error {
 	return nil
 }
 
-func (s *Signature) parseUnsigned() error {
+func (s *Signature) parseUnsigned() {
 	for n := range s.Unsigned.Elements() {
 		if n.Space() == namespaceERS {
 			s.counts[namespaceERS]++
@@ -261,29 +262,31 @@ func (s *Signature) parseUnsigned() error {
 		case "CertificateValues", "AttrAuthoritiesCertValues":
 			err = s.parseCertificates(n)
 		case "RevocationValues", "AttributeRevocationValues":
-			err = s.parseRevocation(n)
+			s.parseRevocation(n)
 		case "TimeStampValidationData", "AnyValidationData":
 			for v := range n.Elements() {
 				switch v.Local() {
 				case "CertificateValues":
 					err = s.parseCertificates(v)
 				case "RevocationValues":
-					err = s.parseRevocation(v)
+					s.parseRevocation(v)
 				}
-				if err != nil {
-					return err
-				}
+				s.noteUnreadable(err)
+				err = nil
 			}
 		case "CounterSignature":
 			if c := n.Child(xmldsig.Namespace, "Signature"); c.Valid() {
 				s.CounterSignatures = append(s.CounterSignatures, c)
 			}
 		}
-		if err != nil {
-			return err
-		}
+		s.noteUnreadable(err)
 	}
-	return nil
+}
+
+func (s *Signature) noteUnreadable(err error) {
+	if err != nil {
+		s.Unreadable = append(s.Unreadable, err)
+	}
 }
 
 func (s *Signature) parseTimeStamp(n dom.Node, kind Kind) error {
@@ -294,6 +297,9 @@ func (s *Signature) parseTimeStamp(n dom.Node, kind Kind) error {
 	for e := range n.Elements() {
 		switch e.Local() {
 		case "CanonicalizationMethod":
+			if e.Attr("Algorithm") == "" {
+				break // as if it were absent
+			}
 			m, err := c14n.ParseMethod(e)
 			if err != nil {
 				return err
@@ -329,18 +335,20 @@ func (s *Signature) parseCertificates(n dom.Node) error {
 		}
 		der, err := xmldsig.DecodeBase64(e, maxProperty)
 		if err != nil {
-			return err
+			s.noteUnreadable(err)
+			continue
 		}
 		c, err := pki.ParseCertificate(der)
 		if err != nil {
-			return e.Errorf("%w: %w", ErrStructure, err)
+			s.noteUnreadable(e.Errorf("%w: %w", ErrStructure, err))
+			continue
 		}
 		s.Material.Certificates = append(s.Material.Certificates, c)
 	}
 	return nil
 }
 
-func (s *Signature) parseRevocation(n dom.Node) error {
+func (s *Signature) parseRevocation(n dom.Node) {
 	for list := range n.Elements() {
 		for e := range list.Elements() {
 			var to *[][]byte
@@ -354,12 +362,12 @@ func (s *Signature) parseRevocation(n dom.Node) error {
 			}
 			der, err := xmldsig.DecodeBase64(e, maxProperty)
 			if err != nil {
-				return err
+				s.noteUnreadable(err)
+				continue
 			}
 			*to = append(*to, der)
 		}
 	}
-	return nil
 }
 
 // isSignedProperties tells the Type of a reference to SignedProperties, in the forms of all versions.

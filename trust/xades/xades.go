@@ -68,6 +68,9 @@ type Signature struct {
 	CounterSignatures []dom.Node   // ds:Signature elements in CounterSignature properties: see [Signature.Counter]
 	Material          Material     // of the unsigned properties, whoever it concerns
 
+	// Unreadable says which unsigned properties, and which parts of them, could not be read: they count as absent.
+	Unreadable []error
+
 	parent *Signature     // that this one counter-signs
 	counts map[string]int // of properties by local name
 }

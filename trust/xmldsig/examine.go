@@ -85,14 +85,14 @@ func (x *Examination) WriteOctets(w io.Writer, i int, rest c14n.Method) error {
 			return err
 		}
 	}
-	c := chain{sig: x.sig, rest: rest}
+	c := chain{sig: x.sig, rest: rest, budget: budgetPerNode*x.sig.Document().Len() + budgetBase}
 	_, err := c.digest(w, data{nodes: nodes{apex: apex, comments: comments}}, r.Transforms)
 	return err
 }
 
 // WriteTransformed writes octets from outside the document after the transforms of a reference.
 func WriteTransformed(w io.Writer, octets []byte, transforms []Transform, rest c14n.Method) error {
-	c := chain{rest: rest}
+	c := chain{rest: rest, budget: budgetPerNode*len(octets) + budgetBase}
 	if len(transforms) > 0 {
 		octets = append([]byte(nil), octets...) // the parser keeps what it parses
 	}

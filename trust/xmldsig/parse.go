@@ -367,7 +367,21 @@ func (r *Reference) parseTransforms(list dom.Node, opt *VerifyOptions) error {
 				return err
 			}
 		} else {
+			inner := childrenOf(n)
 			switch string(uri) {
+			case XPath, XPathFilter2:
+				if !opt.AllowXPath {
+					return n.Errorf("%w: transform %q", ErrAlgorithm, uri)
+				}
+				t.Algorithm = string(uri)
+				read := parseXPath
+				if t.Algorithm == XPathFilter2 {
+					read = parseFilter2
+				}
+				if t.filters, err = read(n); err != nil {
+					return err
+				}
+				inner = children{}
 			case Enveloped:
 				t.Algorithm = Enveloped
 			case Base64:
@@ -379,7 +393,6 @@ func (r *Reference) parseTransforms(list dom.Node, opt *VerifyOptions) error {
 			default:
 				return n.Errorf("%w: transform %q", ErrAlgorithm, uri)
 			}
-			inner := childrenOf(n)
 			if err := inner.done(); err != nil {
 				return err
 			}

@@ -21,6 +21,7 @@ type nodes struct {
 	apex     dom.Node
 	except   []dom.Node
 	comments bool
+	set      *nodeSet // once a transform by XPath kept other nodes than those; then apex and except no longer count
 }
 
 // outcome says what a chain of transforms left of the node-set it began with.
@@ -57,6 +58,13 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 			if err := c.enveloped(&d); err != nil {
 				return outcome{}, err
 			}
+		case t.filters != nil:
+			if err := d.parse(c.limits); err != nil {
+				return outcome{}, err
+			}
+			if err := c.apply(&d, t.filters); err != nil {
+				return outcome{}, err
+			}
 		case t.Algorithm == Base64:
 			if last {
 				return outcome{}, d.writeBase64(w)
@@ -71,7 +79,7 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 				return outcome{}, err
 			}
 			if last {
-				o := outcome{untouched, d.nodes.except, d.nodes.comments && keepsComments(t.Method.Algorithm)}
+				o := outcome{untouched && d.nodes.set == nil, d.nodes.except, d.nodes.comments && keepsComments(t.Method.Algorithm)}
 				return o, d.nodes.write(w, t.Method)
 			}
 			var b bytes.Buffer
@@ -87,7 +95,7 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 		_, err := w.Write(d.octets)
 		return outcome{}, err
 	}
-	o := outcome{whole: untouched, except: d.nodes.except}
+	o := outcome{whole: untouched && d.nodes.set == nil, except: d.nodes.except}
 	if c.rest.Algorithm == "" {
 		return o, d.nodes.write(w, c14n.Method{Algorithm: c14n.Inclusive10})
 	}
@@ -101,6 +109,10 @@ func (c *chain) enveloped(d *data) error {
 	switch {
 	case !d.nodes.apex.Valid(), !c.sig.Valid(), d.nodes.apex.Document() != c.sig.Document():
 		return fmt.Errorf("%w: enveloped-signature needs nodes of the signature's document [XMLDSIG 6.6.4]", ErrReference)
+	case d.nodes.set != nil:
+		for i := c.sig.Index(); i < c.sig.End(); i++ {
+			d.nodes.set.drop(i)
+		}
 	case d.nodes.apex == c.sig:
 		return fmt.Errorf("%w: enveloped-signature removes all that is referenced", ErrReference)
 	case d.nodes.apex.Contains(c.sig) && !slices.Contains(d.nodes.except, c.sig):
@@ -126,6 +138,9 @@ func (d *data) parse(lim dom.Limits) error {
 func (s *nodes) write(w io.Writer, m c14n.Method) error {
 	if !s.comments {
 		_, m.Algorithm, _ = canonicalization([]byte(m.Algorithm))
+	}
+	if s.set != nil {
+		return m.WriteSet(w, s.apex.Document(), s.set)
 	}
 	return m.Write(w, s.apex, s.except...)
 }
@@ -153,7 +168,7 @@ func (d *data) eachText(yield func([]byte) error) error {
 		return yield(d.octets)
 	}
 	for n := range d.nodes.apex.Descendants() {
-		if n.Kind() != dom.TextNode || d.nodes.excepts(n) {
+		if n.Kind() != dom.TextNode || d.nodes.excepts(n) || d.nodes.set != nil && !d.nodes.set.has(n.Index()) {
 			continue
 		}
 		if err := yield(n.Value()); err != nil {
@@ -184,7 +199,7 @@ func DigestOctets(octets []byte, transforms []Transform, digestMethod string) ([
 	}
 	h := alg.get()
 	defer alg.put(h)
-	var c chain
+	c := chain{budget: budgetPerNode*len(octets) + budgetBase}
 	if _, err := c.digest(h, data{octets: octets}, transforms); err != nil {
 		return nil, err
 	}

@@ -91,6 +91,7 @@ type VerifyOptions struct {
 	Signatures, Digests, Transforms, Canonicalizations []string
 
 	AllowSHA1     bool // also what is as old: MD5 and DSA. Only for the validation of old material
+	AllowXPath    bool // transforms by XPath and XPath Filter 2.0. They choose what is signed: look at the references of the result
 	AllowHMAC     bool // Key must then return an HMACKey for hmac methods
 	MinRSABits    int  // default 2048; the prime of a DSA key counts too
 	MaxReferences int  // default 1000
@@ -136,6 +137,8 @@ type Transform struct {
 	Algorithm string
 	Method    c14n.Method
 	Element   dom.Node // zero when signing
+
+	filters []filter // of a transform by XPath
 }
 
 // Covers reports whether n is signed by one of the references: n lies in a signed Node and not in what was excepted. A
