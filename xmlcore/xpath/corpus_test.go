@@ -470,4 +470,30 @@ func clip(s string) string {
 	return s
 }
 
-func decimalFormat(env *xpath.Static, p dom.Node) error { return nil }
+// decimalFormat reads a decimal-format element.
+func decimalFormat(env *xpath.Static, p dom.Node) error {
+	first := func(name string) rune {
+		for _, r := range p.Attr(name) {
+			return r
+		}
+		return 0
+	}
+	f := xpath.DecimalFormat{
+		Decimal: first("decimal-separator"), Grouping: first("grouping-separator"), Minus: first("minus-sign"), Percent: first("percent"),
+		PerMille: first("per-mille"), Zero: first("zero-digit"), Digit: first("digit"), Separator: first("pattern-separator"),
+		Exponent: first("exponent-separator"), Infinity: p.Attr("infinity"), NaN: p.Attr("NaN"),
+	}
+	name := xpath.QName{Local: p.Attr("name")}
+	if prefix, local, ok := strings.Cut(name.Local, ":"); ok {
+		uri, ok := p.LookupNamespace(prefix)
+		if !ok {
+			return fmt.Errorf("decimal format %s has no namespace", name.Local)
+		}
+		name = xpath.QName{Space: uri, Local: local}
+	}
+	if env.DecimalFormats == nil {
+		env.DecimalFormats = map[xpath.QName]xpath.DecimalFormat{}
+	}
+	env.DecimalFormats[name] = f
+	return nil
+}

@@ -267,6 +267,17 @@ const (
 
 // roundDecimal keeps so many digits after the point; a negative number rounds before it.
 func roundDecimal(a Item, keep int, how rounding) Item {
+	if a.p == nil && keep >= 0 {
+		if int(a.scale) <= keep {
+			return a
+		}
+		unit := pow10[int(a.scale)-keep]
+		q := floorDiv(a.n, unit)
+		if r := a.n - q*unit; roundsUp(how, a.n, q, sign(r-(unit-r)), r != 0) {
+			q++
+		}
+		return Item{typ: XSDecimal, n: q, scale: uint8(keep)}
+	}
 	v, s := digits(a)
 	if s <= keep {
 		return a
@@ -276,23 +287,29 @@ func roundDecimal(a Item, keep int, how rounding) Item {
 	}
 	unit := bigPow10(s - keep)
 	q, r := new(big.Int).DivMod(v, unit, new(big.Int)) // floor: 0 <= r < unit
-	up := false
-	switch how {
-	case toCeiling:
-		up = r.Sign() != 0
-	case toZero:
-		up = r.Sign() != 0 && v.Sign() < 0
-	case halfUp, halfEven:
-		c := r.Lsh(r, 1).Cmp(unit)
-		up = c > 0 || c == 0 && (how == halfUp || q.Bit(0) == 1)
-	}
-	if up {
+	some := r.Sign() != 0
+	if roundsUp(how, int64(v.Sign()), int64(q.Bit(0)), r.Lsh(r, 1).Cmp(unit), some) {
 		q.Add(q, big.NewInt(1))
 	}
 	if keep < 0 {
 		return decimalItem(q.Mul(q, bigPow10(-keep)), 0)
 	}
 	return decimalItem(q, keep)
+}
+
+// roundsUp decides from the sign of the value, its floor, how the rest compares with a half, and whether there is a rest.
+func roundsUp(how rounding, v, floor int64, half int, some bool) bool {
+	switch how {
+	case toCeiling:
+		return some
+	case toZero:
+		return some && v < 0
+	case halfUp:
+		return half >= 0
+	case halfEven:
+		return half > 0 || half == 0 && floor&1 == 1
+	}
+	return false
 }
 
 // decimalToInteger cuts the digits after the point.

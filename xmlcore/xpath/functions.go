@@ -5,7 +5,6 @@ type builtin struct {
 	name     string
 	min, max int
 	build    builder
-	params   string // types of parameters for function items, when they matter: see signatures
 }
 
 // builder makes the code of a call from the code of its arguments.
@@ -13,32 +12,25 @@ type builder func(c *compiler, e *expr, a []*code) *code
 
 const anyNumber = 1 << 20
 
-// library is all functions by namespace and local name.
-var library = func() map[nameKey]*builtin {
-	m := map[nameKey]*builtin{}
-	add := func(space string, list []builtin) {
-		for i := range list {
-			m[nameKey{space, list[i].name}] = &list[i]
+// library is all functions by namespace and local name; xsltLibrary those that only XSLT has. They are filled by init,
+// since functions that look up functions would make a circle of their initialisation.
+var library, xsltLibrary = map[nameKey]*builtin{}, map[nameKey]*builtin{}
+
+func init() {
+	add := func(to map[nameKey]*builtin, space string, lists ...[]builtin) {
+		for _, list := range lists {
+			for i := range list {
+				to[nameKey{space, list[i].name}] = &list[i]
+			}
 		}
 	}
-	add(FunctionSpace, stringFunctions)
-	add(FunctionSpace, numberFunctions)
-	add(FunctionSpace, sequenceFunctions)
-	add(FunctionSpace, nodeFunctions)
-	add(FunctionSpace, nameFunctions)
-	add(FunctionSpace, timeFunctions)
-	add(FunctionSpace, regexFunctions)
-	add(mathSpace, mathFunctions)
-	return m
-}()
-
-var xsltLibrary = func() map[nameKey]*builtin {
-	m := map[nameKey]*builtin{}
-	for i := range xsltFunctions {
-		m[nameKey{FunctionSpace, xsltFunctions[i].name}] = &xsltFunctions[i]
-	}
-	return m
-}()
+	add(library, FunctionSpace, stringFunctions, numberFunctions, sequenceFunctions, nodeFunctions, nameFunctions, timeFunctions, regexFunctions,
+		formatFunctions, higherFunctions)
+	add(library, mathSpace, mathFunctions)
+	add(library, mapSpace, mapFunctions)
+	add(library, arraySpace, arrayFunctions)
+	add(xsltLibrary, FunctionSpace, xsltFunctions)
+}
 
 func lookupBuiltin(q QName, xslt bool) *builtin {
 	k := nameKey{q.Space, q.Local}

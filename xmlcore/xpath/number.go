@@ -168,3 +168,14 @@ func roundFloat(f float64, keep int, how rounding) float64 {
 	g := toFloat(roundDecimal(floatToDecimal(f), keep, how)) // by the exact value [FO 6.4.5]
 	return math.Copysign(g, f)
 }
+
+// doubleParts gives the shortest digits that stand for a double, and the power of ten behind them.
+func doubleParts(f float64, bits int) (digits string, exp int) {
+	mant, e, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, bits), "e")
+	exp, _ = strconv.Atoi(e)
+	if i := strings.IndexByte(mant, '.'); i >= 0 {
+		exp -= len(mant) - i - 1
+		mant = mant[:i] + mant[i+1:]
+	}
+	return mant, exp
+}

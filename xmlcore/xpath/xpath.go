@@ -49,6 +49,8 @@ type Static struct {
 	BaseURI string
 	// Collation compares strings unless a call names another; "" is the code point collation.
 	Collation string
+	// DecimalFormats are the formats that format-number may name; that of the empty name is the default.
+	DecimalFormats map[QName]DecimalFormat
 	// XSLT admits the functions that XSLT adds: current, document, system-property and the like [XSLT20 16].
 	XSLT bool
 	// Names is shared by the expressions that run over the same documents. Without it each expression has its own.
