@@ -1,6 +1,9 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Group is a message that travels in pieces, coming or going, as long as it is not one message [ebMS3-2 4].
 type Group struct {
@@ -8,6 +11,8 @@ type Group struct {
 	Key    string // who and what: unique, chosen by the owner
 	Closed bool   // it came to its end, and is kept to know copies of its pieces
 	Record []byte // the owner's own, opaque here
+	// Created is when it was stored first; PutGroup does not look at it.
+	Created time.Time
 }
 
 // MaxFragments is how many pieces a group may have.
@@ -27,6 +32,8 @@ type Fragment struct {
 type Groups interface {
 	// Group finds a group by its key, or ErrNotFound.
 	Group(ctx context.Context, key string) (*Group, error)
+	// ListGroups returns groups with an ID greater than after, in that order.
+	ListGroups(ctx context.Context, after int64, limit int) ([]Group, error)
 	// Fragments lists the pieces of a group by their numbers, without headers and receipts. Open reads their octets.
 	Fragments(ctx context.Context, group int64) ([]Fragment, error)
 }

@@ -191,9 +191,19 @@ type List struct {
 	Next     int64 // Page.Before of the next page
 }
 
+// Expiry selects messages that retention looks at.
+type Expiry struct {
+	Direction Direction
+	States    []State
+	Before    time.Time // only those whose last change is older
+	Payloads  bool      // only those of whose payloads octets are left
+}
+
 // Damage is one finding of VerifyData.
 type Damage struct {
 	Message int64 // 0 when no message is concerned
 	What    string
 	Err     error
+	Remedy  string // what a person can do; may be empty
+	Notice  bool   // worth knowing, but nothing is damaged
 }

@@ -84,6 +84,9 @@ type Store interface {
 	Events(ctx context.Context, id int64) ([]Event, error)
 	// Evidence returns what was kept to prove the exchange, oldest first.
 	Evidence(ctx context.Context, id int64) ([]Evidence, error)
+	// Expired returns messages without header and payloads, oldest rows first, those behind the row after; they may
+	// have changed since. It looks at a bounded number of rows: next is where to go on, 0 at the end.
+	Expired(ctx context.Context, e Expiry, after int64) (list []*Message, next int64, err error)
 	// Counts returns how many messages there are by domain, direction and state; zero rows are left out.
 	Counts(ctx context.Context) ([]Count, error)
 	// Oldest tells when the oldest message in one of these states was created, or ErrNotFound.
@@ -97,6 +100,10 @@ type Store interface {
 	Collect(ctx context.Context) (int, error)
 	// Discard removes the files of these payloads, as far as no message or piece of one names them any more.
 	Discard(ctx context.Context, refs ...PayloadRef) error
+	// Snapshot writes the database as it is at this moment into a new file, durably, while work goes on. Until end is
+	// called no payload file is removed, so that all that the snapshot names stay readable; what was to be removed
+	// meanwhile is removed then.
+	Snapshot(ctx context.Context, file string) (end func() error, err error)
 	// VerifyData hashes everything stored and reports what differs; its error says that it could not look.
 	VerifyData(ctx context.Context, report func(Damage)) error
 

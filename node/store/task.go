@@ -27,6 +27,8 @@ type Tasks interface {
 	DueTasks(ctx context.Context, queue string, now time.Time, limit int) ([]Task, error)
 	// NextTask tells when the next task of a queue is due, or ErrNotFound.
 	NextTask(ctx context.Context, queue string) (time.Time, error)
+	// DeadQueues names the queues in which there are tasks that were given up.
+	DeadQueues(ctx context.Context) ([]string, error)
 	// DeadTasks returns the tasks of a queue that were given up, oldest first, those with an ID greater than after.
 	DeadTasks(ctx context.Context, queue string, after int64, limit int) ([]Task, error)
 }

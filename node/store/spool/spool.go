@@ -31,9 +31,14 @@ type Folder struct {
 	dir     string
 	minFree int64
 
-	mu   sync.Mutex
-	pins map[[sha256.Size]byte]int // sealed, and their writer is not closed yet
+	mu      sync.Mutex
+	pins    map[[sha256.Size]byte]int // sealed, and their writer is not closed yet
+	holds   int
+	waiting [][sha256.Size]byte // were to be removed since the first hold
 }
+
+// View reads a folder that another process may be using, or that must not be changed.
+func View(dir string) *Folder { return &Folder{dir: dir, pins: map[[sha256.Size]byte]int{}} }
 
 // Open makes the folder if need be and removes what a crash left half written. NewPayload refuses with
 // store.ErrDiskFull when the volume has less than minFree octets left.
@@ -128,6 +133,10 @@ func (f *Folder) Remove(hash [sha256.Size]byte, used func(hash [sha256.Size]byte
 	if f.pins[hash] > 0 {
 		return false, nil
 	}
+	if f.holds > 0 {
+		f.waiting = append(f.waiting, hash)
+		return false, nil
+	}
 	keep, err := used(hash)
 	if err != nil || keep {
 		return false, err
@@ -136,6 +145,28 @@ func (f *Folder) Remove(hash [sha256.Size]byte, used func(hash [sha256.Size]byte
 		return false, fmt.Errorf("spool: %w", err)
 	}
 	return true, nil
+}
+
+// Hold keeps all files from being removed until release is called, which removes what was to be meanwhile, as far as
+// it is not used.
+func (f *Folder) Hold() (release func(used func(hash [sha256.Size]byte) (bool, error)) error) {
+	f.mu.Lock()
+	f.holds++
+	f.mu.Unlock()
+	return func(used func(hash [sha256.Size]byte) (bool, error)) error {
+		f.mu.Lock()
+		var now [][sha256.Size]byte
+		if f.holds--; f.holds == 0 {
+			now, f.waiting = f.waiting, nil
+		}
+		f.mu.Unlock()
+		var errs []error
+		for _, hash := range now {
+			_, err := f.Remove(hash, used)
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	}
 }
 
 // Each calls do for every payload file.

@@ -142,6 +142,9 @@ func classify(err error) error {
 	if err == nil || !errors.As(err, &e) {
 		return err
 	}
+	if e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ { // the file ends before the page that was asked for
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
+	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", store.ErrDiskFull, err)

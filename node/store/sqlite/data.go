@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/viadukt-eu/viadukt/node/store"
 )
@@ -77,129 +74,4 @@ func (s *Store) Discard(ctx context.Context, refs ...store.PayloadRef) error {
 		}
 	}
 	return nil
-}
-
-// verifyBatch is how many rows VerifyData reads at a time: a long read keeps the WAL from being used again.
-const verifyBatch = 256
-
-// VerifyData implements store.Store. It also asks SQLite to check its own file.
-func (s *Store) VerifyData(ctx context.Context, report func(store.Damage)) error {
-	err := s.dynamic(ctx, "PRAGMA integrity_check", func(v row) error {
-		if t := v.text(0); t != "ok" {
-			report(store.Damage{What: "database", Err: fmt.Errorf("%w: %s", store.ErrDamaged, t)})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.verifyRows(ctx, "payload", "size, place", report); err != nil {
-		return err
-	}
-	if err := s.verifyRows(ctx, "evidence", "length(octets), 1", report); err != nil {
-		return err
-	}
-	err = s.verifyRows(ctx, "fragment", "size, place", func(d store.Damage) {
-		d.What, d.Message = fmt.Sprintf("%s of group %d", d.What, d.Message), 0
-		report(d)
-	})
-	if err != nil {
-		return err
-	}
-	return s.verifyLog(ctx, report)
-}
-
-// verifyRows hashes what the rows of a table hold or name.
-func (s *Store) verifyRows(ctx context.Context, table, sizeAndPlace string, report func(store.Damage)) error {
-	type item struct {
-		id, size, place int64
-		hash            [sha256.Size]byte
-		octets          []byte
-		err             error
-	}
-	for after := int64(-1); ; {
-		var batch []item
-		err := s.dynamic(ctx, "SELECT id, sha256, octets, "+sizeAndPlace+" FROM "+table+" WHERE id > ? ORDER BY id LIMIT ?", func(v row) error {
-			it := item{id: v[0].(int64), octets: octets(v[2]), size: v[3].(int64), place: v[4].(int64)}
-			it.hash, it.err = hashOf(v[1])
-			batch = append(batch, it)
-			return nil
-		}, after, int64(verifyBatch))
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			return nil
-		}
-		for _, it := range batch {
-			switch {
-			case it.err != nil:
-			case it.place == placeRow && (int64(len(it.octets)) != it.size || sha256.Sum256(it.octets) != it.hash):
-				it.err = fmt.Errorf("%w: hash differs", store.ErrDamaged)
-			case it.place == placeFile:
-				it.err = s.spool.Verify(it.hash, it.size)
-			}
-			if it.err != nil {
-				report(store.Damage{Message: it.id >> perMessage, What: fmt.Sprintf("%s %d", table, it.id&(1<<perMessage-1)), Err: it.err})
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		after = batch[len(batch)-1].id
-	}
-}
-
-// Backup writes a copy of the store, which [Open] opens, into a new folder while the node runs. The
-// database is a snapshot; payload files are linked where the file system allows it and copied otherwise.
-func (s *Store) Backup(ctx context.Context, dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("sqlite: backup: %w", err)
-	}
-	// A connection of its own: VACUUM INTO is a write for those that may only read.
-	db, err := sql.Open("sqlite", dsn(filepath.Join(s.dir, databaseFile), []string{"busy_timeout(10000)"}))
-	if err != nil {
-		return fmt.Errorf("sqlite: backup: %w", err)
-	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", filepath.Join(dir, databaseFile))
-	if err = errors.Join(err, db.Close()); err != nil {
-		return fmt.Errorf("sqlite: backup: %w", classify(err))
-	}
-	// The files come after the snapshot: those it names are there, unless retention took them meanwhile,
-	// and files it does not name are collected later.
-	err = s.spool.Each(func(hash [sha256.Size]byte) error {
-		from := s.spool.Path(hash)
-		to := filepath.Join(dir, payloadFolder, filepath.Base(filepath.Dir(from)), filepath.Base(from))
-		return copyFile(ctx, from, to)
-	})
-	if err != nil {
-		return fmt.Errorf("sqlite: backup: %w", err)
-	}
-	return nil
-}
-
-func copyFile(ctx context.Context, from, to string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	if os.Link(from, to) == nil {
-		return nil
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil // collected since the folder was read
-		}
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -68,35 +67,6 @@ func TestVerifyDataNamesWhatIsDamaged(t *testing.T) {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	is(t, s.VerifyData(ended, func(store.Damage) {}), context.Canceled)
-}
-
-func TestABackupOpens(t *testing.T) {
-	t.Parallel()
-	s, _ := open(t)
-	m := outgoing("a")
-	large := bytes.Repeat([]byte("large"), 10_000)
-	m.Payloads = []store.Payload{{PayloadRef: payload(t, s, []byte("small"))}, {PayloadRef: payload(t, s, large)}}
-	insert(t, s, m)
-	dir := filepath.Join(t.TempDir(), "backup")
-	if err := s.Backup(ctx, dir); err != nil {
-		t.Fatal(err)
-	}
-	insert(t, s, outgoing("after"))
-	if err := s.Backup(ctx, dir); !errors.Is(err, os.ErrExist) {
-		t.Errorf("over an older one: %v", err)
-	}
-	b, _ := reopen(t, dir)
-	defer b.Close()
-	got := message(t, b, m.ID)
-	if !bytes.Equal(octetsOf(t, b, got.Payloads[1].PayloadRef), large) || string(octetsOf(t, b, got.Payloads[0].PayloadRef)) != "small" {
-		t.Error("other payloads")
-	}
-	if got := damages(t, b); got != nil {
-		t.Error(got)
-	}
-	if _, err := b.ByMessageID(ctx, store.Out, "after"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("what came after the backup: %v", err)
-	}
 }
 
 func TestRegistry(t *testing.T) {

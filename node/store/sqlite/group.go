@@ -10,14 +10,15 @@ import (
 )
 
 const (
-	selectGroup     = "SELECT id, key, closed, record FROM fragment_group WHERE key = ?1"
+	selectGroup     = "SELECT id, key, closed, record, created FROM fragment_group WHERE key = ?1"
+	selectGroups    = "SELECT id, key, closed, record, created FROM fragment_group WHERE id > ?1 ORDER BY id LIMIT ?2"
 	selectFragments = "SELECT id, message_id, place, size, sha256, octets FROM fragment WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
 	selectFragment  = "SELECT id, message_id, place, size, sha256, octets, header, receipt FROM fragment WHERE id = ?1"
 	fileOfFragment  = "SELECT 1 FROM fragment WHERE sha256 = ? AND place = 2 LIMIT 1"
 )
 
 func scanGroup(v row) *store.Group {
-	return &store.Group{ID: v[0].(int64), Key: v.text(1), Closed: v[2].(int64) != 0, Record: octets(v[3])}
+	return &store.Group{ID: v[0].(int64), Key: v.text(1), Closed: v[2].(int64) != 0, Record: octets(v[3]), Created: fromMS(v[4].(int64))}
 }
 
 func scanFragment(v row) (store.Fragment, error) {
@@ -42,6 +43,12 @@ func (s *Store) Group(ctx context.Context, key string) (g *store.Group, err erro
 		err = fmt.Errorf("sqlite: group %q: %w", key, store.ErrNotFound)
 	}
 	return g, err
+}
+
+// ListGroups implements store.Groups.
+func (s *Store) ListGroups(ctx context.Context, after int64, limit int) (out []store.Group, err error) {
+	err = s.query(ctx, selectGroups, func(v row) error { out = append(out, *scanGroup(v)); return nil }, after, int64(limit))
+	return out, err
 }
 
 // Fragments implements store.Groups.

@@ -231,63 +231,6 @@ func (s *Store) LogHeads(ctx context.Context, size int64, limit int) (out [][]by
 	return out, err
 }
 
-// verifyLog hashes the whole log anew.
-func (s *Store) verifyLog(ctx context.Context, report func(store.Damage)) error {
-	size, peaks, err := s.LogState(ctx)
-	if err != nil {
-		return err
-	}
-	bad := func(format string, args ...any) {
-		report(store.Damage{What: "log", Err: fmt.Errorf("%w: "+format, append([]any{store.ErrDamaged}, args...)...)})
-	}
-	var tree merkle.Builder
-	ask := s.ask(ctx)
-	for tree.Size() < size {
-		entries, err := s.LogEntries(ctx, tree.Size(), int(min(merkle.TileWidth, size-tree.Size())))
-		if err != nil {
-			return err
-		}
-		if len(entries) == 0 {
-			bad("entry %d is missing", tree.Size())
-			return nil
-		}
-		for _, e := range entries {
-			if e.Index != tree.Size() {
-				bad("entry %d is missing", tree.Size())
-				return nil
-			}
-			err := tree.Append(merkle.Leaf(e.Octets), func(level int, n int64, want []merkle.Hash, root merkle.Hash) error {
-				have, err := readTile(ask, level, n)
-				if err != nil {
-					return err
-				}
-				for i := range want {
-					if i >= len(have) || have[i] != want[i] {
-						bad("tile %d of level %d differs from its entries at place %d", n, level, i)
-						break
-					}
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	want := tree.Peaks()
-	if len(want) != len(peaks) {
-		bad("its recorded root is of another size")
-		return nil
-	}
-	for i := range want {
-		if want[i] != peaks[i] {
-			bad("its entries differ from its recorded root")
-			return nil
-		}
-	}
-	return nil
-}
-
 // happened finds or starts the note about one message, or one thing of the node's own, in the function that runs.
 // Nil when nothing is recorded.
 func (t *tx) happened(what store.What, id int64, subject string) *store.Happening {

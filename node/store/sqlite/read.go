@@ -113,7 +113,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		selectMessage, selectByID, selectHeader, selectPayloads, selectHeaders, selectAllPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
 		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
-		dueTasks, nextTask, deadTasks, selectGroup, selectFragments,
+		dueTasks, nextTask, deadTasks, deadQueues, selectGroup, selectGroups, selectFragments,
 		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads,
 	} {
 		st, err := db.Prepare(q)
@@ -143,10 +143,15 @@ func (s *Store) query(ctx context.Context, q string, each func(v row) error, arg
 }
 
 func (s *Store) eachRow(rows *sql.Rows, each func(v row) error) error {
+	return eachOf(rows, each, s.readError)
+}
+
+// eachOf calls each for each row; mean gives the engine's errors their meaning.
+func eachOf(rows *sql.Rows, each func(v row) error, mean func(error) error) error {
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
-		return s.readError(err)
+		return mean(err)
 	}
 	v := make(row, len(names))
 	dest := make([]any, len(names))
@@ -155,13 +160,13 @@ func (s *Store) eachRow(rows *sql.Rows, each func(v row) error) error {
 	}
 	for rows.Next() {
 		if err := rows.Scan(dest...); err != nil {
-			return s.readError(err)
+			return mean(err)
 		}
 		if err := each(v); err != nil {
 			return err
 		}
 	}
-	return s.readError(rows.Err())
+	return mean(rows.Err())
 }
 
 func (s *Store) readError(err error) error {

@@ -14,6 +14,7 @@ const (
 	dueTasks    = "SELECT " + taskColumns + " FROM task WHERE queue = ?1 AND dead = 0 AND due <= ?2 ORDER BY due, id LIMIT ?3"
 	nextTask    = "SELECT due FROM task WHERE queue = ?1 AND dead = 0 ORDER BY due LIMIT 1"
 	deadTasks   = "SELECT " + taskColumns + " FROM task WHERE queue = ?1 AND dead = 1 AND id > ?2 ORDER BY id LIMIT ?3"
+	deadQueues  = "SELECT DISTINCT queue FROM task WHERE dead = 1"
 )
 
 // PutTask implements store.Tx.
@@ -80,6 +81,12 @@ func (s *Store) NextTask(ctx context.Context, queue string) (at time.Time, err e
 		err = store.ErrNotFound
 	}
 	return at, err
+}
+
+// DeadQueues implements store.Tasks.
+func (s *Store) DeadQueues(ctx context.Context) (out []string, err error) {
+	err = s.query(ctx, deadQueues, func(v row) error { out = append(out, v.text(0)); return nil })
+	return out, err
 }
 
 // DeadTasks implements store.Tasks.
