@@ -105,6 +105,11 @@ func (c *code) atom(m *machine) (Item, bool) {
 	return it, false
 }
 
+// atMostOne reports whether one item gives at most one atomic value: all but arrays do.
+func (c *code) atMostOne() bool {
+	return c.typ == TypeNode || c.typ.atomic() || c.e != nil && c.e.kind == xArith
+}
+
 // atoms pushes the typed values.
 func (c *code) atoms(m *machine) {
 	base := len(m.stack)

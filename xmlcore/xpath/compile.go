@@ -388,6 +388,23 @@ func (s span) at(i int64) Item {
 	return computeInteger(opAdd, s.lo, IntegerItem(i))
 }
 
+// has reports whether a value equals a member, as a general comparison sees it.
+func (s span) has(m *machine, it Item) bool {
+	if s.n == 0 {
+		return false
+	}
+	if !m.generalCompare(opGe, it, s.lo) || !m.generalCompare(opLe, it, s.at(s.n-1)) {
+		return false
+	}
+	if it.typ == XSUntypedAtomic {
+		it = castOperand(it, XSDouble)
+	}
+	if it.typ.float() {
+		return it.float() == math.Trunc(it.float())
+	}
+	return m.generalCompare(opEq, it, roundDecimal(it, 0, toFloor))
+}
+
 // bounds evaluates the operands of to.
 func bounds(m *machine, a, b *code) span {
 	x, ok := a.integer(m)
@@ -483,7 +500,7 @@ func (c *compiler) concatenation(args []*code) *code {
 func (c *compiler) general(e *expr) *code {
 	a, b, op := c.compile(e.kids[0]), c.compile(e.kids[1]), e.cmp
 	d := depsOf(a, b)
-	if a.max1 && b.max1 {
+	if a.max1 && b.max1 && a.atMostOne() && b.atMostOne() {
 		return boolean(d, func(m *machine) bool {
 			x, ok := a.atom(m)
 			if !ok {
@@ -492,6 +509,21 @@ func (c *compiler) general(e *expr) *code {
 			y, ok := b.atom(m)
 			m.tick(1)
 			return ok && m.generalCompare(op, x, y)
+		})
+	}
+	if r := e.kids[1]; r.kind == xRange && op == opEq && !b.konst && c.trace == nil {
+		lo, hi := c.compile(r.kids[0]), c.compile(r.kids[1])
+		return boolean(d, func(m *machine) bool {
+			base := len(m.stack)
+			a.atoms(m)
+			r := bounds(m, lo, hi)
+			v := false
+			for _, it := range m.stack[base:] {
+				m.tick(1)
+				v = v || r.has(m, it)
+			}
+			m.stack = m.stack[:base]
+			return v
 		})
 	}
 	return boolean(d, func(m *machine) bool {

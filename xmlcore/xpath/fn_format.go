@@ -282,6 +282,17 @@ func formatNumber(it Item, pic string, f DecimalFormat) string {
 	if negative {
 		use = &neg
 	}
+	percent := int64(1)
+	if use.percent {
+		percent = 100
+	} else if use.perMille {
+		percent = 1000
+	}
+	if it.typ == XSDouble {
+		it = DoubleItem(it.float() * float64(percent))
+	} else if it.typ == XSFloat {
+		it = floatItem(it.float() * float64(percent))
+	}
 	if it.typ.float() && math.IsInf(it.float(), 0) {
 		return use.prefix + f.Infinity + use.suffix
 	}
@@ -298,23 +309,14 @@ func formatNumber(it Item, pic string, f DecimalFormat) string {
 	} else {
 		d = asDecimal(d)
 	}
-	switch {
-	case use.percent:
-		d = mulDecimal(d, Item{typ: XSDecimal, n: 100})
-	case use.perMille:
-		d = mulDecimal(d, Item{typ: XSDecimal, n: 1000})
+	if !it.typ.float() {
+		d = mulDecimal(d, Item{typ: XSDecimal, n: percent})
 	}
 	exponent := 0
 	if use.hasExpo && signDecimal(d) != 0 {
 		d, exponent = normalise(d, use)
 	}
 	d = roundDecimal(d, use.maxFrac, halfEven)
-	if use.hasExpo && signDecimal(d) != 0 { // rounding may have made one digit more
-		whole, _, _ := strings.Cut(decimalString(d), ".")
-		if len(whole) > max(use.scaleInt, 1) && use.scaleInt > 0 || use.scaleInt == 0 && whole != "0" {
-			d, exponent = trimExponent(d, use, exponent)
-		}
-	}
 	whole, frac, _ := strings.Cut(decimalString(d), ".")
 	if whole == "0" {
 		whole = ""
@@ -397,16 +399,11 @@ func normalise(d Item, p *picture) (Item, int) {
 	v, s := digits(d)
 	n := len(new(big.Int).Abs(v).String())
 	shift := p.scaleInt - (n - s) // digits that must come before the point, less those that are there
-	return decimalItemFull(v, s+0, shift), -shift
+	return shifted(v, s, shift), -shift
 }
 
-func trimExponent(d Item, p *picture, e int) (Item, int) {
-	v, s := digits(d)
-	return roundDecimal(decimalItemFull(v, s, -1), p.maxFrac, halfEven), e + 1
-}
-
-// decimalItemFull is v / 10^s * 10^shift.
-func decimalItemFull(v *big.Int, s, shift int) Item {
+// shifted is v / 10^s * 10^shift.
+func shifted(v *big.Int, s, shift int) Item {
 	if s -= shift; s < 0 {
 		return decimalItem(new(big.Int).Mul(v, bigPow10(-s)), 0)
 	}

@@ -267,6 +267,9 @@ func (p *parser) varName() QName {
 func (p *parser) resolve(t token, without string) QName {
 	switch {
 	case t.braced:
+		if t.prefix == dom.XMLNSNamespace {
+			p.fail(t.pos, "XQST0070", "no name has the namespace %s", t.prefix)
+		}
 		return QName{Space: t.prefix, Local: t.text}
 	case !t.prefixed:
 		return QName{Space: without, Local: t.text}

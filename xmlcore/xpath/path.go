@@ -419,7 +419,8 @@ func (w *walker) fromNamespace(m *machine, it Item, exists bool) bool {
 
 func (s *step) matchNamespace(it Item) bool {
 	prefix, _ := namespaceAt(it)
-	return !s.test.named || s.test.name.Local == prefix && s.test.name.Space == "" || s.test.anyNS && s.test.name.Local == prefix
+	t := &s.test
+	return !t.named || (t.anyLN || t.name.Local == prefix) && (t.anyNS || t.name.Space == "")
 }
 
 // namespaces is a step on the namespace axis.

@@ -37,7 +37,7 @@ type Branch struct {
 }
 
 // CompilePattern compiles a match pattern.
-func CompilePattern(src string, env *Static) (*Pattern, error) {
+func CompilePattern(src string, env *Static) (pat *Pattern, err error) {
 	if env == nil {
 		env = &Static{}
 	}
@@ -50,7 +50,7 @@ func CompilePattern(src string, env *Static) (*Pattern, error) {
 		return nil, err
 	}
 	x := &Expr{src: src, env: env, ast: ast, frame: p.frame, maxID: p.maxID, names: names}
-	pat := &Pattern{x: x}
+	pat = &Pattern{x: x}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:

@@ -1,0 +1,88 @@
+package xpath_test
+
+import (
+	"errors"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/xpath"
+)
+
+var fuzzSeeds = []string{
+	"o:line[2]/o:price", "//o:qty[1]", "sum(o:line/o:total/xs:decimal(.)) * 2 div 3", "for $i in 1 to 3, $j in $i to 3 return $i * $j",
+	"some $c in tokenize('a b c d e', '\\s') satisfies $c = @date", "contains(' aa bb cc dd ee ff gg hh ii jj kk ', concat(' ', normalize-space(.), ' '))",
+	"if (o:line[9]) then 1 else 'x' || 2", "let $f := function($a as xs:integer) as xs:string { string($a) } return $f(1)",
+	"map { 'a': [1, 2] }?a?*", "xs:date('2026-01-31') + xs:yearMonthDuration('P1M')", "replace('abc', '(b)|c', '[$1]')",
+	"(//* | //@*)[last()]/ancestor::node()[2]/preceding::text()[1]", "format-number(-1234.5, '#,##0.00;(0)')", "deep-equal(//*, //*)",
+	"1 instance of xs:integer? and . treat as node()", "o:line!(qty, price)[. castable as xs:double]", "sort((3, 1), (), function($x) { -$x })",
+	"Q{urn:order}line/namespace::*", "substring('abc', -1e3, 0 div 0e0)", "-9223372036854775808 idiv -1", "string-to-codepoints('\U0001F600')",
+	"2 = 1 to 3", "(1 to 9)[position() > 2][2]", "codepoints-to-string(55296)", "xs:dayTimeDuration('P1D') * 1e300",
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, s := range fuzzSeeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		e, err := xpath.Compile(src, orderStatic())
+		if err == nil {
+			if _, err := xpath.Compile(e.String(), orderStatic()); err != nil {
+				t.Errorf("%q compiles once, but not twice: %v", src, err)
+			}
+		}
+		var x *xpath.Error
+		if err != nil && (!errors.As(err, &x) || !errors.Is(err, xpath.ErrStatic) || x.Offset < 0 || x.Offset > len(src) || x.End > len(src) && x.End > x.Offset+1) {
+			t.Errorf("%q: error without place: %#v", src, err)
+		}
+		if _, err := xpath.CompilePattern(src, orderStatic()); err != nil && !errors.Is(err, xpath.ErrStatic) {
+			t.Errorf("%q as a pattern: %v", src, err)
+		}
+	})
+}
+
+// FuzzEvaluate holds the rewritten form of an expression to the plain one.
+func FuzzEvaluate(f *testing.F) {
+	for _, s := range fuzzSeeds {
+		f.Add(s)
+	}
+	d, err := dom.Parse([]byte(order), dom.Limits{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	lim := xpath.Limits{Work: 300_000, Items: 20_000, Octet: 1 << 20, Depth: 50}
+	f.Fuzz(func(t *testing.T, src string) {
+		if len(src) > 1000 {
+			return
+		}
+		e, err := xpath.Compile(src, orderStatic())
+		if err != nil {
+			return
+		}
+		item := xpath.NodeItem(d.Root())
+		v, err := e.Evaluate(&xpath.Context{Item: item, Limits: lim})
+		w, err2 := e.Plain(&xpath.Context{Item: item, Limits: lim})
+		if errors.Is(err, xpath.ErrLimit) || errors.Is(err2, xpath.ErrLimit) {
+			return // the rewritten form does less work
+		}
+		var a, b *xpath.Error
+		if errors.As(err, &a) != errors.As(err2, &b) {
+			t.Fatalf("%q: %v, plainly %v", src, err, err2)
+		}
+		if a != nil {
+			return // which of several errors arises first may differ [XPath20 2.3.4]
+		}
+		if len(v) != len(w) {
+			t.Fatalf("%q: %d items, plainly %d", src, len(v), len(w))
+		}
+		for i := range v {
+			if v[i].Type() != w[i].Type() || v[i].Type() != xpath.TypeFunction && v[i].String() != w[i].String() {
+				t.Fatalf("%q: item %d is %s %q, plainly %s %q", src, i, v[i].Type(), v[i].String(), w[i].Type(), w[i].String())
+			}
+			if !utf8.ValidString(v[i].String()) && utf8.ValidString(src) {
+				t.Fatalf("%q: item %d is no UTF-8", src, i)
+			}
+		}
+		e.Explain(&xpath.Context{Item: item, Limits: lim})
+	})
+}
