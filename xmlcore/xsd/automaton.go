@@ -3,7 +3,7 @@ package xsd
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // automaton is a compiled content model: a deterministic automaton whose states may ask for and change counters.
@@ -13,6 +13,7 @@ type automaton struct {
 	opLists  [][]counterOp // 0 is none
 	counters []counter
 	all      *allModel
+	anywhere map[int32]edge // by sym: where to go on after an unexpected element
 }
 
 type counter struct{ min, max int32 }
@@ -220,10 +221,11 @@ func (b *builder) writtenOut(p *particle) fragment {
 		rounds = max(1, p.min)
 	}
 	for i := range max(rounds, p.max) {
-		if b.c.limit != nil {
+		before := len(b.leaves)
+		f := once(i >= p.min)
+		if b.c.limit != nil || len(b.leaves) == before { // nothing in it
 			break
 		}
-		f := once(i >= p.min)
 		if p.max == unbounded && i == rounds-1 {
 			b.connect(f.last, f.first)
 		}
@@ -283,7 +285,7 @@ func (c *compiler) compileModel(t *complexType) {
 		return
 	}
 	if p.group != nil {
-		if n := p.group.expanded(); n > c.opt.Limits.Particles {
+		if p.group.expanded() > c.opt.Limits.Particles { // by extensions
 			c.stop("content model with more than %d particles", c.opt.Limits.Particles)
 			return
 		}
@@ -297,6 +299,16 @@ func (c *compiler) compileModel(t *complexType) {
 	if b.guess {
 		b = &builder{c: c, unroll: true}
 		a = b.determinize(p)
+	}
+	if a != nil {
+		a.anywhere = map[int32]edge{}
+		for i := range a.states {
+			for _, e := range a.states[i].edges {
+				if _, ok := a.anywhere[e.sym]; !ok {
+					a.anywhere[e.sym] = e
+				}
+			}
+		}
 	}
 	t.auto = a
 }
@@ -349,15 +361,15 @@ func (b *builder) build(t *complexType, p *particle) *automaton {
 	}
 	made := map[string]int{}
 	fill := func(s int, lists []*edgeList) {
-		var key strings.Builder
+		key := make([]byte, 0, 8*len(lists))
 		for _, l := range lists {
-			fmt.Fprintf(&key, "%d,", l.id)
+			key = append(strconv.AppendInt(key, int64(l.id), 36), ',')
 		}
-		if o, ok := made[key.String()]; ok {
+		if o, ok := made[string(key)]; ok {
 			a.states[s].edges, a.states[s].wild = a.states[o].edges, a.states[o].wild
 			return
 		}
-		made[key.String()] = s
+		made[string(key)] = s
 		st := &a.states[s]
 		for _, l := range lists {
 			for _, k := range l.edges {
@@ -380,6 +392,7 @@ func (b *builder) build(t *complexType, p *particle) *automaton {
 		}
 		slices.SortStableFunc(st.edges, func(x, y edge) int { return int(x.sym - y.sym) })
 		st.edges = slices.Compact(st.edges)
+		b.c.transitions += len(st.wild) * (len(st.edges) + len(st.wild)) / 8 // comparing takes time as well
 		b.unique(t, a, st)
 	}
 	fill(0, []*edgeList{b.list(f.first)})
@@ -464,12 +477,15 @@ func (b *builder) determinize(p *particle) *automaton {
 	add := func(set []int) int32 {
 		slices.Sort(set)
 		set = slices.Compact(set)
-		key := fmt.Sprint(set)
-		if id, ok := ids[key]; ok {
+		key := make([]byte, 0, 8*len(set))
+		for _, p := range set {
+			key = append(strconv.AppendInt(key, int64(p), 36), ',')
+		}
+		if id, ok := ids[string(key)]; ok {
 			return id
 		}
 		id := int32(len(sets))
-		ids[key] = id
+		ids[string(key)] = id
 		sets = append(sets, set)
 		return id
 	}

@@ -87,7 +87,7 @@ func newBuiltins() *builtins {
 	entity := text("ENTITY", ncname, lexENTITY)
 	for name, item := range map[string]*simpleType{"NMTOKENS": nmtoken, "IDREFS": idref, "ENTITIES": entity} {
 		derive(name, simple, func(t *simpleType) {
-			t.variety, t.item, t.ws, t.fixed = list, item, collapsed, fWhiteSpace
+			t.variety, t.item, t.ws, t.fixed, t.listy = list, item, collapsed, fWhiteSpace, true
 			t.have, t.minLength = fMinLength, 1
 			t.prim = pString
 		})

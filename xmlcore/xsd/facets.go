@@ -38,13 +38,13 @@ func (c *compiler) simple(t *simpleType, p *pending) {
 		} else {
 			item = c.anonymous(d, inner)
 		}
-		if hasList(item, 0) {
+		if item.listy {
 			c.fail(n, "cos-st-restricts.2.1", "a list cannot have lists as items")
 		}
 		if item.final&byList != 0 {
 			c.fail(n, "cos-st-restricts.2.3.1.1", "%s is final for lists", item)
 		}
-		t.variety, t.item, t.method, t.ws, t.fixed, t.prim = list, item, byList, collapsed, fWhiteSpace, item.prim
+		t.variety, t.item, t.method, t.ws, t.fixed, t.prim, t.listy = list, item, byList, collapsed, fWhiteSpace, item.prim, true
 	case "union":
 		t.variety, t.method, t.prim = union, byUnion, pAny
 		names := strings.Fields(n.Attr("memberTypes"))
@@ -61,25 +61,16 @@ func (c *compiler) simple(t *simpleType, p *pending) {
 			t.members = append(t.members, predefined.simple("string"))
 		}
 		for _, m := range t.members {
+			t.listy = t.listy || m.listy
+			t.size += 1 + m.size
 			if m.final&byUnion != 0 {
 				c.fail(n, "cos-st-restricts.3.3.1.1", "%s is final for unions", m)
 			}
 		}
-	}
-}
-
-func hasList(t *simpleType, depth int) bool {
-	if t.variety == list {
-		return true
-	}
-	if t.variety == union && depth < 50 {
-		for _, m := range t.members {
-			if hasList(m, depth+1) {
-				return true
-			}
+		if t.size > c.opt.Limits.Members {
+			c.stop("union with more than %d members", c.opt.Limits.Members)
 		}
 	}
-	return false
 }
 
 func (c *compiler) simpleRestriction(t *simpleType, p *pending, n, inner dom.Node) {

@@ -136,7 +136,7 @@ func (v *validator) sequence(s dom.Node, k *constraint) (key, text string, compl
 			return "", "", false
 		case !at.node.Valid():
 			if k.kind == keyKind {
-				v.fail(s, "cvc-identity-constraint.4.2.1", "field %d of key %s is missing", i+1, k.name.local)
+				v.fail(s, "cvc-identity-constraint.4.2.1.a", "field %d of key %s is missing", i+1, k.name.local)
 			}
 			complete = false
 			continue
@@ -171,7 +171,7 @@ func (v *validator) fieldValue(s dom.Node, h hit, k *constraint, i int) (key, ra
 		t = typ
 	case *complexType:
 		if typ.content != simpleContent {
-			v.fail(s, "cvc-identity-constraint.3", "field %d of %s selects %s, which has no simple type", i+1, k.name.local, quoteName(at))
+			v.fail(s, "cvc-id.3", "field %d of %s selects %s, which has no simple type", i+1, k.name.local, quoteName(at))
 			return "", "", false
 		}
 		t = typ.simple
@@ -230,7 +230,7 @@ func (v *validator) walk(n dom.Node, p *xpath, do func(dom.Node)) {
 		return
 	}
 	end := n.End()
-	v.work(end-n.Index(), n)
+	v.work((end-n.Index())*(1+len(p.steps)/4), n)
 	for i := n.Index(); i < end && v.limit == nil; i++ {
 		e := v.d.At(i)
 		if e.Kind() == dom.ElementNode && endsPath(e, n, p.steps) {

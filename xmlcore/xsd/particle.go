@@ -69,6 +69,9 @@ func (c *compiler) modelGroup(d *schemaDoc, n dom.Node) *group {
 			}
 		}
 	}
+	if g.expanded() > c.opt.Limits.Particles {
+		c.stop("content model with more than %d particles", c.opt.Limits.Particles)
+	}
 	return g
 }
 

@@ -102,6 +102,9 @@ func occursText(p *particle) string {
 
 // restricts says why not, or nothing.
 func (r *restrictor) restricts(p, b *particle) string {
+	if r.steps > maxRestrictSteps {
+		return ""
+	}
 	p, b = r.simplify(p), r.simplify(b)
 	if b.element != nil && !b.alone { // a head stands for a choice of its group
 		if subs := r.c.substitutes(b.element); len(subs) > 0 && (p.element == nil || p.element.name != b.element.name) {

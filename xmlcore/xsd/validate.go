@@ -11,9 +11,10 @@ import (
 
 // ValidateOptions bounds a validation.
 type ValidateOptions struct {
-	MaxFindings int  // default 100; validation ends there
-	Steps       int  // of identity constraints; default 100 million. Beyond it Validate returns ErrLimit
-	KeepTypes   bool // for Result.TypeOf
+	Root        dom.Node // element to begin with; default the document element
+	MaxFindings int      // default 100; validation ends there
+	Steps       int      // of identity constraints; default 50 million. Beyond it Validate returns ErrLimit
+	KeepTypes   bool     // for Result.TypeOf
 }
 
 // Result is what a validation found.
@@ -31,15 +32,21 @@ type assessment struct {
 	dflt *string // value that stands in for an absent one
 }
 
-// TypeOf returns the name of the type that an element or attribute was validated with, "" for an anonymous one, and the
-// value that the schema gives to an empty element. ok is false for what was not assessed.
-func (r *Result) TypeOf(n dom.Node) (namespace, name string, dflt *string, ok bool) {
+// TypeInfo is what a validation knows of an element or attribute.
+type TypeInfo struct {
+	Namespace, Name string  // of the type; empty for an anonymous one
+	Default         *string // value that the schema gives to an empty element
+}
+
+// TypeOf returns the type that an element or attribute was validated with, when types were kept; ok is false for what was
+// not assessed.
+func (r *Result) TypeOf(n dom.Node) (info TypeInfo, ok bool) {
 	i := n.Index()
 	if i >= len(r.assessed) || r.assessed[i].typ == nil {
-		return "", "", nil, false
+		return info, false
 	}
 	q := r.assessed[i].typ.head().name
-	return q.space, q.local, r.assessed[i].dflt, true
+	return TypeInfo{q.space, q.local, r.assessed[i].dflt}, true
 }
 
 // frame is an open element with complex content.
@@ -64,6 +71,7 @@ type validator struct {
 	opt      ValidateOptions
 	r        *Result
 	syms     []int32 // by NameID: 0 not looked up, symbol+1, or -1 for none
+	end      int
 	stack    []frame
 	counters []int32
 	in       input
@@ -86,7 +94,7 @@ func (s *Schema) Validate(d *dom.Document, opt ValidateOptions) (*Result, error)
 		opt.MaxFindings = 100
 	}
 	if opt.Steps <= 0 {
-		opt.Steps = 100_000_000
+		opt.Steps = 50_000_000
 	}
 	v := &validator{s: s, d: d, opt: opt, r: &Result{}}
 	v.in.notated = func(q qname) bool { return s.notations[q] }
@@ -105,7 +113,12 @@ func (s *Schema) Validate(d *dom.Document, opt ValidateOptions) (*Result, error)
 }
 
 func (v *validator) run() {
-	for i := v.d.Root().Index(); i < v.d.Len() && !v.full && v.limit == nil; {
+	root := v.opt.Root
+	if !root.Valid() {
+		root = v.d.Root()
+	}
+	v.end = root.End()
+	for i := root.Index(); i < v.end && !v.full && v.limit == nil; {
 		for len(v.stack) > 0 && i >= v.stack[len(v.stack)-1].end {
 			v.pop()
 		}
@@ -237,7 +250,7 @@ func (v *validator) element(n dom.Node) int {
 		switch {
 		case root:
 			v.fail(n, "cvc-elt.1", "the schema declares no element %s", quote(qname{n.Space(), n.Local()}.String()))
-			return v.d.Len()
+			return v.end
 		case mode == strict:
 			v.fail(n, "cvc-complex-type.2.4.c", "the wildcard wants a declaration, there is none for %s", quote(qname{n.Space(), n.Local()}.String()))
 			return n.End()
@@ -295,6 +308,7 @@ func (v *validator) instance(n dom.Node, decl *element, typ typeDef) (t typeDef,
 				}
 			case typ != nil && !v.mayReplace(given, typ, decl):
 				v.fail(n, "cvc-elt.4.3", "xsi:type %s is not derived from %s, or not in an allowed way", quote(string(a.Value())), typ.head())
+				t = given
 			default:
 				t = given
 			}
@@ -617,13 +631,9 @@ func (v *validator) unexpected(f *frame, n dom.Node, sym int32) *particle {
 	if sym < 0 {
 		return nil
 	}
-	for i := range f.auto.states {
-		for _, e := range f.auto.states[i].edges {
-			if e.sym == sym {
-				f.state = e.to
-				return f.auto.leaves[e.leaf]
-			}
-		}
+	if e, ok := f.auto.anywhere[sym]; ok {
+		f.state = e.to
+		return f.auto.leaves[e.leaf]
 	}
 	return nil
 }

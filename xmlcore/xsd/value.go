@@ -289,7 +289,7 @@ func base64Binary(s string) (size int, ok bool) {
 	var last int8
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c == ' ' {
+		if c == ' ' || c == '\n' || c == '\r' || c == '\t' {
 			continue
 		}
 		if c == '=' {

@@ -33,8 +33,9 @@ type Limits struct {
 	Documents   int // schema documents; default 2,000
 	Bytes       int // of all schema documents; default 256 MiB
 	Particles   int // elements, wildcards and groups of one content model after expansion; default 20,000
-	Transitions int // of all automata together; default 20 million
+	Transitions int // of all automata together; default 5 million
 	Depth       int // of nested groups and derivations; default 200
+	Members     int // types of one union with all that are nested; default 10,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -46,8 +47,9 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Documents, 2000)
 	set(&l.Bytes, 256<<20)
 	set(&l.Particles, 20_000)
-	set(&l.Transitions, 20_000_000)
+	set(&l.Transitions, 5_000_000)
 	set(&l.Depth, 200)
+	set(&l.Members, 10_000)
 	return l
 }
 
@@ -66,13 +68,14 @@ type Options struct {
 
 // Finding is one complaint about a schema or a document.
 type Finding struct {
-	Rule         string   `json:"rule"` // of the standard, such as cvc-pattern-valid
-	File         string   `json:"file,omitempty"`
-	Line, Column int      // from 1; 0 when there is no place
-	Path         string   `json:"path,omitempty"`
-	Text         string   `json:"text"`
-	Value        string   `json:"value,omitempty"`    // what was there, shortened
-	Expected     []string `json:"expected,omitempty"` // names of the elements that would have been right
+	Rule     string   `json:"rule"` // of the standard, such as cvc-pattern-valid
+	File     string   `json:"file,omitempty"`
+	Line     int      `json:"line,omitempty"` // from 1, as Column; 0 when there is no place
+	Column   int      `json:"column,omitempty"`
+	Path     string   `json:"path,omitempty"`
+	Text     string   `json:"text"`
+	Value    string   `json:"value,omitempty"`    // what was there, shortened
+	Expected []string `json:"expected,omitempty"` // names of the elements that would have been right
 }
 
 func (f Finding) String() string {
