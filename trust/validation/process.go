@@ -1,0 +1,205 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Report is the verdict about one signature, with that of each process on the way [EN 319 102-1 5].
+type Report struct {
+	Signature  *Signature
+	Indication Indication // TOTAL_PASSED, TOTAL_FAILED or INDETERMINATE
+	Sub        Sub
+	Why        string
+	BestTime   time.Time // since when the signature is proven to exist
+	Basic      Conclusion
+	LongTerm   Conclusion
+	Archival   Conclusion
+	TimeStamps map[*TimeStamp]Conclusion
+}
+
+// Validate judges every signature of the facts at a time.
+func Validate(f *Facts, p *Policy, at time.Time) []*Report {
+	if p == nil {
+		p = DefaultPolicy()
+	}
+	j := newJudge(p, at)
+	out := make([]*Report, 0, len(f.Signatures))
+	for _, s := range f.Signatures {
+		out = append(out, j.signature(s))
+	}
+	return out
+}
+
+// ValidateTimeStamp judges a time-stamp by itself.
+func ValidateTimeStamp(t *TimeStamp, p *Policy, at time.Time) Conclusion {
+	if p == nil {
+		p = DefaultPolicy()
+	}
+	return newJudge(p, at).stamp(t)
+}
+
+func (j *judge) signature(s *Signature) *Report {
+	r := &Report{Signature: s, TimeStamps: map[*TimeStamp]Conclusion{}}
+	for _, t := range s.TimeStamps {
+		r.TimeStamps[t] = j.stamp(t)
+	}
+	r.Basic = j.basic(s)
+	r.LongTerm = j.longTerm(s, r.Basic)
+	r.Archival = j.archival(s, r.LongTerm)
+	r.BestTime = r.Archival.Time
+	r.Sub, r.Why = r.Archival.Sub, r.Archival.Why
+	switch r.Archival.Indication {
+	case Passed:
+		r.Indication = TotalPassed
+	case Failed:
+		r.Indication = TotalFailed
+	default:
+		r.Indication = Indeterminate
+	}
+	return r
+}
+
+// basic is the validation process for basic signatures [EN 319 102-1 5.3].
+func (j *judge) basic(s *Signature) Conclusion {
+	var r run
+	j.format(&r, s)
+	j.identify(&r, &s.Token, s.Certificates, true)
+	j.cryptographic(&r, s.References, s.Intact)
+	if r.failed {
+		out := r.conclude()
+		out.Time = j.now
+		return out
+	}
+	x := j.chain(&s.Token, ofSignature)
+	if at := j.contentTime(s); !at.IsZero() && s.Signer != nil {
+		// It was surely signed after that time.
+		switch x.Sub {
+		case RevokedNoPOE:
+			if used, _ := j.latest(s.Signer); used != nil && at.After(used.Date) {
+				r.check(false, Failed, Revoked, "EN 319 102-1 5.3.4", "Was it not signed after the certificate was revoked?", fmt.Sprintf("a time-stamp over the content of %s is later than the revocation", when(at)))
+			}
+		case OutOfBoundsNoPOE, OutOfBoundsNotRevoked:
+			r.check(!at.After(s.Signer.NotAfter), Failed, Expired, "EN 319 102-1 5.3.4", "Was it not signed after the certificate expired?", fmt.Sprintf("a time-stamp over the content of %s is later than that", when(at)))
+		}
+	}
+	if !r.failed {
+		r.adopt(x)
+	}
+	j.accepted(&r, s)
+	j.reliable(&r, s, j.now)
+	if at := j.contentTime(s); r.c.Sub == CryptoConstraintsNoPOE && !at.IsZero() && len(j.weak(s, at)) > 0 {
+		r.c.Sub = CryptoConstraintsFailure
+	}
+	out := r.conclude()
+	out.Time = j.now
+	return out
+}
+
+// contentTime is the latest time of a good time-stamp over the content.
+func (j *judge) contentTime(s *Signature) (at time.Time) {
+	for _, t := range s.TimeStamps {
+		if t.content() && j.stamp(t).passed() && t.Time.After(at) {
+			at = t.Time
+		}
+	}
+	return at
+}
+
+// longTerm is the validation process with time and long-term data [EN 319 102-1 5.5].
+func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
+	best := j.now
+	if !curable(basic) {
+		basic.Time = best
+		return basic
+	}
+	for _, t := range s.TimeStamps {
+		if t.Kind == "SIGNATURE_TIMESTAMP" && t.Time.Before(best) && j.stamp(t).passed() {
+			best = t.Time
+		}
+	}
+	const clause = "EN 319 102-1 5.5.4"
+	r := run{c: Conclusion{Time: best}}
+	c := s.Signer
+	keep := func(ok bool, question string) {
+		r.check(ok, basic.Indication, basic.Sub, clause, question, basic.Why)
+	}
+	begun := func() {
+		r.check(!best.Before(c.NotBefore), Failed, NotYetValid, clause, "Is the signature from after the certificate was issued?", "it is proven to exist before "+when(c.NotBefore))
+	}
+	switch basic.Sub {
+	case RevokedNoPOE, RevokedCANoPOE:
+		revoked, hold := j.revocationTime(s, basic.Sub)
+		keep(!hold && !revoked.IsZero() && revoked.After(best), "Is the signature proven to exist before the revocation?")
+		begun()
+		r.check(!best.After(c.NotAfter), Indeterminate, OutOfBoundsNotRevoked, clause, "Is the signature proven to exist before the certificate expired?", "it is not")
+	case OutOfBoundsNoPOE:
+		begun()
+		keep(false, "Is it known that the certificate was not revoked?")
+	case OutOfBoundsNotRevoked:
+		begun()
+		keep(!best.After(c.NotAfter), "Is the signature proven to exist before the certificate expired?")
+	case CryptoConstraintsNoPOE:
+		keep(len(j.weak(s, best)) == 0 && j.chainReliable(s, best), "Were the algorithms reliable when the signature is proven to exist?")
+		begun()
+	case TryLater, RevocationOutOfBoundsNoPOE, NoCertificateChainFoundNoPOE:
+		keep(false, "Is that cured by a time-stamp?")
+	default:
+		if basic.passed() && c != nil {
+			begun()
+		}
+	}
+	j.order(&r, s, best)
+	j.rest(&r, s, best)
+	out := r.conclude()
+	out.Checks = append(slices.Clip(basic.Checks), out.Checks...)
+	return out
+}
+
+// rest asks what the basic process did not come to when it stopped at the chain.
+func (j *judge) rest(r *run, s *Signature, best time.Time) {
+	j.accepted(r, s)
+	j.reliable(r, s, best)
+}
+
+// revocationTime is when the certificate that made the trouble was revoked.
+func (j *judge) revocationTime(s *Signature, sub Sub) (at time.Time, hold bool) {
+	for i, c := range s.Chain {
+		if c.Trusted {
+			break
+		}
+		if (sub == RevokedNoPOE) != (i == 0) {
+			continue
+		}
+		if used, _ := j.latest(c); used != nil && used.Revoked {
+			return used.Date, used.hold()
+		}
+	}
+	return time.Time{}, false
+}
+
+// chainReliable tells whether certificates and revocation data of the chain use algorithms reliable at a time.
+func (j *judge) chainReliable(s *Signature, at time.Time) bool {
+	for i, c := range s.Chain {
+		if c.Trusted {
+			break
+		}
+		if j.policy.Suite.algorithm(c.Algorithm, at) != "" {
+			return false
+		}
+		if used, _ := j.latest(c); used != nil && !exempt(c, i, ofSignature) && j.policy.Suite.algorithm(used.Data.Algorithm, at) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// order asks that time-stamps over the content are not later than those over the signature [EN 319 102-1 5.5.4].
+func (j *judge) order(r *run, s *Signature, best time.Time) {
+	for _, t := range s.TimeStamps {
+		if t.content() && j.stamp(t).passed() {
+			r.check(!t.Time.After(best), Indeterminate, TimestampOrderFailure, "EN 319 102-1 5.5.4", "Are the time-stamps in order?", "one over the content is later than one over the signature")
+		}
+	}
+}
