@@ -11,6 +11,7 @@ import (
 //
 //	viadukt_as4_messages_total{direction,result}   out: acknowledged, awaiting, retry, failed, no_receipt; in: received, refused, duplicate
 //	viadukt_messages_accepted_total                submissions stored
+//	viadukt_retention_total{what}                  messages that retention deleted, or whose payloads it did: messages, payloads
 //	viadukt_as4_send_seconds                       one attempt, from the claim to the judged answer
 type telemetry struct {
 	set        *metrics.Set
@@ -20,6 +21,7 @@ type telemetry struct {
 	duplicates *metrics.Counter
 	results    map[string]*metrics.Counter
 	duration   *metrics.Histogram
+	forgotten  map[bool]*metrics.Counter // by whether the whole message was deleted
 }
 
 func newTelemetry() *telemetry {
@@ -32,6 +34,10 @@ func newTelemetry() *telemetry {
 		duplicates: s.NewCounter(`viadukt_as4_messages_total{direction="in",result="duplicate"}`),
 		duration:   s.NewHistogram(`viadukt_as4_send_seconds`),
 		results:    map[string]*metrics.Counter{},
+		forgotten: map[bool]*metrics.Counter{
+			true:  s.NewCounter(`viadukt_retention_total{what="messages"}`),
+			false: s.NewCounter(`viadukt_retention_total{what="payloads"}`),
+		},
 	}
 	for _, r := range []string{"acknowledged", "awaiting", "retry", "failed", "no_receipt"} {
 		t.results[r] = s.NewCounter(`viadukt_as4_messages_total{direction="out",result="` + r + `"}`)
@@ -43,6 +49,8 @@ func (t *telemetry) sent(result string, took time.Duration) {
 	t.results[result].Inc()
 	t.duration.Update(took.Seconds())
 }
+
+func (t *telemetry) retained(whole bool, n int) { t.forgotten[whole].Add(n) }
 
 func (t *telemetry) write(w io.Writer) {
 	t.set.WritePrometheus(w)

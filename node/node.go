@@ -237,6 +237,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
 	n.work.Go(func() { n.runTasks(ctx, pieceQueue, n.pieces, n.pieceTask) })
+	n.work.Go(func() { n.runRetention(ctx) })
 	n.startFetching(ctx)
 	if n.backoffice != nil {
 		n.work.Go(func() { n.backoffice.Run(ctx) })

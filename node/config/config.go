@@ -39,6 +39,7 @@ type Config struct {
 	Folders    Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
 	Backoffice Section            `yaml:"backoffice" example:"{soap: true}" doc:"Interfaces for back offices that were built for Domibus, notices to back offices, and webhooks."`
 	Evidence   Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
+	Retention  Retention          `yaml:"retention" doc:"When what came to its end is deleted. The log of evidence keeps a note of it with the hashes of all that was deleted."`
 	Partners   []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
 	PModes     []Section          `yaml:"pmodes" doc:"P-Modes: agreements with partners on one kind of message each."`
 	PModeFiles []Path             `yaml:"pmodeFiles" example:"[pmodes.yaml]" doc:"Files with more partners and P-Modes, as \"viadukt pmode import\" writes them. Default: pmodes.yaml beside this file, when it is there."`
@@ -70,7 +71,7 @@ type API struct {
 type Token struct {
 	Name   string   `yaml:"name" required:"true" example:"back-office" doc:"Who uses the token, for the log."`
 	Secret Secret   `yaml:"secret" required:"true" example:"file:keys/api.token" doc:"Where the token is."`
-	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics" doc:"What it allows; admin allows everything."`
+	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics,backup" doc:"What it allows; backup reads all that is stored, admin allows everything."`
 }
 
 // Console is the node in a browser.
