@@ -15,12 +15,15 @@ import (
 )
 
 var xmlCommand = &command{
-	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, verify signatures.",
+	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, ask by XPath, verify signatures.",
 	example: "viadukt xml verify signed.xml",
 	sub: []*command{
 		{name: "parse", summary: "says whether files are well-formed XML, and where not.", args: "FILE...", help: "\"-\" is standard input. A DOCTYPE is refused, as everywhere in the program.",
 			example: "viadukt xml parse invoice.xml", prepare: prepareParse},
 		{name: "c14n", summary: "writes the canonical form of a document.", args: "FILE", example: "viadukt xml c14n invoice.xml --method exc | sha256sum", prepare: prepareC14n},
+		{name: "xpath", summary: "evaluates an XPath expression on documents.", args: "EXPRESSION FILE...",
+			help:    "The language is XPath 2.0 with what 3.1 adds. doc() reads files beside the document, nothing from the network.",
+			example: "viadukt xml xpath \"count(//cac:InvoiceLine)\" invoice.xml --explain", prepare: prepareXPath},
 		{name: "verify", summary: "verifies XML signatures and says what exactly was signed.", args: "FILE...",
 			help:    "The key is the one in the signature itself: the answer says that its holder signed, not whether he can be trusted.",
 			example: "viadukt xml verify signed.xml --json", prepare: prepareVerify},
@@ -29,13 +32,14 @@ var xmlCommand = &command{
 
 // xmlFile is what the XML commands say about a file.
 type xmlFile struct {
-	File   string       `json:"file"`
-	OK     bool         `json:"ok"`
-	Result *xmlResult   `json:"result,omitempty"`
-	Octets *string      `json:"octets,omitempty"`
-	Signed []*signature `json:"signed,omitempty"`
-	Millis float64      `json:"ms"`
-	Error  *exit        `json:"error"`
+	File        string       `json:"file"`
+	OK          bool         `json:"ok"`
+	Result      any          `json:"result,omitempty"` // of parse: xmlResult; of xpath: a list of xpathItem
+	Octets      *string      `json:"octets,omitempty"`
+	Signed      []*signature `json:"signed,omitempty"`
+	Explanation string       `json:"explanation,omitempty"`
+	Millis      float64      `json:"ms"`
+	Error       *exit        `json:"error"`
 }
 
 type xmlResult struct {

@@ -203,12 +203,18 @@ func (e *Expr) explain(a *expr, tr *tracer) *Explanation {
 	if a.end > a.pos && a.end <= len(e.src) {
 		x.Text = e.src[a.pos:a.end]
 	}
-	if a.kind == xPath || a.kind == xStep || a.kind == xVar || a.kind == xContext || a.kind == xFilter {
-		return x // the steps of a path tell nothing by themselves
-	}
 	for _, k := range a.kids {
-		if p := e.explain(k, tr); p != nil && p.Times > 0 {
-			x.Parts = append(x.Parts, p)
+		if k.kind == xRoot || k.kind == xContext {
+			continue
+		}
+		parts := []*expr{k}
+		if a.kind == xPath && k.kind == xStep { // a step tells nothing by itself, but its predicates do
+			parts = k.kids
+		}
+		for _, part := range parts {
+			if p := e.explain(part, tr); p != nil && p.Times > 0 {
+				x.Parts = append(x.Parts, p)
+			}
 		}
 	}
 	return x
