@@ -198,10 +198,24 @@ func SigningTime(t time.Time) (Attribute, error) {
 	return NewAttribute(AttrSigningTime, der)
 }
 
+// single returns the value of a signed attribute that must be there once, with one value.
+func (s *SignerInfo) single(t pki.OID) (value []byte) {
+	n := 0
+	for i := range s.Signed {
+		if s.Signed[i].Type == t {
+			n += 1 + len(s.Signed[i].Values)
+		}
+	}
+	if n != 2 {
+		return nil
+	}
+	return Attr(s.Signed, t)
+}
+
 // SigningTime is what the signer claims; zero where it is not there once, or not readable.
 func (s *SignerInfo) SigningTime() time.Time {
-	v := Attr(s.Signed, AttrSigningTime)
-	if v == nil || Count(s.Signed, AttrSigningTime) > 1 {
+	v := s.single(AttrSigningTime)
+	if v == nil {
 		return time.Time{}
 	}
 	in := cryptobyte.String(v)

@@ -106,16 +106,11 @@ func (s *SignerInfo) checkAttributes(f *Facts) error {
 		return nil
 	}
 	single := func(t pki.OID, what string) (ber.Element, error) {
-		var values [][]byte
-		for i := range s.Signed {
-			if s.Signed[i].Type == t {
-				values = append(values, s.Signed[i].Values...)
-			}
+		v := s.single(t)
+		if v == nil {
+			return ber.Element{}, wrong("%s is not there once with one value", what)
 		}
-		if n := Count(s.Signed, t); n != 1 || len(values) != 1 {
-			return ber.Element{}, wrong("%d attributes %s with %d values", n, what, len(values))
-		}
-		return ber.Parse(values[0])
+		return ber.Parse(v)
 	}
 	e, err := single(AttrMessageDigest, "message-digest")
 	if err != nil {
@@ -144,6 +139,9 @@ func (s *SignerInfo) checkAttributes(f *Facts) error {
 		if e.Tag != asn1.OBJECT_IDENTIFIER || !ok || m != nil && t != m.ContentType {
 			return wrong("content-type %q is not that of the content", t)
 		}
+	}
+	if Count(s.Signed, AttrSigningTime) > 0 && s.single(AttrSigningTime) == nil {
+		return wrong("signing-time more than once [RFC 5652 11.3]")
 	}
 	return s.checkProtection(wrong)
 }
