@@ -15,7 +15,7 @@ import (
 )
 
 var xmlCommand = &command{
-	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, ask by XPath, verify signatures.",
+	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, ask by XPath, validate by schema, verify signatures.",
 	example: "viadukt xml verify signed.xml",
 	sub: []*command{
 		{name: "parse", summary: "says whether files are well-formed XML, and where not.", args: "FILE...", help: "\"-\" is standard input. A DOCTYPE is refused, as everywhere in the program.",
@@ -24,6 +24,9 @@ var xmlCommand = &command{
 		{name: "xpath", summary: "evaluates an XPath expression on documents.", args: "EXPRESSION FILE...",
 			help:    "The language is XPath 2.0 with what 3.1 adds. doc() reads files beside the document, nothing from the network.",
 			example: "viadukt xml xpath \"count(//cac:InvoiceLine)\" invoice.xml --explain", prepare: prepareXPath},
+		{name: "xsd", summary: "validates documents against an XML Schema.", args: "FILE...",
+			help:    "The language is XML Schema 1.0. Included and imported schemas are read from the disk, nothing from the network.",
+			example: "viadukt xml xsd --schema UBL-Invoice-2.1.xsd invoice.xml", prepare: prepareXSD},
 		{name: "verify", summary: "verifies XML signatures and says what exactly was signed.", args: "FILE...",
 			help:    "The key is the one in the signature itself: the answer says that its holder signed, not whether he can be trusted.",
 			example: "viadukt xml verify signed.xml --json", prepare: prepareVerify},
@@ -37,6 +40,7 @@ type xmlFile struct {
 	Result      any          `json:"result,omitempty"` // of parse: xmlResult; of xpath: a list of xpathItem
 	Octets      *string      `json:"octets,omitempty"`
 	Signed      []*signature `json:"signed,omitempty"`
+	Findings    []xsdFinding `json:"findings,omitempty"`
 	Explanation string       `json:"explanation,omitempty"`
 	Millis      float64      `json:"ms"`
 	Error       *exit        `json:"error"`

@@ -77,6 +77,7 @@ const (
 	maxDepth   = 100     // of groups
 	maxNodes   = 20_000  // atoms after counted ones are written out
 	maxSteps   = 10_000_000
+	maxWork    = 300_000_000 // atoms times octets of a text: a few seconds at worst
 )
 
 // Regexp is a compiled expression. It is immutable and safe for concurrent use.
@@ -86,6 +87,7 @@ type Regexp struct {
 	groups int
 	chain  []link         // a deterministic chain, matched directly
 	re     *regexp.Regexp // whole for schemas
+	size   int            // atoms, counted ones as often as they are counted
 	back   *node          // has back-references
 }
 
@@ -134,7 +136,7 @@ func Compile(pattern string, opt Options) (*Regexp, error) {
 	if err != nil { // the parser let through only what can be expressed, so that this is a matter of size
 		return nil, p.fail(0, ErrLimit, "too large")
 	}
-	r.re = re
+	r.re, r.size = re, e.size
 	return r, nil
 }
 
@@ -144,8 +146,16 @@ func (r *Regexp) String() string { return r.src }
 // NumGroups returns the number of capturing groups.
 func (r *Regexp) NumGroups() int { return r.groups }
 
+// tooMuch refuses a large expression on a large text: time grows with both.
+func (r *Regexp) tooMuch(s string) error {
+	if len(s) > 0 && r.size > maxWork/len(s) {
+		return &Error{Pattern: r.src, Msg: fmt.Sprintf("too large for a text of %d octets", len(s)), Err: ErrLimit}
+	}
+	return nil
+}
+
 // Match reports whether s matches: wholly for schemas, anywhere for XPath. The error is ErrLimit and comes only from
-// expressions with back-references.
+// expressions with back-references, and from large ones on a large text.
 func (r *Regexp) Match(s string) (bool, error) {
 	switch {
 	case r.back != nil:
@@ -153,6 +163,9 @@ func (r *Regexp) Match(s string) (bool, error) {
 		return m != nil, err
 	case r.chain != nil:
 		return matchChain(r.chain, s), nil
+	}
+	if err := r.tooMuch(s); err != nil {
+		return false, err
 	}
 	return r.re.MatchString(s), nil
 }
@@ -162,6 +175,9 @@ func (r *Regexp) Match(s string) (bool, error) {
 // another match is left out. Only for expressions compiled with the option XPath.
 func (r *Regexp) FindAll(s string, yield func(match []int) bool) error {
 	if r.back == nil {
+		if err := r.tooMuch(s); err != nil {
+			return err
+		}
 		for _, m := range r.re.FindAllStringSubmatchIndex(s, -1) {
 			if !yield(m) {
 				break

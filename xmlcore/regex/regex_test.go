@@ -139,3 +139,17 @@ func TestBackReferencesStopAfterManySteps(t *testing.T) {
 		}
 	}
 }
+
+func TestLargeExpressionsStopOnLargeTexts(t *testing.T) {
+	t.Parallel()
+	r, err := Compile(`(a|b|ab|ba){0,1000}(a|b|ab){0,1000}`, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := r.Match(strings.Repeat("ab", 300)); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	if _, err := r.Match(strings.Repeat("ab", 1<<20)); !errors.Is(err, ErrLimit) {
+		t.Error(err)
+	}
+}

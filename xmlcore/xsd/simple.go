@@ -142,8 +142,8 @@ type input struct {
 	node    dom.Node // resolves prefixes
 	ids     []string
 	idrefs  []string
-	schema  *Schema // for notations; nil while one is compiled
 	notated func(qname) bool
+	limit   error // a pattern was too large for a text
 }
 
 const factsText = "value %s is not a valid %s"
@@ -155,7 +155,7 @@ func (t *simpleType) check(raw string, in *input, want bool) (value, *violation)
 		if !ok {
 			return value{}, violate("cvc-datatype-valid.1.2.1", factsText, quote(raw), t.builtin())
 		}
-		return value{}, t.checkFacets(raw, size, nil)
+		return value{}, t.checkFacets(raw, size, nil, in)
 	}
 	switch t.ws {
 	case replace:
@@ -211,7 +211,7 @@ func (t *simpleType) checkNormalized(s string, in *input, want bool) (v value, b
 	if t.have == 0 {
 		return v, nil
 	}
-	return v, t.checkFacets(s, size, &v)
+	return v, t.checkFacets(s, size, &v, in)
 }
 
 // atom checks the lexical form; size is the length that length facets count.
@@ -332,11 +332,15 @@ func (t *simpleType) builtin() string {
 	}
 }
 
-func (t *simpleType) checkFacets(s string, size int, v *value) *violation {
+func (t *simpleType) checkFacets(s string, size int, v *value, in *input) *violation {
 	for _, step := range t.patterns {
 		match := false
 		for _, p := range step {
-			if ok, _ := p.Match(s); ok {
+			ok, err := p.Match(s)
+			if err != nil {
+				in.limit = err
+			}
+			if ok {
 				match = true
 				break
 			}

@@ -473,6 +473,11 @@ func (v *validator) checked(raw string, at dom.Node, t *simpleType, what string,
 	v.in.node = at
 	v.in.ids, v.in.idrefs = v.in.ids[:0], v.in.idrefs[:0]
 	val, bad := t.check(raw, &v.in, want)
+	if v.in.limit != nil {
+		line, _ := at.Pos()
+		v.limit = fmt.Errorf("xsd: line %d: %w: %w", line, ErrLimit, v.in.limit)
+		return val, false
+	}
 	if bad != nil {
 		v.fail(at, bad.rule, "%s: %s", what, bad.text).Value = clip(raw, 80)
 		return val, false

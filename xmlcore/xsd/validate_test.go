@@ -185,6 +185,17 @@ func TestHostileDocumentsStop(t *testing.T) {
 	}
 }
 
+func TestALargePatternStopsOnALargeText(t *testing.T) {
+	t.Parallel()
+	s, err := compileOne(`<xs:element name="r"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="(a|b|ab|ba){0,1000}(a|b|ab){0,1000}"/></xs:restriction></xs:simpleType></xs:element>`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Validate(parse(t, `<r xmlns="urn:t">`+strings.Repeat("ab", 1<<20)+`</r>`), ValidateOptions{}); !errors.Is(err, ErrLimit) {
+		t.Error(err)
+	}
+}
+
 func TestASchemaServesManyAtOnce(t *testing.T) {
 	t.Parallel()
 	s := orderSchema(t)
