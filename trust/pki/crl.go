@@ -323,8 +323,8 @@ func (c *CRL) Verify(issuer *Certificate) error {
 	return nil
 }
 
-// covers reports whether the list speaks about a certificate of its issuer.
-func (c *CRL) covers(cert *Certificate) bool {
+// Covers reports whether the list speaks about a certificate of its issuer.
+func (c *CRL) Covers(cert *Certificate) bool {
 	s := &c.Scope
 	if s.OnlyAC || s.OnlySomeReasons || s.Indirect || s.OnlyUser && cert.BasicConstraints.CA || s.OnlyCA && !cert.BasicConstraints.CA {
 		return false

@@ -64,7 +64,7 @@ func (s *CRLStore) Status(_ context.Context, cert, issuer *Certificate, at time.
 	s.mu.RUnlock()
 	var stale error
 	for _, l := range lists {
-		if !l.covers(cert) {
+		if !l.Covers(cert) {
 			continue
 		}
 		if at.Before(l.ThisUpdate) && !inForce(l, cert, at) || !l.NextUpdate.IsZero() && at.After(l.NextUpdate.Add(s.Grace)) {

@@ -136,7 +136,9 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 		r.check(!best.After(c.NotAfter), Indeterminate, OutOfBoundsNotRevoked, clause, "Is the signature proven to exist before the certificate expired?", "it is not")
 	case OutOfBoundsNoPOE:
 		begun()
-		keep(false, "Is it known that the certificate was not revoked?")
+		keep(j.knownGood(c), "Is it known that the certificate was not revoked?")
+		r.check(!best.After(c.NotAfter), Indeterminate, OutOfBoundsNoPOE, clause, "Is the signature proven to exist before the certificate expired?", basic.Why)
+		r.check(false, Indeterminate, RevocationOutOfBoundsNoPOE, clause, "Is the certificate of who says that it is not revoked valid now?", "it is not")
 	case OutOfBoundsNotRevoked:
 		begun()
 		keep(!best.After(c.NotAfter), "Is the signature proven to exist before the certificate expired?")
@@ -155,6 +157,17 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 	out := r.conclude()
 	out.Checks = append(slices.Clip(basic.Checks), out.Checks...)
 	return out
+}
+
+// knownGood tells whether the newest word about a certificate, acceptable or not, is that it is good.
+func (j *judge) knownGood(c *Certificate) bool {
+	var newest *CertificateStatus
+	for i := range c.Revocations {
+		if s := &c.Revocations[i]; newest == nil || s.Data.Produced.After(newest.Data.Produced) {
+			newest = s
+		}
+	}
+	return newest != nil && !newest.Revoked && !newest.Unknown
 }
 
 // rest asks what the basic process did not come to when it stopped at the chain.

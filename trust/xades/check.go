@@ -66,7 +66,7 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	if keyInfo.Valid() {
 		var err error
 		if c.KeyInfo, err = xmldsig.CertificatesFromInfo(keyInfo); err != nil {
-			return nil, err
+			s.noteUnreadable(err) // the signer's certificate may be elsewhere
 		}
 	}
 	ids := opt.IDs

@@ -241,46 +241,50 @@ func (s *Signature) parseObjectProperty(n dom.Node) error {
 
 func (s *Signature) parseUnsigned() {
 	for n := range s.Unsigned.Elements() {
-		if n.Space() == namespaceERS {
-			s.counts[namespaceERS]++
-		}
-		if n.Space() != s.Namespace && n.Space() != Namespace141 {
-			continue
-		}
-		s.counts[n.Local()]++
-		var err error
-		switch n.Local() {
-		case string(SignatureTimeStamp), string(SigAndRefs), string(RefsOnly), string(sigAndRefsV2), string(refsOnlyV2):
-			err = s.parseTimeStamp(n, Kind(n.Local()))
-		case string(Archive):
-			kind := Archive
-			if n.Space() != Namespace141 {
-				kind = archive132
-				s.counts[string(archive132)]++
-			}
-			err = s.parseTimeStamp(n, kind)
-		case "CertificateValues", "AttrAuthoritiesCertValues":
-			err = s.parseCertificates(n)
-		case "RevocationValues", "AttributeRevocationValues":
-			s.parseRevocation(n)
-		case "TimeStampValidationData", "AnyValidationData":
-			for v := range n.Elements() {
-				switch v.Local() {
-				case "CertificateValues":
-					err = s.parseCertificates(v)
-				case "RevocationValues":
-					s.parseRevocation(v)
-				}
-				s.noteUnreadable(err)
-				err = nil
-			}
-		case "CounterSignature":
-			if c := n.Child(xmldsig.Namespace, "Signature"); c.Valid() {
-				s.CounterSignatures = append(s.CounterSignatures, c)
-			}
-		}
-		s.noteUnreadable(err)
+		s.parseUnsignedProperty(n)
 	}
+}
+
+func (s *Signature) parseUnsignedProperty(n dom.Node) {
+	if n.Space() == namespaceERS {
+		s.counts[namespaceERS]++
+	}
+	if n.Space() != s.Namespace && n.Space() != Namespace141 {
+		return
+	}
+	s.counts[n.Local()]++
+	var err error
+	switch n.Local() {
+	case string(SignatureTimeStamp), string(SigAndRefs), string(RefsOnly), string(sigAndRefsV2), string(refsOnlyV2):
+		err = s.parseTimeStamp(n, Kind(n.Local()))
+	case string(Archive):
+		kind := Archive
+		if n.Space() != Namespace141 {
+			kind = archive132
+			s.counts[string(archive132)]++
+		}
+		err = s.parseTimeStamp(n, kind)
+	case "CertificateValues", "AttrAuthoritiesCertValues":
+		err = s.parseCertificates(n)
+	case "RevocationValues", "AttributeRevocationValues":
+		s.parseRevocation(n)
+	case "TimeStampValidationData", "AnyValidationData":
+		for v := range n.Elements() {
+			switch v.Local() {
+			case "CertificateValues":
+				err = s.parseCertificates(v)
+			case "RevocationValues":
+				s.parseRevocation(v)
+			}
+			s.noteUnreadable(err)
+			err = nil
+		}
+	case "CounterSignature":
+		if c := n.Child(xmldsig.Namespace, "Signature"); c.Valid() {
+			s.CounterSignatures = append(s.CounterSignatures, c)
+		}
+	}
+	s.noteUnreadable(err)
 }
 
 func (s *Signature) noteUnreadable(err error) {
@@ -368,6 +372,18 @@ func (s *Signature) parseRevocation(n dom.Node) {
 			*to = append(*to, der)
 		}
 	}
+}
+
+// MaterialBefore returns the material of the unsigned properties that stand before a time-stamp: what it covers of it.
+func (s *Signature) MaterialBefore(t *TimeStamp) Material {
+	part := &Signature{Namespace: s.Namespace, counts: map[string]int{}}
+	for n := range s.Unsigned.Elements() {
+		if n == t.Node {
+			break
+		}
+		part.parseUnsignedProperty(n)
+	}
+	return part.Material
 }
 
 // isSignedProperties tells the Type of a reference to SignedProperties, in the forms of all versions.

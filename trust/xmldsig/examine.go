@@ -1,10 +1,12 @@
 package xmldsig
 
 import (
+	"crypto"
 	"crypto/subtle"
 	"fmt"
 	"io"
 
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -13,6 +15,10 @@ import (
 // broken: what Errs names proves nothing.
 type Examination struct {
 	Result
+	// Scheme and Hash are those of the signature method; the hash is 0 for those that have none of their own.
+	Scheme pki.Scheme
+	Hash   crypto.Hash
+
 	KeyErr   error   // there is no key, or none that may be used
 	ValueErr error   // SignatureValue does not hold under PublicKey
 	Errs     []error // of each reference, nil where its digest matches; matches [ErrReference] where it was not found
@@ -37,11 +43,15 @@ func (x *Examination) Intact() bool {
 // Examine looks at one ds:Signature as [Verify] does, but goes on where something does not hold, to report on all of it. An
 // error means that the element is no signature, or names an algorithm that is unknown or not allowed.
 func Examine(sig dom.Node, opt VerifyOptions) (*Examination, error) {
+	opt.examine = true
 	var p parsed
 	if err := p.parse(sig, &opt); err != nil {
 		return nil, err
 	}
-	x := &Examination{sig: sig, ids: opt.IDs}
+	x := &Examination{sig: sig, ids: opt.IDs, Scheme: p.method.scheme()}
+	if p.digest != nil {
+		x.Hash = p.digest.hash
+	}
 	x.SignatureMethod, x.Canonicalization, x.KeyInfo, x.References = p.method.uri, p.canonical, p.keyInfo, p.refs
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -59,6 +69,10 @@ func Examine(sig dom.Node, opt VerifyOptions) (*Examination, error) {
 	x.Errs = make([]error, len(p.refs))
 	for i := range p.refs {
 		r := &p.refs[i]
+		if r.broken != nil {
+			x.Errs[i] = r.Element.Errorf("%w", &ReferenceError{i, r.URI, fmt.Errorf("%w: %w", ErrDigest, r.broken)})
+			continue
+		}
 		sum, err := r.compute(&c, x.ids, s, &opt)
 		if err == nil && subtle.ConstantTimeCompare(sum, r.Digest) != 1 {
 			err = ErrDigest
@@ -98,4 +112,21 @@ func WriteTransformed(w io.Writer, octets []byte, transforms []Transform, rest c
 	}
 	_, err := c.digest(w, data{octets: octets}, transforms)
 	return err
+}
+
+// scheme of a method; SchemeUnknown for HMAC.
+func (m *signatureAlg) scheme() pki.Scheme {
+	switch m.kind {
+	case kindRSA:
+		return pki.SchemeRSA
+	case kindPSS:
+		return pki.SchemeRSAPSS
+	case kindECDSA:
+		return pki.SchemeECDSA
+	case kindEd25519:
+		return pki.SchemeEd25519
+	case kindDSA:
+		return pki.SchemeDSA
+	}
+	return pki.SchemeUnknown
 }

@@ -322,22 +322,32 @@ func (r *Reference) parse(n dom.Node, opt *VerifyOptions) error {
 	if err != nil {
 		return err
 	}
-	if r.digest, err = parseDigestMethod(m, opt); err != nil {
-		return err
-	}
-	r.DigestMethod = r.digest.uri
 	v, err := c.need("DigestValue")
 	if err != nil {
 		return err
 	}
+	if err := r.parseDigest(m, v, opt); err != nil {
+		if !opt.examine {
+			return err
+		}
+		r.broken = err
+	}
+	return c.done()
+}
+
+func (r *Reference) parseDigest(method, value dom.Node, opt *VerifyOptions) (err error) {
+	if r.digest, err = parseDigestMethod(method, opt); err != nil {
+		return err
+	}
+	r.DigestMethod = r.digest.uri
 	size := r.digest.hash.Size()
-	if r.Digest, err = appendBase64(make([]byte, 0, size+2), v, maxSignatureValue); err != nil {
+	if r.Digest, err = appendBase64(make([]byte, 0, size+2), value, maxSignatureValue); err != nil {
 		return err
 	}
 	if len(r.Digest) != size {
-		return v.Errorf("%w: %d octets where the method makes %d", ErrDigest, len(r.Digest), size)
+		return value.Errorf("%w: %d octets where the method makes %d", ErrDigest, len(r.Digest), size)
 	}
-	return c.done()
+	return nil
 }
 
 func (r *Reference) parseTransforms(list dom.Node, opt *VerifyOptions) error {

@@ -95,6 +95,8 @@ type VerifyOptions struct {
 	AllowHMAC     bool // Key must then return an HMACKey for hmac methods
 	MinRSABits    int  // default 2048; the prime of a DSA key counts too
 	MaxReferences int  // default 1000
+
+	examine bool // a reference whose digest cannot be computed is broken, and no error of the signature
 }
 
 // HMACKey is the shared secret for the hmac methods. It is a type of its own so that the octets of a public key can
@@ -129,7 +131,8 @@ type Reference struct {
 	Element dom.Node // the ds:Reference itself
 
 	digest   *digestAlg
-	comments bool // comments of Node are signed too
+	broken   error // why there is no digest to compare with
+	comments bool  // comments of Node are signed too
 }
 
 // Transform is one ds:Transform. Method is set for canonicalisations.

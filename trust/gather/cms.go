@@ -1,0 +1,190 @@
+package gather
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+)
+
+// openCMS reads the signatures of a CMS message. Its content may be the one document of the options.
+func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
+	all, err := cades.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, ErrNoSignature
+	}
+	var content cms.Content
+	if all[0].Message.Detached && len(opt.Documents) > 0 {
+		content = document{opt.Documents[0]}
+	}
+	r := &Result{Format: "CAdES", Facts: &validation.Facts{}}
+	var take func(s *cades.Signature)
+	take = func(s *cades.Signature) {
+		m := s.Material()
+		p.add(m.Certificates...)
+		p.revocation(m.CRLs, m.OCSPs)
+		for _, t := range s.TimeStamps {
+			if t.Token != nil {
+				p.addToken(t.Token)
+			}
+		}
+		for _, c := range s.CounterSignatures {
+			take(c)
+		}
+	}
+	for _, s := range all {
+		take(s)
+	}
+	var add func(s *cades.Signature, parent *validation.Signature)
+	add = func(s *cades.Signature, parent *validation.Signature) {
+		v := cmsSignature(s, content, p, opt)
+		v.Counter = parent
+		r.add(v, p)
+		for _, c := range s.CounterSignatures {
+			add(c, v.Signature)
+		}
+	}
+	for _, s := range all {
+		add(s, nil)
+	}
+	return r, nil
+}
+
+// document is detached content.
+type document struct{ xades.Document }
+
+// Digest implements cms.Content.
+func (d document) Digest(h crypto.Hash) ([]byte, error) {
+	if sum, ok := d.Digests[h]; ok {
+		return sum, nil
+	}
+	if !h.Available() {
+		return nil, cms.ErrAlgorithm
+	}
+	sum := h.New()
+	if _, err := d.WriteTo(sum); err != nil {
+		return nil, err
+	}
+	return sum.Sum(nil), nil
+}
+
+// WriteTo implements cms.Content.
+func (d document) WriteTo(w io.Writer) (int64, error) {
+	if d.Open == nil {
+		return 0, cms.ErrContent
+	}
+	r, err := d.Open()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", cms.ErrContent, err)
+	}
+	defer r.Close()
+	return io.Copy(w, r)
+}
+
+func cmsSignature(s *cades.Signature, content cms.Content, p *pool, opt Options) *Signature {
+	f := s.Verify(content, p.list...)
+	v := &validation.Signature{
+		Token:  validation.Token{ID: idOf(s.Signer.Signature), Intact: f.Signature == nil && f.Attributes == nil},
+		Format: string(s.Level(opt.Anchors...)), Claimed: s.SigningTime, NeedsProperty: true, HasProperty: f.Attributes == nil,
+	}
+	out := &Signature{Signature: v, Level: v.Format, Packaging: "attached", Certificate: f.Certificate, Unreadable: s.Problems}
+	if s.Message.Detached {
+		out.Packaging = "detached"
+	}
+	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
+	v.References = []validation.Reference{{
+		Name: "the content", Kind: "MESSAGE_DIGEST", Digest: digestName(f.Hash), Found: !errors.Is(f.Content, cms.ErrContent), Intact: f.Content == nil,
+	}}
+	if len(f.Named) > 0 {
+		v.Certificates = []validation.SigningCertificate{{HasDigest: true, Matches: f.NamesCertificate(), IssuerSerial: true}}
+	}
+	for _, t := range s.TimeStamps {
+		v.TimeStamps = append(v.TimeStamps, cmsTimeStamp(s, t, content, v, p))
+	}
+	return out
+}
+
+var cmsKinds = map[cades.Kind]string{cades.ContentTimeStamp: "CONTENT_TIMESTAMP", cades.SignatureTimeStamp: "SIGNATURE_TIMESTAMP"}
+
+func cmsTimeStamp(s *cades.Signature, t *cades.TimeStamp, content cms.Content, sig *validation.Signature, p *pool) *validation.TimeStamp {
+	kind, ok := cmsKinds[t.Kind]
+	if !ok {
+		kind = "ARCHIVE_TIMESTAMP"
+	}
+	v := p.token(t.Token, kind)
+	if t.Token == nil {
+		return v
+	}
+	f := t.Check(content, p.list...)
+	v.ImprintFound, v.ImprintIntact = !errors.Is(f.Imprint, cms.ErrContent), f.Imprint == nil
+	if f.Covers.Signature {
+		v.Covers = append(v.Covers, sig.ID)
+	}
+	for _, i := range f.Covers.Certificates {
+		v.Covers = append(v.Covers, idOf(s.Message.Certificates[i].Raw))
+	}
+	for _, i := range f.Covers.Revocation {
+		v.Covers = append(v.Covers, idOf(s.Message.Revocation[i].Value))
+	}
+	covers := map[int]bool{}
+	for _, i := range f.Covers.Attributes {
+		covers[i] = true
+	}
+	for _, other := range s.TimeStamps {
+		if other.Token != nil && covers[other.Attribute] {
+			v.Covers = append(append(v.Covers, idOf(other.Token.Raw)), p.inside(other.Token)...)
+		}
+	}
+	return v
+}
+
+// addToken takes what a token brings along into the pool.
+func (p *pool) addToken(t *tsp.Token) {
+	for _, c := range t.Message.Certificates {
+		p.add(c.Certificate)
+	}
+	for _, r := range t.Message.Revocation {
+		if r.OCSP() {
+			p.revocation(nil, [][]byte{r.Value})
+		} else if r.Format == "" {
+			p.revocation([][]byte{r.Value}, nil)
+		}
+	}
+}
+
+// inside lists what stands in a token: whoever covers the token covers it.
+func (p *pool) inside(t *tsp.Token) (out []string) {
+	for _, c := range t.Message.Certificates {
+		out = append(out, idOf(c.Raw))
+	}
+	for _, r := range t.Message.Revocation {
+		out = append(out, idOf(r.Value))
+	}
+	return out
+}
+
+// token gathers what holds of a time-stamp by itself; nil is one that cannot be read.
+func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
+	v := &validation.TimeStamp{Kind: kind}
+	if t == nil {
+		v.Malformed = []validation.Malformed{{Question: "Can the time-stamp be read?", Answer: "it is no time-stamp token", Clause: "RFC 3161 2.4.2"}}
+		return v
+	}
+	f := t.Verify(p.list...)
+	v.Token = validation.Token{ID: idOf(t.Raw), Intact: f.Err() == nil}
+	v.Time, v.Digest = t.Info.Time.UTC(), digestName(t.Info.Hash)
+	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
+	if f.Certificate != nil {
+		v.Signer, v.Chain = p.certificate(f.Certificate), p.chain(f.Certificate)
+	}
+	return v
+}

@@ -1,0 +1,105 @@
+// Package gather reads signed documents of any format and gathers the facts that package validation judges: which signatures
+// there are, what of each holds, the certificates and revocation data around them, and what each time-stamp proves.
+//
+// Nothing is fetched. What is not in the document or among the options is not there.
+package gather
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+)
+
+// Errors that match neither come from the format's reader.
+var (
+	ErrFormat      = errors.New("gather: no signed document of a known format")
+	ErrNoSignature = errors.New("gather: the document holds no signature")
+)
+
+// Options are what is known beside the document.
+type Options struct {
+	Anchors      []*pki.Certificate // trusted
+	Certificates []*pki.Certificate // to build chains with
+	CRLs         [][]byte           // DER
+	OCSPs        [][]byte           // DER of OCSPResponse
+	Documents    []xades.Document   // content that is signed and not in the document
+}
+
+// Result is what a document holds.
+type Result struct {
+	Format     string // "XAdES", "CAdES"
+	Signatures []*Signature
+	Facts      *validation.Facts
+}
+
+// Signature is one signature with its facts.
+type Signature struct {
+	*validation.Signature
+	Level       string
+	Packaging   string // "enveloped", "enveloping", "detached", "attached"
+	Certificate *pki.Certificate
+	XAdES       *xades.Checked // nil for other formats
+	// Unreadable says what of the unsigned properties could not be read and counts as absent.
+	Unreadable []error
+}
+
+// Open reads a document. XML, CMS in BER, DER, PEM or base64 are told by their first octets.
+func Open(b []byte, opt Options) (*Result, error) {
+	p := newPool(opt)
+	text := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	switch {
+	case bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		return openXML(b, p, opt)
+	case bytes.HasPrefix(b, []byte{0x30}):
+		return openCMS(b, p, opt)
+	case bytes.HasPrefix(text, []byte("-----BEGIN")):
+		if block, _ := pem.Decode(text); block != nil {
+			return openCMS(block.Bytes, p, opt)
+		}
+	default:
+		// National systems hand CMS on as bare base64.
+		if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(text), nil))); err == nil && len(der) > 0 && der[0] == 0x30 {
+			return openCMS(der, p, opt)
+		}
+	}
+	return nil, fmt.Errorf("%w: it begins with %.8q", ErrFormat, b[:min(len(b), 8)])
+}
+
+// add takes a signature into the result and gives it its certificate's chain.
+func (r *Result) add(s *Signature, p *pool) {
+	if s.Certificate != nil {
+		s.Signer = p.certificate(s.Certificate)
+		s.Chain = p.chain(s.Certificate)
+	}
+	r.Signatures = append(r.Signatures, s)
+	r.Facts.Signatures = append(r.Facts.Signatures, s.Signature)
+}
+
+// algorithmOf names an algorithm as policies do. A key that is not known has no size.
+func algorithmOf(a pki.SignatureAlgorithm, signer *pki.Certificate) validation.Algorithm {
+	out := validation.Algorithm{Digest: digestName(a.Hash)}
+	switch a.Scheme {
+	case pki.SchemeRSA:
+		out.Encryption = "RSA"
+	case pki.SchemeRSAPSS:
+		out.Encryption = "RSASSA-PSS"
+	case pki.SchemeECDSA:
+		out.Encryption = "ECDSA"
+	case pki.SchemeEd25519:
+		out.Encryption, out.Digest = "EdDSA", "SHA512"
+	case pki.SchemeDSA:
+		out.Encryption = "DSA"
+	default:
+		out.Encryption = string(a.OID)
+	}
+	if signer != nil {
+		out.Bits = pki.KeyBits(signer.PublicKey)
+	}
+	return out
+}

@@ -1,0 +1,304 @@
+package gather
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+)
+
+const (
+	maxPool  = 5000 // certificates of one document and its options
+	maxDepth = 12   // of a chain
+)
+
+// pool is every certificate and all revocation data at hand. Chains are built over all of it, since signers put certificates
+// where they like.
+type pool struct {
+	list    []*pki.Certificate
+	known   map[[32]byte]bool
+	anchors map[[32]byte]bool
+	crls    []*list
+	ocsps   []*answer
+	seen    map[[32]byte]bool // revocation data
+	facts   map[[32]byte]*validation.Certificate
+	up      map[[32]byte]*pki.Certificate
+}
+
+// list is a CRL with its facts, once its issuer was looked for.
+type list struct {
+	*pki.CRL
+	facts *validation.Revocation
+}
+
+// answer is an OCSP response with its facts.
+type answer struct {
+	*pki.OCSPResponse
+	facts *validation.Revocation
+}
+
+func newPool(opt Options) *pool {
+	p := &pool{
+		known: map[[32]byte]bool{}, anchors: map[[32]byte]bool{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
+		up: map[[32]byte]*pki.Certificate{},
+	}
+	for _, c := range opt.Anchors {
+		p.anchors[c.Fingerprint()] = true
+	}
+	p.add(opt.Anchors...)
+	p.add(opt.Certificates...)
+	p.revocation(opt.CRLs, opt.OCSPs)
+	return p
+}
+
+// add takes certificates into the pool. It must be done before the first chain is built.
+func (p *pool) add(certs ...*pki.Certificate) {
+	for _, c := range certs {
+		if c == nil || p.known[c.Fingerprint()] || len(p.list) >= maxPool {
+			continue
+		}
+		p.known[c.Fingerprint()] = true
+		p.list = append(p.list, c)
+	}
+}
+
+// revocation takes revocation data into the pool; what cannot be read is not there.
+func (p *pool) revocation(crls, ocsps [][]byte) {
+	for _, b := range crls {
+		sum := sha256.Sum256(b)
+		if p.seen[sum] {
+			continue
+		}
+		p.seen[sum] = true
+		if c, err := pki.ParseCRL(b); err == nil {
+			p.crls = append(p.crls, &list{CRL: c})
+		}
+	}
+	for _, b := range ocsps {
+		sum := sha256.Sum256(b)
+		if p.seen[sum] {
+			continue
+		}
+		p.seen[sum] = true
+		if r, err := pki.ParseOCSPResponse(b); err == nil {
+			p.ocsps = append(p.ocsps, &answer{OCSPResponse: r})
+			p.add(r.Certificates...)
+		}
+	}
+}
+
+func idOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// issuer finds who signed a certificate: of several, one from which an anchor can be reached.
+func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
+	f := c.Fingerprint()
+	if up, ok := p.up[f]; ok {
+		return up
+	}
+	p.up[f] = nil // a circle ends here
+	var found *pki.Certificate
+	for _, i := range p.list {
+		if i == c || !bytes.Equal(i.RawSubject, c.RawIssuer) && !i.Subject.Equal(c.Issuer) {
+			continue
+		}
+		if c.AuthorityKeyID != nil && i.SubjectKeyID != nil && !bytes.Equal(c.AuthorityKeyID, i.SubjectKeyID) {
+			continue
+		}
+		if c.CheckSignatureFrom(i) != nil {
+			continue
+		}
+		if found == nil {
+			found = i
+		}
+		if p.reaches(i, maxDepth) {
+			found = i
+			break
+		}
+	}
+	p.up[f] = found
+	return found
+}
+
+// reaches tells whether a chain from c comes to an anchor.
+func (p *pool) reaches(c *pki.Certificate, depth int) bool {
+	for ; c != nil && depth > 0; depth-- {
+		if p.anchors[c.Fingerprint()] {
+			return true
+		}
+		c = p.issuer(c)
+	}
+	return false
+}
+
+// path is a certificate with its issuers, up to an anchor or as far as it goes.
+func (p *pool) path(c *pki.Certificate) []*pki.Certificate {
+	var out []*pki.Certificate
+	for ; c != nil && len(out) < maxDepth && !slices.Contains(out, c); c = p.issuer(c) {
+		out = append(out, c)
+		if p.anchors[c.Fingerprint()] {
+			break
+		}
+	}
+	return out
+}
+
+// chain is the path in facts.
+func (p *pool) chain(c *pki.Certificate) (out []*validation.Certificate) {
+	for _, x := range p.path(c) {
+		out = append(out, p.certificate(x))
+	}
+	return out
+}
+
+var oidShortTerm, oidNoRevocation, oidNoCheck = pki.OID("0.4.0.194121.2.1"), pki.OID("2.5.29.56"), pki.OID("1.3.6.1.5.5.7.48.1.5")
+
+// certificate gathers the facts about a certificate, once.
+func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
+	f := c.Fingerprint()
+	if v := p.facts[f]; v != nil {
+		return v
+	}
+	v := &validation.Certificate{}
+	p.facts[f] = v // a responder's certificate may be judged with data that it signed
+	up := p.issuer(c)
+	self := c.SelfIssued() && c.CheckSignatureFrom(c) == nil
+	signer := up
+	if self {
+		signer = c
+	}
+	has := func(id pki.OID) bool { _, ok := c.Extension(id); return ok }
+	*v = validation.Certificate{
+		Token:   validation.Token{ID: idOf(c.Raw), Algorithm: algorithmOf(c.SignatureAlgorithm, signer), Intact: signer != nil},
+		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: p.anchors[f], SelfSigned: self,
+		CA: c.BasicConstraints.CA, PathLength: c.BasicConstraints.MaxPathLen, HasKeyUsage: c.HasKeyUsage, KeyUsage: usage(c.KeyUsage),
+		HasSubjectKeyID: c.SubjectKeyID != nil, TimeStamping: slices.Contains(c.ExtKeyUsage, pki.EKUTimeStamping),
+		OCSPNoCheck: has(oidNoCheck), NoRevocation: has(oidShortTerm) || has(oidNoRevocation),
+	}
+	if signer != nil {
+		v.Signer = v
+		if signer != c {
+			v.Signer = p.certificate(signer)
+		}
+	}
+	if !c.BasicConstraints.CA {
+		v.PathLength = -1
+	}
+	v.Chain = p.chain(c)
+	if up != nil && !v.Trusted {
+		v.Revocations = p.statuses(c, up)
+	}
+	return v
+}
+
+func name(c *pki.Certificate) string {
+	if n := c.Subject.CommonName(); n != "" {
+		return n
+	}
+	return c.Subject.String()
+}
+
+func usage(u pki.KeyUsage) (out []string) {
+	for _, x := range []struct {
+		bit  pki.KeyUsage
+		name string
+	}{{pki.UseDigitalSignature, "digitalSignature"}, {pki.UseContentCommitment, "nonRepudiation"}, {pki.UseCertSign, "keyCertSign"}, {pki.UseCRLSign, "crlSign"}} {
+		if u&x.bit != 0 {
+			out = append(out, x.name)
+		}
+	}
+	return out
+}
+
+// statuses is what all revocation data at hand says about a certificate.
+func (p *pool) statuses(c, issuer *pki.Certificate) (out []validation.CertificateStatus) {
+	for _, l := range p.crls {
+		if !bytes.Equal(l.RawIssuer, c.RawIssuer) || !l.Covers(c) {
+			continue
+		}
+		d := p.listFacts(l)
+		s := validation.CertificateStatus{Data: d}
+		if e, ok := l.Find(c.SerialNumber, l.ThisUpdate); ok {
+			s.Revoked, s.Date, s.Reason = true, e.RevokedAt, e.Reason.String()
+		}
+		out = append(out, s)
+	}
+	for _, a := range p.ocsps {
+		r, ok := a.Find(c, issuer)
+		if !ok {
+			continue
+		}
+		d := p.answerFacts(a, issuer)
+		one := *d // each single answer has its own dates
+		one.ThisUpdate, one.NextUpdate = r.ThisUpdate, r.NextUpdate
+		out = append(out, validation.CertificateStatus{
+			Data: &one, Revoked: r.State == pki.RevocationRevoked, Unknown: r.State == pki.RevocationUnknown, Date: r.RevokedAt, Reason: r.Reason.String(),
+		})
+	}
+	return out
+}
+
+func (p *pool) listFacts(l *list) *validation.Revocation {
+	if l.facts != nil {
+		return l.facts
+	}
+	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw)}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
+	for _, i := range p.list {
+		if bytes.Equal(i.RawSubject, l.RawIssuer) && l.CRL.Verify(i) == nil {
+			l.facts.Intact = true
+			l.facts.Algorithm = algorithmOf(l.SignatureAlgorithm, i)
+			l.facts.Signer, l.facts.Chain = p.certificate(i), p.chain(i)
+			if p.reaches(i, maxDepth) {
+				break
+			}
+		}
+	}
+	return l.facts
+}
+
+func (p *pool) answerFacts(a *answer, issuer *pki.Certificate) *validation.Revocation {
+	if a.facts != nil {
+		return a.facts
+	}
+	a.facts = &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw)}, OCSP: true, Produced: a.ProducedAt}
+	if by, err := a.OCSPResponse.Verify(issuer, a.ProducedAt); err == nil {
+		a.facts.Intact = true
+		a.facts.Algorithm = algorithmOf(a.SignatureAlgorithm, by)
+		a.facts.Signer, a.facts.Chain = p.certificate(by), p.chain(by)
+	}
+	return a.facts
+}
+
+func digestName(h crypto.Hash) string {
+	switch h {
+	case crypto.MD5:
+		return "MD5"
+	case crypto.SHA1:
+		return "SHA1"
+	case crypto.SHA224:
+		return "SHA224"
+	case crypto.SHA256:
+		return "SHA256"
+	case crypto.SHA384:
+		return "SHA384"
+	case crypto.SHA512:
+		return "SHA512"
+	case crypto.SHA3_224:
+		return "SHA3-224"
+	case crypto.SHA3_256:
+		return "SHA3-256"
+	case crypto.SHA3_384:
+		return "SHA3-384"
+	case crypto.SHA3_512:
+		return "SHA3-512"
+	case crypto.RIPEMD160:
+		return "RIPEMD160"
+	}
+	return "unknown"
+}

@@ -1,0 +1,226 @@
+package gather
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// openXML reads all signatures of an XML document, counter-signatures after the one that they sign.
+func openXML(b []byte, p *pool, opt Options) (*Result, error) {
+	doc, err := dom.Parse(append([]byte(nil), b...), dom.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	ids := xmldsig.IndexIDs(doc, xmldsig.IDPolicy{})
+	type pending struct {
+		checked *xades.Checked
+		parent  int // in the list, -1 for none
+		err     error
+		sig     *xades.Signature
+	}
+	var all []pending
+	var read func(s *xades.Signature, parent int)
+	read = func(s *xades.Signature, parent int) {
+		c, err := s.Check(xades.CheckOptions{Documents: opt.Documents, Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), IDs: ids})
+		at := len(all)
+		all = append(all, pending{checked: c, parent: parent, err: err, sig: s})
+		for i := range s.CounterSignatures {
+			if counter, err := s.Counter(i); err == nil {
+				read(counter, at)
+			}
+		}
+	}
+	found := xades.Find(doc)
+	if len(found) == 0 {
+		return nil, ErrNoSignature
+	}
+	for _, n := range found {
+		s, err := xades.Parse(n)
+		if err != nil {
+			return nil, err
+		}
+		read(s, -1)
+	}
+	tokens := map[*xades.TimeStamp][]*tsp.Token{}
+	for i := range all {
+		s := all[i].sig
+		p.add(s.Material.Certificates...)
+		p.revocation(s.Material.CRLs, s.Material.OCSPs)
+		if c := all[i].checked; c != nil {
+			p.add(c.KeyInfo...)
+		}
+		for _, t := range s.TimeStamps {
+			for _, raw := range t.Tokens {
+				token, err := tsp.ParseToken(raw)
+				tokens[t] = append(tokens[t], token)
+				if err != nil {
+					tokens[t][len(tokens[t])-1] = nil
+					continue
+				}
+				p.addToken(token)
+			}
+		}
+	}
+	r := &Result{Format: "XAdES", Facts: &validation.Facts{}}
+	for i := range all {
+		x := &all[i]
+		if x.err != nil {
+			r.add(&Signature{Signature: &validation.Signature{
+				Token:     validation.Token{ID: fmt.Sprint(x.sig.Node.Path())},
+				Malformed: []validation.Malformed{{Question: "Can the signature be read?", Answer: x.err.Error(), Clause: "XMLDSIG 3.2"}},
+			}}, p)
+			continue
+		}
+		s := xmlSignature(x.checked, p, tokens)
+		if x.parent >= 0 {
+			s.Counter = r.Facts.Signatures[x.parent]
+		}
+		r.add(s, p)
+	}
+	markDuplicates(r)
+	return r, nil
+}
+
+func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.Token) *Signature {
+	v := &validation.Signature{
+		Token:  validation.Token{ID: idOf(c.Node.Raw()), Intact: c.ValueErr == nil},
+		Format: string(c.Level()), Claimed: c.SigningTime,
+	}
+	s := &Signature{Signature: v, Level: string(c.Level()), Packaging: packaging(c), Certificate: c.Signer, XAdES: c, Unreadable: c.Unreadable}
+	v.Algorithm = algorithmOf(pki.SignatureAlgorithm{Scheme: c.Scheme, Hash: c.Hash}, c.Signer)
+	for i := range c.References {
+		ref := &c.References[i]
+		err := c.Errs[i]
+		h, _ := xmldsig.DigestHash(ref.DigestMethod)
+		v.References = append(v.References, validation.Reference{
+			Name: referenceName(ref), Kind: ref.Type, Digest: digestName(h),
+			Found: err == nil || errors.Is(err, xmldsig.ErrDigest), Intact: err == nil,
+		})
+	}
+	v.NeedsProperty = c.Properties.Valid()
+	v.HasProperty = c.PropertiesErr == nil
+	for i := range c.Certificates {
+		n := &c.Certificates[i]
+		h, _ := xmldsig.DigestHash(n.DigestMethod)
+		v.Certificates = append(v.Certificates, validation.SigningCertificate{
+			Digest: digestName(h), HasDigest: len(n.Digest) > 0, Matches: c.Signer != nil && n.Matches(c.Signer), IssuerSerial: i > 0 || c.IssuerSerialErr == nil,
+		})
+		break // the others name the chain
+	}
+	if c.CounterErr != nil {
+		v.References = append(v.References, validation.Reference{Name: "the value that it counter-signs", Kind: xades.TypeCountersignature, Found: true})
+	}
+	if c.TypeErr != nil {
+		v.References = append(v.References, validation.Reference{Name: "an object of the type that a reference claims"})
+	}
+	covered := []string{v.ID}
+	for _, k := range c.KeyInfo {
+		covered = append(covered, idOf(k.Raw))
+	}
+	for _, t := range c.TimeStamps {
+		for _, token := range tokens[t] {
+			v.TimeStamps = append(v.TimeStamps, xmlTimeStamp(c, t, token, covered, p, v.TimeStamps, tokens))
+		}
+	}
+	return s
+}
+
+var kinds = map[xades.Kind]string{
+	xades.AllDataObjects: "ALL_DATA_OBJECTS_TIMESTAMP", xades.IndividualDataObjects: "INDIVIDUAL_DATA_OBJECTS_TIMESTAMP",
+	xades.SignatureTimeStamp: "SIGNATURE_TIMESTAMP", xades.SigAndRefs: "VALIDATION_DATA_TIMESTAMP", xades.RefsOnly: "VALIDATION_DATA_REFSONLY_TIMESTAMP",
+}
+
+func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covered []string, p *pool, before []*validation.TimeStamp, tokens map[*xades.TimeStamp][]*tsp.Token) *validation.TimeStamp {
+	kind, ok := kinds[t.Kind]
+	if !ok {
+		kind = "ARCHIVE_TIMESTAMP"
+	}
+	v := p.token(token, kind)
+	if token == nil {
+		return v
+	}
+	if token.Info.Hash.Available() {
+		sum := token.Info.Hash.New()
+		err := c.WriteImprint(sum, t)
+		v.ImprintFound, v.ImprintIntact = err == nil, err == nil && string(sum.Sum(nil)) == string(token.Info.Imprint)
+	}
+	switch kind {
+	case "ALL_DATA_OBJECTS_TIMESTAMP", "INDIVIDUAL_DATA_OBJECTS_TIMESTAMP":
+	case "VALIDATION_DATA_REFSONLY_TIMESTAMP":
+	default:
+		v.Covers = append(v.Covers, covered...)
+	}
+	if kind == "ARCHIVE_TIMESTAMP" {
+		m := c.MaterialBefore(t)
+		for _, x := range m.Certificates {
+			v.Covers = append(v.Covers, idOf(x.Raw))
+		}
+		for _, x := range append(m.CRLs, m.OCSPs...) {
+			v.Covers = append(v.Covers, idOf(x))
+		}
+		for _, b := range before {
+			v.Covers = append(v.Covers, b.ID)
+		}
+		for _, other := range c.TimeStamps {
+			if other == t {
+				break
+			}
+			for _, inner := range tokens[other] {
+				if inner != nil {
+					v.Covers = append(v.Covers, p.inside(inner)...)
+				}
+			}
+		}
+	}
+	return v
+}
+
+func referenceName(r *xmldsig.Reference) string {
+	switch {
+	case r.Type == xades.TypeSignedProperties:
+		return "the signed properties"
+	case r.URI == "":
+		return "the document"
+	}
+	return r.URI
+}
+
+// packaging tells where the signed content stands.
+func packaging(c *xades.Checked) string {
+	for i := range c.References {
+		t := c.References[i].Target
+		switch {
+		case !t.Valid():
+			return "detached"
+		case t.Contains(c.Node):
+			return "enveloped"
+		case c.Node.Contains(t) && !c.Properties.Contains(t) && !t.Contains(c.Properties):
+			return "enveloping"
+		case !c.Node.Contains(t):
+			return "detached"
+		}
+	}
+	return "detached"
+}
+
+// markDuplicates marks signatures whose value stands twice in the document.
+func markDuplicates(r *Result) {
+	seen := map[string]*validation.Signature{}
+	for _, s := range r.Signatures {
+		if s.XAdES == nil {
+			continue
+		}
+		key := string(s.XAdES.Examination.Value)
+		if other := seen[key]; other != nil {
+			s.Duplicated, other.Duplicated = true, true
+		}
+		seen[key] = s.Signature
+	}
+}
