@@ -58,7 +58,7 @@ func FuzzParseCRL(f *testing.F) {
 			t.Fatalf("%d entries, %d in the index", list.Len(), len(list.index))
 		}
 		list.Verify(root.Certificate)
-		list.covers(root.Certificate)
+		list.Covers(root.Certificate)
 	})
 }
 

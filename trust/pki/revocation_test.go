@@ -188,8 +188,8 @@ func TestCRLScope(t *testing.T) {
 			t.Errorf("%s: %v", c.what, err)
 			continue
 		}
-		if list.covers(user) != c.user || list.covers(sub) != c.ca {
-			t.Errorf("%s: covers the user %v, the authority %v", c.what, list.covers(user), list.covers(sub))
+		if list.Covers(user) != c.user || list.Covers(sub) != c.ca {
+			t.Errorf("%s: covers the user %v, the authority %v", c.what, list.Covers(user), list.Covers(sub))
 		}
 	}
 	for what, ext := range map[string]pkix.Extension{
