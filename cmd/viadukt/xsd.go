@@ -62,11 +62,14 @@ func prepareXSD(c *call) func() error {
 			if f.OK {
 				return f, fmt.Sprintf("valid, in %.1f ms", f.Millis)
 			}
-			more := ""
-			if r.Truncated {
-				more = " or more"
+			count := fmt.Sprintf("%d findings", len(r.Findings))
+			switch {
+			case r.Truncated:
+				count = fmt.Sprintf("%d findings or more", len(r.Findings))
+			case len(r.Findings) == 1:
+				count = "1 finding"
 			}
-			f.Error = &exit{status: statusInvalid, Code: "NOT_VALID", Text: fmt.Sprintf("%d%s findings", len(r.Findings), more)}
+			f.Error = &exit{status: statusInvalid, Code: "NOT_VALID", Text: count}
 			var text strings.Builder
 			fmt.Fprintf(&text, "not valid: %s", f.Error.Text)
 			for _, x := range r.Findings {

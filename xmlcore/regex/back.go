@@ -82,7 +82,7 @@ func (b *backtracker) try(n *node, at int, next func(int) bool) bool {
 		return (at == len(b.s) || b.opt.MultiLine && b.s[at] == '\n') && next(at)
 	case opBack:
 		lo, hi := b.caps[2*n.number], b.caps[2*n.number+1]
-		if lo < 0 { // a group that took no part matches the empty text [F&O 5.6.1]
+		if lo < 0 { // a group that took no part matches the empty text (F&O 7.6.1)
 			return next(at)
 		}
 		end := at + hi - lo

@@ -163,13 +163,6 @@ type link struct {
 	min, max int // max < 0 is unbounded
 }
 
-func (l *link) has(r rune) bool {
-	if r < 128 {
-		return l.ascii[r>>6]>>(r&63)&1 != 0
-	}
-	return l.set.Has(r)
-}
-
 // chainOf returns the links of an expression that is a sequence of counted sets where taking as many characters as
 // possible is always right, or nil.
 func chainOf(n *node) []link {

@@ -227,7 +227,7 @@ func (p *parser) group() (*node, error) {
 	return &node{op: opGroup, subs: []*node{n}, number: number}, nil
 }
 
-// backReference reads \N; digits are taken as long as so many groups have begun [F&O 5.6.1].
+// backReference reads \N; digits are taken as long as so many groups have begun (F&O 7.6.1).
 func (p *parser) backReference() *node {
 	if !p.opt.XPath || p.pos+1 >= len(p.src) || p.src[p.pos+1] < '1' || p.src[p.pos+1] > '9' {
 		return nil
@@ -376,7 +376,7 @@ func (p *parser) classRange(first bool) (lo Set, hi rune, err error) {
 	if p.src[p.pos] == '-' && !strings.HasPrefix(p.src[p.pos:], "-]") && !strings.HasPrefix(p.src[p.pos:], "-[") {
 		return nil, 0, p.syntax("a range cannot end with -")
 	}
-	end := Set{}
+	var end Set
 	if p.src[p.pos] == '\\' {
 		if end, single, err = p.escape(); err != nil {
 			return nil, 0, err

@@ -1,5 +1,5 @@
 // Package regex matches the regular expressions of XML Schema 1.0 [XSD2 F] and, with options, those of XPath
-// functions [F&O 5.6.1].
+// functions (F&O 7.6.1).
 //
 // Matching takes time linear in the text: an expression is parsed here, its classes are worked out as sets of
 // characters (blocks, categories, subtraction, name characters), and the rest is left to the automata of the
@@ -215,7 +215,7 @@ func literal(s string) *node {
 	return n
 }
 
-// squeeze removes what the flag x ignores [F&O 5.6.1.1]: white space outside of classes.
+// squeeze removes what the flag x ignores (F&O 7.6.1.1): white space outside of classes.
 func squeeze(s string) string {
 	var b strings.Builder
 	depth, escaped := 0, false

@@ -68,11 +68,12 @@ type fragment struct {
 	last     []link
 }
 
-// builder makes the position automaton of a particle [XSD1 H, after Glushkov].
+// builder makes the position automaton of a particle [XSD1 H], after Glushkov.
 type builder struct {
 	c        *compiler
 	leaves   []*particle
-	origin   []int // of each position when counted particles are written out
+	syms     [][]int32 // names that each element among the leaves matches
+	origin   []int     // of each position when counted particles are written out
 	follow   [][]*edgeList
 	counters []counter
 	lists    int
@@ -255,6 +256,11 @@ func (b *builder) term(p *particle) fragment {
 			return fragment{nullable: true}
 		}
 		b.leaves = append(b.leaves, p)
+		var syms []int32
+		if p.element != nil {
+			syms = b.c.symbols(p.element)
+		}
+		b.syms = append(b.syms, syms)
 		b.origin = append(b.origin, pos)
 		b.follow = append(b.follow, nil)
 		at := []link{{pos: pos}}
@@ -371,15 +377,19 @@ func (b *builder) build(t *complexType, p *particle) *automaton {
 		}
 		made[string(key)] = s
 		st := &a.states[s]
+		room := 0
+		for _, l := range lists {
+			room += len(l.edges)
+		}
+		st.edges = make([]edge, 0, room)
 		for _, l := range lists {
 			for _, k := range l.edges {
 				e := edge{sym: -1, to: int32(k.pos + 1), leaf: int32(k.pos), ops: ops(k.ops)}
-				leaf := b.leaves[k.pos]
-				if leaf.wildcard != nil {
+				if b.leaves[k.pos].wildcard != nil {
 					st.wild = append(st.wild, e)
 					continue
 				}
-				for _, sym := range b.c.symbols(leaf.element) {
+				for _, sym := range b.syms[k.pos] {
 					e.sym = sym
 					st.edges = append(st.edges, e)
 				}
@@ -500,7 +510,7 @@ func (b *builder) determinize(p *particle) *automaton {
 				if w := b.leaves[k.pos]; w.wildcard != nil {
 					byWild[b.origin[k.pos]] = append(byWild[b.origin[k.pos]], k.pos)
 				} else {
-					for _, sym := range b.c.symbols(w.element) {
+					for _, sym := range b.syms[k.pos] {
 						bySym[sym] = append(bySym[sym], k.pos)
 					}
 				}

@@ -303,7 +303,6 @@ type attributeSet struct {
 	uses       []*attributeUse
 	prohibited []qname
 	wildcard   *wildcard
-	selfRef    bool // refers to the group that it redefines
 }
 
 func (s *attributeSet) prohibits(q qname) bool {

@@ -75,7 +75,6 @@ type attributeUse struct {
 	fixed      bool
 	fixedValue value
 	node       dom.Node
-	index      int // among the required of its type
 }
 
 // constraintValue is the value constraint in force.

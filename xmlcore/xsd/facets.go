@@ -32,7 +32,7 @@ func (c *compiler) simple(t *simpleType, p *pending) {
 			c.fail(n, "src-simple-type.3", "a list takes either itemType or a simpleType")
 			return
 		}
-		item := predefined.simple("string")
+		var item *simpleType
 		if named {
 			item = c.simpleRef(d, n, name)
 		} else {

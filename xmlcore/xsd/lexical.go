@@ -114,7 +114,7 @@ func anyURI(s string) bool {
 		}
 	}
 	i := strings.IndexByte(s, ':')
-	if i < 0 || strings.IndexAny(s[:i], "/?#") >= 0 {
+	if i < 0 || strings.ContainsAny(s[:i], "/?#") {
 		return true
 	}
 	if i == 0 || i == len(s)-1 || s[i+1] == '#' {

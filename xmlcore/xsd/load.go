@@ -48,7 +48,6 @@ type entry struct {
 	doc      *schemaDoc
 	prev     *entry // what this one redefines
 	building bool
-	done     bool
 	typ      typeDef
 	element  *element
 	attr     *attribute
@@ -73,7 +72,6 @@ type compiler struct {
 	more        bool
 	limit       error
 	types       []*complexType
-	simples     []*simpleType
 	locals      []*element
 	constraints []*constraint
 	wanted      []want

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// moment is a point or a span of the calendar [XSD2 3.2.7 to 3.2.14]: seconds from 1970 as if in UTC, missing parts
+// moment is a point or a span of the calendar [XSD2 3.2.7, 3.2.14]: seconds from 1970 as if in UTC, missing parts
 // taken from a leap year, so that values of one type compare.
 type moment struct {
 	secs int64

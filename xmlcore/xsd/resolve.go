@@ -33,7 +33,7 @@ func (c *compiler) qnameAt(d *schemaDoc, n dom.Node, raw string) (q qname, ok bo
 	return qname{space, local}, true
 }
 
-// find resolves a reference to a named component [XSD1 3.15.3 QName resolution]. nil comes after a complaint.
+// find resolves a reference to a named component [XSD1 3.15.3]. nil comes after a complaint.
 func (c *compiler) find(s space, d *schemaDoc, n dom.Node, q qname) *entry {
 	if q.space != d.target && !d.imports[q.space] {
 		if q.space == "" {

@@ -2,7 +2,7 @@ package xsd
 
 import "fmt"
 
-// restrictor checks that one content model restricts another [XSD1 3.9.6 Particle Valid (Restriction)].
+// restrictor checks that one content model restricts another [XSD1 3.9.6] Particle Valid (Restriction).
 type restrictor struct {
 	c     *compiler
 	steps int

@@ -399,7 +399,7 @@ func (v *validator) attributes(n dom.Node, ct *complexType) {
 			if u.required {
 				required++
 			}
-			val, ok := v.value(a, n, u.attr.typ, "attribute "+a.QName(), u.constraintFixed())
+			val, ok := v.value(a, n, u.attr.typ, u.constraintFixed())
 			if want, fixed := u.constraintValue(); ok && fixed && want != nil && val.key() != u.fixedValue.key() {
 				v.fail(n, "cvc-attribute.4", "attribute %s must be %s, not %s", quote(a.QName()), quote(*want), quote(string(a.Value()))).Value = clip(string(a.Value()), 80)
 			}
@@ -432,7 +432,7 @@ func (v *validator) attributes(n dom.Node, ct *complexType) {
 				}
 			}
 		}
-		val, ok := v.value(a, n, decl.typ, "attribute "+a.QName(), decl.fixed)
+		val, ok := v.value(a, n, decl.typ, decl.fixed)
 		if ok && decl.fixed {
 			want, _ := decl.typ.check(*decl.value, &input{node: decl.node}, true)
 			if val.key() != want.key() {
@@ -443,7 +443,7 @@ func (v *validator) attributes(n dom.Node, ct *complexType) {
 	for _, u := range ct.refDefaults {
 		if !n.Attribute(u.attr.name.space, u.attr.name.local).Valid() {
 			dflt, _ := u.constraintValue()
-			v.checked(*dflt, n, u.attr.typ, "default of attribute "+u.attr.name.local, false)
+			v.checked(*dflt, n, u.attr.typ, subject{node: n, dflt: u}, false)
 		}
 	}
 	if required < ct.must {
@@ -461,15 +461,31 @@ func (u *attributeUse) constraintFixed() bool {
 }
 
 // value checks an attribute.
-func (v *validator) value(a, at dom.Node, t *simpleType, what string, want bool) (value, bool) {
+func (v *validator) value(a, at dom.Node, t *simpleType, want bool) (value, bool) {
 	if v.r.assessed != nil {
 		v.r.assessed[a.Index()] = assessment{typ: t}
 	}
-	return v.checked(view(a.Value()), at, t, what, want)
+	return v.checked(view(a.Value()), at, t, subject{node: a}, want)
+}
+
+// subject is whose value is checked: an attribute, the default of one, or an element.
+type subject struct {
+	node dom.Node
+	dflt *attributeUse
+}
+
+func (s subject) String() string {
+	switch {
+	case s.dflt != nil:
+		return "default of attribute " + quote(s.dflt.attr.name.local)
+	case s.node.Kind() == dom.AttributeNode:
+		return "attribute " + quoteName(s.node)
+	}
+	return quoteName(s.node)
 }
 
 // checked validates a text and keeps its identifiers.
-func (v *validator) checked(raw string, at dom.Node, t *simpleType, what string, want bool) (value, bool) {
+func (v *validator) checked(raw string, at dom.Node, t *simpleType, what subject, want bool) (value, bool) {
 	v.in.node = at
 	v.in.ids, v.in.idrefs = v.in.ids[:0], v.in.idrefs[:0]
 	val, bad := t.check(raw, &v.in, want)
@@ -532,12 +548,12 @@ func (v *validator) simpleContent(n dom.Node, decl *element, t *simpleType, ct *
 			v.r.assessed[n.Index()].dflt = decl.value
 		}
 		if decl.typ != typeDef(t) && decl.typ != typeDef(ct) {
-			v.checked(raw, n, t, "default of "+n.QName(), false)
+			v.checked(raw, n, t, subject{node: n}, false)
 		}
 		return
 	}
 	fixed := decl != nil && decl.fixed
-	val, ok := v.checked(raw, n, t, quoteName(n), fixed)
+	val, ok := v.checked(raw, n, t, subject{node: n}, fixed)
 	if ok && fixed {
 		if want, bad := t.check(*decl.value, &input{node: decl.node, notated: v.in.notated}, true); bad == nil && want.key() != val.key() {
 			v.fail(n, "cvc-elt.5.2.2.2.2", "%s must be %s, not %s", quoteName(n), quote(*decl.value), quote(raw)).Value = clip(raw, 80)

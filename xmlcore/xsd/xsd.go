@@ -113,8 +113,6 @@ func (e *SchemaError) Unwrap() error { return ErrSchema }
 type Schema struct {
 	syms        map[qname]int32
 	names       []qname
-	spaces      map[string]int32
-	symSpace    []int32 // namespace of each symbol
 	elements    map[int32]*element
 	attributes  map[int32]*attribute
 	types       map[qname]typeDef
