@@ -94,6 +94,7 @@ const (
 	axisPrecedingSibling
 	axisPreceding
 	axisAncestorOrSelf
+	axisAttributeBelow // the attributes of a node and of its descendants: what //@x comes to
 )
 
 var axes = map[string]axis{
@@ -102,8 +103,6 @@ var axes = map[string]axis{
 	"namespace": axisNamespace, "parent": axisParent, "ancestor": axisAncestor, "preceding-sibling": axisPrecedingSibling,
 	"preceding": axisPreceding, "ancestor-or-self": axisAncestorOrSelf,
 }
-
-func (a axis) reverse() bool { return a >= axisParent }
 
 // nodeTest is what a step, a sequence type or a pattern asks of a node.
 type nodeTest struct {

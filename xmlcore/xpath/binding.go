@@ -119,7 +119,8 @@ func (e *expr) uses(slot int) bool {
 // membership turns "some $x in (constants) satisfies $x = E" into a look into a set. Code lists are written so.
 func (c *compiler) membership(e *expr, src *code, d deps) *code {
 	body := e.kids[1]
-	if e.kind != xSome || !src.konst || len(src.val) < 4 || body.kind != xGeneral || body.cmp != opEq || c.x.coll != nil {
+	variable := e.kids[0].kind == xVar && e.kids[0].global
+	if e.kind != xSome || !variable && (!src.konst || len(src.val) < 4) || body.kind != xGeneral || body.cmp != opEq || c.x.coll != nil {
 		return nil
 	}
 	other := -1
@@ -131,36 +132,108 @@ func (c *compiler) membership(e *expr, src *code, d deps) *code {
 	if other < 0 {
 		return nil
 	}
-	set := make(map[string]struct{}, len(src.val))
-	for _, it := range src.val {
-		if !it.typ.text() {
+	x := c.compile(body.kids[other])
+	if variable {
+		i := e.kids[0].slot
+		return boolean(d, func(m *machine) bool { return m.anyIn(x, m.global(i)) })
+	}
+	set := setOf(src.val)
+	if set == nil {
+		return nil
+	}
+	values := src.val
+	return boolean(d, func(m *machine) bool { return m.anyInSet(x, values, set) })
+}
+
+// setOf makes a set of texts; nil when a value is none.
+func setOf(values Sequence) map[string]struct{} {
+	set := make(map[string]struct{}, len(values))
+	for _, it := range values {
+		switch {
+		case it.typ == TypeNode:
+			it = atomOf(it)
+		case !it.typ.text():
 			return nil
 		}
 		set[it.text()] = struct{}{}
 	}
-	x := c.compile(body.kids[other])
-	values := src.val
-	return boolean(d, func(m *machine) bool {
-		base := len(m.stack)
-		x.atoms(m)
-		found := false
-		for _, it := range m.stack[base:] {
+	return set
+}
+
+// knownSet is the set of a sequence that was asked for before. It holds the sequence, so that its place in memory is
+// its own as long as the set lives.
+type knownSet struct {
+	values Sequence
+	set    map[string]struct{}
+}
+
+// setFor finds or makes the set of a long sequence, the value of a variable; nil when there is none.
+func (m *machine) setFor(values Sequence) map[string]struct{} {
+	const most = 64
+	for i := range m.sets {
+		if k := &m.sets[i]; len(k.values) == len(values) && &k.values[0] == &values[0] {
+			return k.set
+		}
+	}
+	m.tick(len(values))
+	k := knownSet{values, setOf(values)}
+	if len(m.sets) < most {
+		m.sets = append(m.sets, k)
+	} else {
+		m.sets[m.nextSet%most] = k
+		m.nextSet++
+	}
+	return k.set
+}
+
+const longList = 8
+
+// anyIn reports whether a value of x equals one of a sequence that is kept elsewhere.
+func (m *machine) anyIn(x *code, values Sequence) bool {
+	if len(values) >= longList && m.coll == nil {
+		return m.anyInSet(x, values, m.setFor(values))
+	}
+	base := len(m.stack)
+	x.atoms(m)
+	mid := len(m.stack)
+	m.pushAll(values)
+	m.atomizeAbove(mid)
+	v := m.anyPair(opEq, base, mid)
+	m.stack = m.stack[:base]
+	return v
+}
+
+func (m *machine) anyInSet(x *code, values Sequence, set map[string]struct{}) bool {
+	base := len(m.stack)
+	x.atoms(m)
+	mid := len(m.stack)
+	found := false
+	for i := base; i < mid && !found; i++ {
+		m.tick(1)
+		it := m.stack[i]
+		if set != nil && it.typ.text() {
+			_, found = set[it.text()]
+			continue
+		}
+		for _, v := range values { // not a text, so the comparison is of another type
 			m.tick(1)
-			if it.typ.text() {
-				_, found = set[it.text()]
-			} else {
-				for _, v := range values {
-					if m.generalCompare(opEq, v, it) {
-						found = true
-						break
-					}
-				}
-			}
-			if found {
+			if found = m.generalCompare(opEq, it, atomOf(v)); found {
 				break
 			}
 		}
-		m.stack = m.stack[:base]
-		return found
-	})
+	}
+	m.stack = m.stack[:base]
+	return found
+}
+
+// global returns the value of a variable of the context.
+func (m *machine) global(i int) Sequence {
+	if m.ctx.Variables == nil {
+		return nil
+	}
+	v, err := m.ctx.Variables.Variable(m.ctx, i)
+	if err != nil {
+		panic(foreign(err))
+	}
+	return v
 }

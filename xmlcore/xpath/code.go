@@ -7,6 +7,10 @@ type code struct {
 	one  func(m *machine) (Item, bool) // the value when at most one item is allowed: more is XPTY0004
 	ebv  func(m *machine) bool         // effective boolean value
 
+	// solo is there for paths straight down: one node, with n 1, or none; n 2 says that there may be several and the
+	// other ways must be gone.
+	solo func(m *machine) (it Item, n int)
+
 	typ    Type // type of every item, when it is known
 	max1   bool // at most one item
 	min1   bool // at least one item

@@ -7,12 +7,14 @@ import (
 // collation orders strings. nil is the order of code points, which UTF-8 keeps.
 type collation interface {
 	compare(a, b string) int
-	fold(s string) string // strings that compare equal fold to the same octets; the length stays
+	fold(s string) string                        // what must be equal for strings to be equal
+	find(s, part string) (from, to int, ok bool) // the first place of a part
 }
 
 const (
 	codepointCollation = FunctionSpace + "/collation/codepoint"
 	asciiCollation     = FunctionSpace + "/collation/html-ascii-case-insensitive"
+	ucaCollation       = "http://www.w3.org/2013/collation/UCA"
 )
 
 // asciiInsensitive is the HTML ASCII case-insensitive collation [FO31 5.3.4].
@@ -37,7 +39,15 @@ func (asciiInsensitive) fold(s string) string {
 	return s
 }
 
+func (c asciiInsensitive) find(s, part string) (from, to int, ok bool) {
+	i := strings.Index(c.fold(s), c.fold(part)) // folding keeps the length
+	return i, i + len(part), i >= 0
+}
+
 func findCollation(uri string) (collation, error) {
+	if uri == ucaCollation || strings.HasPrefix(uri, ucaCollation+"?") {
+		return newUnicodeCollation(uri)
+	}
 	switch uri {
 	case "", codepointCollation:
 		return nil, nil

@@ -153,16 +153,7 @@ func (c *compiler) build(e *expr) *code {
 func (c *compiler) variable(e *expr) *code {
 	i := e.slot
 	if e.global {
-		k := &code{deps: needsOuter, push: func(m *machine) {
-			if m.ctx.Variables == nil {
-				return
-			}
-			v, err := m.ctx.Variables.Variable(m.ctx, i)
-			if err != nil {
-				panic(foreign(err))
-			}
-			m.pushAll(v)
-		}}
+		k := &code{deps: needsOuter, push: func(m *machine) { m.pushAll(m.global(i)) }}
 		if e.st != nil && e.st.occurs != '*' && e.st.occurs != '+' {
 			k.max1 = true
 		}
@@ -511,6 +502,14 @@ func (c *compiler) general(e *expr) *code {
 			return ok && m.generalCompare(op, x, y)
 		})
 	}
+	if op == opEq && c.trace == nil && c.x.coll == nil {
+		for i, k := range e.kids {
+			if k.kind == xVar && k.global && !(i == 0 && e.kids[1].kind == xVar) {
+				x, slot := []*code{b, a}[i], k.slot
+				return boolean(d, func(m *machine) bool { return m.anyIn(x, m.global(slot)) })
+			}
+		}
+	}
 	if r := e.kids[1]; r.kind == xRange && op == opEq && !b.konst && c.trace == nil {
 		lo, hi := c.compile(r.kids[0]), c.compile(r.kids[1])
 		return boolean(d, func(m *machine) bool {
@@ -526,7 +525,7 @@ func (c *compiler) general(e *expr) *code {
 			return v
 		})
 	}
-	return boolean(d, func(m *machine) bool {
+	pairs := func(m *machine) bool {
 		base := len(m.stack)
 		a.atoms(m)
 		mid := len(m.stack)
@@ -537,7 +536,36 @@ func (c *compiler) general(e *expr) *code {
 		v := m.anyPair(op, base, mid)
 		m.stack = m.stack[:base]
 		return v
-	})
+	}
+	switch {
+	case a.solo != nil && b.max1 && b.atMostOne():
+		return boolean(d, func(m *machine) bool {
+			x, n := a.solo(m)
+			if n == 2 {
+				return pairs(m)
+			}
+			if n == 0 {
+				return false
+			}
+			y, ok := b.atom(m)
+			m.tick(1)
+			return ok && m.generalCompare(op, atomOf(x), y)
+		})
+	case a.solo != nil && b.solo != nil:
+		return boolean(d, func(m *machine) bool {
+			x, n := a.solo(m)
+			if n == 0 {
+				return false
+			}
+			y, n2 := b.solo(m)
+			if n == 2 || n2 == 2 {
+				return pairs(m)
+			}
+			m.tick(1)
+			return n2 == 1 && m.generalCompare(op, atomOf(x), atomOf(y))
+		})
+	}
+	return boolean(d, pairs)
 }
 
 // anyPair compares what lies between base and mid with what lies above.

@@ -35,6 +35,7 @@ type traceTable struct{}
 func (t *traceTable) wrap(k *code, e *expr) *code {
 	push, one, ebv := k.push, k.one, k.ebv
 	w := *k
+	w.solo = nil
 	w.push = func(m *machine) {
 		tr := m.tr
 		if tr == nil {

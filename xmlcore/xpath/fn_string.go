@@ -123,19 +123,19 @@ var stringFunctions = []builtin{
 	})},
 	{name: "substring-before", min: 2, max: 3, build: withCollation(2, XSString, func(m *machine, a []*code, coll collation) (Item, bool) {
 		s := a[0].text(m)
-		x, y := folded(coll, s, a[1].text(m))
-		m.tick(len(x) / 16)
-		return StringItem(s[:max(strings.Index(x, y), 0)]), true
+		i, _, ok := findIn(m, coll, s, a[1].text(m))
+		if !ok {
+			i = 0
+		}
+		return StringItem(s[:i]), true
 	})},
 	{name: "substring-after", min: 2, max: 3, build: withCollation(2, XSString, func(m *machine, a []*code, coll collation) (Item, bool) {
 		s := a[0].text(m)
-		x, y := folded(coll, s, a[1].text(m))
-		m.tick(len(x) / 16)
-		i := strings.Index(x, y)
-		if i < 0 {
-			return StringItem(""), true
+		_, j, ok := findIn(m, coll, s, a[1].text(m))
+		if !ok {
+			j = len(s)
 		}
-		return StringItem(s[i+len(y):]), true
+		return StringItem(s[j:]), true
 	})},
 	{name: "contains-token", min: 2, max: 3, build: withCollation(2, XSBoolean, func(m *machine, a []*code, coll collation) (Item, bool) {
 		base := len(m.stack)
@@ -155,6 +155,16 @@ var stringFunctions = []builtin{
 		m.stack = m.stack[:base]
 		return BooleanItem(found), true
 	})},
+}
+
+// findIn is the place of a part in a string.
+func findIn(m *machine, coll collation, s, part string) (from, to int, ok bool) {
+	m.tick(len(s) / 16)
+	if coll != nil {
+		return coll.find(s, part)
+	}
+	i := strings.Index(s, part)
+	return i, i + len(part), i >= 0
 }
 
 func ascii(s string) bool {

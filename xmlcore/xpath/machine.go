@@ -31,6 +31,8 @@ type machine struct {
 	octets   int64
 	depth    int
 	folding  bool // while compiling: nothing of the context is known
+	sets     []knownSet
+	nextSet  int
 	tr       *tracer
 	regex    *regex.Regexp // the last one that was no constant
 	regexKey nameKey

@@ -9,8 +9,9 @@ import (
 // Names numbers the expanded names that a set of expressions asks for, so that a step compares numbers. It is safe for
 // use by several goroutines.
 type Names struct {
-	mu  sync.RWMutex
-	ids map[nameKey]int32
+	mu    sync.RWMutex
+	ids   map[nameKey]int32
+	memos map[string]int32 // steps whose nodes are kept for each document
 }
 
 type nameKey struct{ space, local string }
@@ -30,6 +31,20 @@ func (p *Names) id(space, local string) int32 {
 	return id
 }
 
+func (p *Names) memo(text string) int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id, ok := p.memos[text]
+	if !ok {
+		if p.memos == nil {
+			p.memos = map[string]int32{}
+		}
+		id = int32(len(p.memos))
+		p.memos[text] = id
+	}
+	return id
+}
+
 // Len returns how many names there are; every number is below it.
 func (p *Names) Len() int {
 	p.mu.RLock()
@@ -43,11 +58,21 @@ type docInfo struct {
 	names   *Names
 	known   int32   // names that were in the pool
 	ids     []int32 // name in the document -> number in the pool, -1 for names nobody asks for
-	start   []int32 // number -> where its elements begin in found; one entry more at the end
-	found   []int32 // elements in document order, by number
+	elems   occurrences
+	attrs   occurrences
 	ordinal int
 	idIndex map[string]int32
+	memo    []*[]int32             // by number of the step
+	byName  map[*predicate][]uint8 // of predicates that ask for the name alone: 0 not asked yet, 1 false, 2 true
 }
+
+// occurrences lists nodes by the number of their name, each list in document order.
+type occurrences struct {
+	start []int32 // number -> where its nodes begin in found; one entry more at the end
+	found []int32
+}
+
+func (o *occurrences) of(id int32) []int32 { return o.found[o.start[id]:o.start[id+1]] }
 
 func (m *machine) infoFor(d *dom.Document) *docInfo {
 	if m.info != nil && m.info.d == d {
@@ -101,34 +126,48 @@ func newDocInfo(d *dom.Document, names *Names) *docInfo {
 		in.ids[i] = id
 	}
 	names.mu.RUnlock()
-	in.start = make([]int32, in.known+2)
-	n := d.Len()
+	in.elems = in.occurrences(dom.ElementNode)
+	return in
+}
+
+// occurrences sorts the nodes of a kind by name, counting.
+func (in *docInfo) occurrences(kind dom.Kind) (o occurrences) {
+	o.start = make([]int32, in.known+2)
+	n := in.d.Len()
 	total := 0
 	for i := range n {
-		if e := d.At(i); e.Kind() == dom.ElementNode {
+		if e := in.d.At(i); e.Kind() == kind {
 			if id := in.ids[e.NameID()]; id >= 0 {
-				in.start[id+2]++
+				o.start[id+2]++
 				total++
 			}
 		}
 	}
-	for i := 2; i < len(in.start); i++ {
-		in.start[i] += in.start[i-1]
+	for i := 2; i < len(o.start); i++ {
+		o.start[i] += o.start[i-1]
 	}
-	in.found = make([]int32, total)
+	o.found = make([]int32, total)
 	for i := range n {
-		if e := d.At(i); e.Kind() == dom.ElementNode {
+		if e := in.d.At(i); e.Kind() == kind {
 			if id := in.ids[e.NameID()]; id >= 0 {
-				in.found[in.start[id+1]] = int32(i)
-				in.start[id+1]++
+				o.found[o.start[id+1]] = int32(i)
+				o.start[id+1]++
 			}
 		}
 	}
-	return in
+	return o
 }
 
 // elements returns the elements of a name in document order.
-func (in *docInfo) elements(id int32) []int32 { return in.found[in.start[id]:in.start[id+1]] }
+func (in *docInfo) elements(id int32) []int32 { return in.elems.of(id) }
+
+// attributes returns the attributes of a name in document order.
+func (in *docInfo) attributes(id int32) []int32 {
+	if in.attrs.start == nil {
+		in.attrs = in.occurrences(dom.AttributeNode)
+	}
+	return in.attrs.of(id)
+}
 
 // from returns the first place in a list of elements that is not before i.
 func from(list []int32, i int32) int {

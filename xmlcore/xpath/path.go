@@ -1,6 +1,9 @@
 package xpath
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -23,6 +26,7 @@ type predicate struct {
 	truth bool // the value is never a number
 	last  bool // uses last()
 	pos   bool // depends on the position
+	named bool // the name of the node decides alone
 }
 
 type walker struct{ steps []*step }
@@ -48,11 +52,94 @@ func (c *compiler) predicate(e *expr) *predicate {
 	default:
 		p.pos = true
 	}
+	p.named = c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus && e.nameOnly()
 	return p
+}
+
+// predicates compiles one predicate; [a and b] without positions becomes [a][b], so that what asks for the name alone
+// can be remembered by name.
+func (c *compiler) predicates(e *expr) []*predicate {
+	if e.kind == xAnd && c.trace == nil {
+		var all []*predicate
+		named := false
+		for _, k := range e.kids {
+			q := c.predicate(k)
+			if q.code.deps&(needsPos|needsLast) != 0 {
+				all = nil
+				break
+			}
+			q.truth, q.pos, q.at, q.never = true, false, 0, false
+			all = append(all, q)
+			named = named || q.named
+		}
+		if all != nil && (named || len(all) <= 2) {
+			return all
+		}
+	}
+	return []*predicate{c.predicate(e)}
+}
+
+// nameOnly reports whether the name of the context node is all that an expression depends on.
+func (e *expr) nameOnly() bool {
+	switch e.kind {
+	case xLiteral:
+		return true
+	case xCall:
+		if e.fn == nil || e.name.Space != FunctionSpace {
+			return false
+		}
+		switch e.fn.name {
+		case "name", "local-name", "namespace-uri":
+			return len(e.kids) == 0 || e.kids[0].kind == xContext
+		case "not", "ends-with", "starts-with", "contains", "concat", "substring", "string", "string-length", "substring-after", "substring-before":
+			if len(e.kids) == 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	case xGeneral, xAnd, xOr, xSequence:
+	default:
+		return false
+	}
+	for _, k := range e.kids {
+		if !k.nameOnly() {
+			return false
+		}
+	}
+	return true
+}
+
+// byName remembers the answer of a predicate for the name of the context node.
+func (p *predicate) byName(m *machine) bool {
+	it := m.item
+	if it.n >= 0 {
+		return p.code.ebv(m)
+	}
+	in := m.infoFor(it.doc())
+	known := in.byName[p]
+	if known == nil {
+		if in.byName == nil {
+			in.byName = map[*predicate][]uint8{}
+		}
+		known = make([]uint8, in.d.NumNames())
+		in.byName[p] = known
+	}
+	id := it.Node().NameID()
+	if known[id] == 0 {
+		known[id] = 1
+		if p.code.ebv(m) {
+			known[id] = 2
+		}
+	}
+	return known[id] == 2
 }
 
 // holds evaluates a predicate in the focus that is set.
 func (p *predicate) holds(m *machine) bool {
+	if p.named {
+		return p.byName(m)
+	}
 	if p.truth {
 		return p.code.ebv(m)
 	}
@@ -132,6 +219,9 @@ func (c *compiler) path(e *expr) *code {
 		}
 	}
 	k.max1 = len(parts) == 0 && (start == nil || start.max1)
+	if c.trace == nil {
+		parts = spreadUnions(parts)
+	}
 	for i := 0; i < len(parts); i++ {
 		p := parts[i]
 		if p.kind != xStep {
@@ -152,20 +242,26 @@ func (c *compiler) path(e *expr) *code {
 			k.deps |= q.code.deps & (needsLocal | needsOuter | needsEffect)
 		}
 		if c.trace == nil && s.axis == axisDescendantOrSelf && s.test == (nodeTest{}) && len(s.preds) == 0 && i+1 < len(parts) &&
-			parts[i+1].kind == xStep && parts[i+1].axis == axisChild {
+			parts[i+1].kind == xStep && (parts[i+1].axis == axisChild || parts[i+1].axis == axisAttribute && parts[i+1].test.exact()) {
 			next := c.step(parts[i+1]) // //x is descendant::x unless a predicate counts
-			free := true
-			for _, q := range next.preds {
-				free = free && !q.pos && !q.last
-			}
-			if free {
+			if !next.counts() {
 				for _, q := range next.preds {
 					k.deps |= q.code.deps & (needsLocal | needsOuter | needsEffect)
 				}
 				s = next
-				s.axis = axisDescendant
+				if s.axis == axisChild {
+					s.axis = axisDescendant
+				} else {
+					s.axis = axisAttributeBelow
+				}
 				i++
 			}
+		}
+		if root && len(stages) == 0 && w == nil && c.trace == nil && s.remembered() && !parts[i].typed() {
+			stages = append(stages, &stage{each: c.remember(s, parts[i])})
+			single, peers, sorted = false, false, true
+			k.max1 = false
+			continue
 		}
 		if s.axis == axisNamespace {
 			flush()
@@ -174,7 +270,7 @@ func (c *compiler) path(e *expr) *code {
 			continue
 		}
 		keeps := s.axis == axisChild || s.axis == axisAttribute || s.axis == axisSelf ||
-			(s.axis == axisDescendant || s.axis == axisDescendantOrSelf) && peers && distinct || single
+			(s.axis == axisDescendant || s.axis == axisDescendantOrSelf || s.axis == axisAttributeBelow) && peers && distinct || single
 		if !keeps {
 			flush()
 			if len(stages) > 0 || start != nil { // what was met twice is dropped before the next step
@@ -199,9 +295,9 @@ func (c *compiler) path(e *expr) *code {
 			peers = peers || s.axis == axisAttribute
 		case axisParent:
 			sorted, distinct, peers = sorted && single, distinct && single, single
-		case axisDescendant, axisDescendantOrSelf:
+		case axisDescendant, axisDescendantOrSelf, axisAttributeBelow:
 			sorted, distinct = sorted && peers, distinct && peers
-			single, peers = false, false
+			single, peers = false, s.axis == axisAttributeBelow
 		case axisFollowingSibling:
 			sorted, distinct, peers = sorted && single, distinct && single, single
 			single = false
@@ -230,15 +326,244 @@ func (c *compiler) path(e *expr) *code {
 	if len(stages) > 0 && stages[len(stages)-1].walk != nil {
 		k.ebv = pathExists(start, root, stages)
 	}
+	if start == nil && len(stages) == 1 && stages[0].walk != nil && stages[0].walk.straight() {
+		k.straighten(stages[0].walk, root)
+	}
 	return k
+}
+
+// straight reports whether a walker goes down by exact names alone.
+func (w *walker) straight() bool {
+	for _, s := range w.steps {
+		if len(s.preds) > 0 || !s.test.exact() || s.axis != axisChild && s.axis != axisAttribute || (s.axis == axisChild) != (s.test.kind == dom.ElementNode) {
+			return false
+		}
+	}
+	return true
+}
+
+// straighten gives a path straight down its short ways: most select one node or none.
+func (k *code) straighten(w *walker, root bool) {
+	k.solo = func(m *machine) (Item, int) {
+		it := begin(m, root)
+		if it.n >= 0 {
+			return it, 2
+		}
+		in := m.infoFor(it.doc())
+		for _, s := range w.steps {
+			n := 0
+			if it.i, n = s.solo(m, in, it.i); n != 1 {
+				return it, n
+			}
+		}
+		return it, 1
+	}
+	push := k.push
+	k.push = func(m *machine) {
+		switch it, n := k.solo(m); n {
+		case 1:
+			m.add(it)
+		case 2:
+			push(m)
+		}
+	}
+	k.one = func(m *machine) (Item, bool) {
+		it, n := k.solo(m)
+		if n < 2 {
+			return it, n == 1
+		}
+		base := len(m.stack)
+		push(m)
+		n = len(m.stack) - base
+		if n > 1 {
+			fail("XPTY0004", "%d items where one is allowed", n)
+		}
+		if n == 1 {
+			it = m.stack[base]
+		}
+		m.stack = m.stack[:base]
+		return it, n == 1
+	}
+}
+
+// solo finds the child or attribute that a step asks for: n is 0, 1, or 2 for several.
+func (s *step) solo(m *machine, in *docInfo, i int32) (found int32, n int) {
+	d, id := in.d, s.test.id
+	e := d.At(int(i))
+	if s.axis == axisAttribute {
+		for j := i + 1; j <= i+int32(e.NumAttributes()); j++ {
+			m.tick(1)
+			if in.ids[d.At(int(j)).NameID()] == id {
+				return j, 1
+			}
+		}
+		return 0, 0
+	}
+	list := in.elements(id)
+	if len(list) == 0 || e.Kind() > dom.ElementNode {
+		return 0, 0
+	}
+	end := int32(e.End())
+	if end-i > 12 && len(list) <= int(end-i)/2 {
+		j := 0
+		if len(list) > 8 {
+			j = from(list, i+1)
+		}
+		for ; j < len(list) && list[j] < end; j++ {
+			m.tick(1)
+			if c := list[j]; c > i && d.At(int(c)).Parent().Index() == int(i) {
+				if n++; n == 2 {
+					return 0, 2
+				}
+				found = c
+			}
+		}
+		return found, n
+	}
+	for c := e.FirstElement(); c.Valid(); c = c.NextElement() {
+		m.tick(1)
+		if in.ids[c.NameID()] == id {
+			if n++; n == 2 {
+				return 0, 2
+			}
+			found = int32(c.Index())
+		}
+	}
+	return found, n
+}
+
+// exact reports whether the test asks for one expanded name.
+func (t *nodeTest) exact() bool { return t.named && !t.anyNS && !t.anyLN && !t.typed }
+
+// counts reports whether a predicate depends on positions.
+func (s *step) counts() bool {
+	for _, q := range s.preds {
+		if q.pos || q.last {
+			return true
+		}
+	}
+	return false
+}
+
+// remembered reports whether what a step selects below the root depends on the document alone and costs more than a
+// list of names. Rules ask for such nodes again and again.
+func (s *step) remembered() bool {
+	if len(s.preds) == 0 || s.axis != axisDescendant {
+		return false
+	}
+	for _, q := range s.preds {
+		if q.code.deps&^(needsFocus|needsPos|needsLast) != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// remember makes code of a step below the root that keeps its nodes for the document, under what it asks for.
+func (c *compiler) remember(s *step, e *expr) *code {
+	w := walker{steps: []*step{s}}
+	id := c.x.names.memo(fmt.Sprintf("%s %d %s", c.env.Collation, s.axis, e.canonical()))
+	k := &code{typ: TypeNode, sorted: true, deps: needsFocus, push: func(m *machine) {
+		it := m.node()
+		in := m.infoFor(it.doc())
+		for int(id) >= len(in.memo) {
+			in.memo = append(in.memo, nil)
+		}
+		if nodes := in.memo[id]; nodes != nil {
+			m.tick(len(*nodes) / 4)
+			for _, i := range *nodes {
+				m.add(node(in.d, int(i)))
+			}
+			return
+		}
+		base := len(m.stack)
+		w.from(m, it, false)
+		nodes := make([]int32, 0, len(m.stack)-base)
+		for _, x := range m.stack[base:] {
+			nodes = append(nodes, x.i)
+		}
+		in.memo[id] = &nodes
+	}}
+	return k.complete(e)
+}
+
+// typed reports whether an expression names a sequence type, which canonical does not write.
+func (e *expr) typed() bool {
+	if e.st != nil {
+		return true
+	}
+	for _, k := range e.kids {
+		if k.typed() {
+			return true
+		}
+	}
+	return false
+}
+
+// canonical writes a step so that equal texts ask for the same nodes, whatever the prefixes.
+func (e *expr) canonical() string {
+	var b strings.Builder
+	e.canon(&b)
+	return b.String()
+}
+
+func (e *expr) canon(b *strings.Builder) {
+	t := &e.test
+	fmt.Fprintf(b, "(%d %d %d %d %v %d", e.kind, e.axis, e.cmp, e.arith, e.optional, e.typ)
+	if e.kind == xStep {
+		fmt.Fprintf(b, " %d %v %v %v %v %q %q %v %q", t.kind, t.ns, t.named, t.anyNS, t.anyLN, t.name.Space, t.name.Local, t.typed, t.typ.EQName())
+		for in := t.inner; in != nil; in = in.inner {
+			fmt.Fprintf(b, " in %d %v %v %v %q %q", in.kind, in.named, in.anyNS, in.anyLN, in.name.Space, in.name.Local)
+		}
+	}
+	if e.kind == xVar {
+		fmt.Fprintf(b, " %d %v", e.slot, e.global)
+	}
+	if e.kind == xLiteral {
+		fmt.Fprintf(b, " %s %q", e.val.typ, atomString(e.val))
+	}
+	if e.name.Local != "" {
+		fmt.Fprintf(b, " %q", e.name.EQName())
+	}
+	for _, k := range e.kids {
+		k.canon(b)
+	}
+	b.WriteByte(')')
+}
+
+// spreadUnions turns //(a | b) into a union of descendants, so that not every node is asked for its children.
+func spreadUnions(parts []*expr) []*expr {
+	for i := 0; i+1 < len(parts); i++ {
+		u := parts[i+1]
+		for u.kind == xSequence && len(u.kids) == 1 {
+			u = u.kids[0]
+		}
+		if s := parts[i]; s.kind != xStep || s.axis != axisDescendantOrSelf || s.test != (nodeTest{}) || len(s.kids) > 0 || u.kind != xUnion {
+			continue
+		}
+		down := *u
+		down.kids = nil
+		for _, k := range u.kids {
+			if k.kind != xStep || k.axis != axisChild || len(k.kids) > 0 {
+				return parts
+			}
+			d := *k
+			d.axis = axisDescendant
+			down.kids = append(down.kids, &d)
+		}
+		out := append([]*expr(nil), parts[:i]...)
+		return append(append(out, &down), spreadUnions(parts[i+2:])...)
+	}
+	return parts
 }
 
 func (c *compiler) step(e *expr) *step {
 	s := &step{axis: e.axis, test: e.test}
 	for _, p := range e.kids {
-		q := c.predicate(p)
-		s.preds = append(s.preds, q)
-		s.last = s.last || q.last
+		for _, q := range c.predicates(p) {
+			s.preds = append(s.preds, q)
+			s.last = s.last || q.last
+		}
 	}
 	s.last = s.last || len(s.preds) > maxInline
 	return s
@@ -593,6 +918,18 @@ func (w *walker) along(m *machine, in *docInfo, i int32, k int, exists bool) boo
 		for j := i + 1; j <= i+int32(n.NumAttributes()); j++ {
 			m.tick(1)
 			if t.match(in, d.At(int(j))) && w.visit(m, in, j, k, exists, &counts) {
+				return true
+			}
+		}
+	case axisAttributeBelow:
+		list := in.attributes(t.id)
+		end := int32(n.End())
+		if n.Kind() == dom.AttributeNode {
+			return false
+		}
+		for j := from(list, i); j < len(list) && list[j] < end; j++ {
+			m.tick(1)
+			if w.visit(m, in, list[j], k, exists, &counts) {
 				return true
 			}
 		}

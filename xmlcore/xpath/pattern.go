@@ -219,6 +219,9 @@ func (p *Pattern) Matches(ctx *Context, n dom.Node) (v bool, err error) {
 // MatchesBranch is Matches for one of the Branches.
 func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err error) {
 	m := ctx.machine()
+	if in := m.info; in != nil && in.d == n.Document() && in.names == p.x.names && in.known > p.x.maxID && p.branches[i].impossible(in, n) {
+		return false, nil
+	}
 	s := m.begin(p.x, ctx)
 	defer func() {
 		if r := recover(); r != nil {
@@ -229,6 +232,22 @@ func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err er
 	v = p.branches[i].matches(m, m.infoFor(n.Document()), n)
 	m.end(&s)
 	return v, nil
+}
+
+// impossible reports what the names of the node and its parent rule out, before anything is set up.
+func (b *branch) impossible(in *docInfo, n dom.Node) bool {
+	k := len(b.steps) - 1
+	if k < 0 {
+		return b.root && n.Kind() != dom.DocumentNode
+	}
+	s := b.steps[k]
+	if n.Kind() == dom.DocumentNode || !s.step.test.match(in, n) {
+		return true
+	}
+	if k == 0 {
+		return b.root && !s.deep && n.Parent().Kind() != dom.DocumentNode
+	}
+	return !s.deep && !b.steps[k-1].step.test.match(in, n.Parent())
 }
 
 func (b *branch) matches(m *machine, in *docInfo, n dom.Node) bool {
