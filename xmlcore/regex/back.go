@@ -2,7 +2,6 @@ package regex
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -49,7 +48,7 @@ func (b *backtracker) try(n *node, at int, next func(int) bool) bool {
 			return false
 		}
 		r, w := utf8.DecodeRuneInString(b.s[at:])
-		return b.has(n.set, r) && next(at+w)
+		return n.set.Has(r) && next(at+w)
 	case opConcat:
 		return b.seq(n.subs, at, next)
 	case opAlt:
@@ -124,18 +123,4 @@ func (b *backtracker) repeat(n *node, count, at int, next func(int) bool) bool {
 		return next(at) || more()
 	}
 	return more() || next(at)
-}
-
-func (b *backtracker) has(s Set, r rune) bool {
-	if s.Has(r) {
-		return true
-	}
-	if b.opt.CaseInsensitive {
-		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			if s.Has(f) {
-				return true
-			}
-		}
-	}
-	return false
 }

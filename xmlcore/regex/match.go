@@ -8,14 +8,13 @@ import (
 	"unicode/utf8"
 )
 
-// fold adds the case variants of all members. Sets too large to walk are left as they are: the matcher folds what it
-// can.
+// fold adds the case variants of all members. What is too large to walk has nearly all of them already.
 func fold(s Set) Set {
 	size := 0
 	for i := 0; i < len(s); i += 2 {
 		size += int(s[i+1]-s[i]) + 1
 	}
-	if size > 0x3000 {
+	if size > 0x20000 {
 		return s
 	}
 	var all []rune
@@ -46,6 +45,10 @@ func (e *emitter) node(n *node, product int) {
 	}
 	switch n.op {
 	case opSet:
+		if n.text != "" {
+			e.b.WriteString(n.text)
+			break
+		}
 		e.set(n.set)
 	case opConcat:
 		for _, s := range n.subs {

@@ -23,6 +23,7 @@ const (
 type node struct {
 	op       op
 	set      Set
+	text     string // the set as the standard library writes it, if it has a name there
 	subs     []*node
 	min, max int // max < 0 is unbounded
 	lazy     bool
@@ -182,8 +183,9 @@ func (p *parser) atom() (*node, error) {
 			p.backRef = true
 			return n, nil
 		}
+		from := p.pos
 		s, _, err := p.escape()
-		return &node{op: opSet, set: s}, err
+		return &node{op: opSet, set: s, text: named(p.src[from:p.pos])}, err
 	case p.opt.XPath && c == '^':
 		p.pos++
 		return &node{op: opStart}, nil
@@ -195,7 +197,20 @@ func (p *parser) atom() (*node, error) {
 	}
 	r, w := utf8.DecodeRuneInString(p.src[p.pos:])
 	p.pos += w
-	return &node{op: opSet, set: Set{r, r}}, nil
+	return p.opt.char(r), nil
+}
+
+// named translates an escape of which the standard library has the set under a name.
+func named(escape string) string {
+	switch {
+	case escape == `\d`:
+		return `\p{Nd}`
+	case escape == `\D`:
+		return `\P{Nd}`
+	case len(escape) > 4 && categories[escape[3:len(escape)-1]]:
+		return escape
+	}
+	return ""
 }
 
 func (p *parser) group() (*node, error) {
@@ -327,16 +342,16 @@ func (p *parser) class(depth int) (Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if hi < 0 {
-			all = append(all, lo...)
-			continue
+		named := len(lo) != 2 || lo[0] != lo[1]
+		if hi >= 0 {
+			lo = Set{lo[0], hi}
 		}
-		all = append(all, lo[0], hi)
+		if p.opt.CaseInsensitive && !named {
+			lo = fold(lo)
+		}
+		all = append(all, lo...)
 	}
 	s := norm(all)
-	if p.opt.CaseInsensitive {
-		s = fold(s)
-	}
 	if negated {
 		s = s.not()
 	}

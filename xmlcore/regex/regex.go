@@ -100,7 +100,10 @@ func Compile(pattern string, opt Options) (*Regexp, error) {
 	r := &Regexp{src: pattern, opt: opt}
 	var root *node
 	if opt.Literal {
-		root = literal(pattern)
+		root = &node{op: opConcat}
+		for _, r := range pattern {
+			root.subs = append(root.subs, opt.char(r))
+		}
 	} else {
 		var err error
 		if root, err = p.parse(); err != nil {
@@ -128,9 +131,6 @@ func Compile(pattern string, opt Options) (*Regexp, error) {
 	text := e.b.String()
 	if !opt.XPath {
 		text = `\A(?:` + text + `)\z`
-	}
-	if opt.CaseInsensitive {
-		text = "(?i)" + text
 	}
 	re, err := regexp.Compile(text)
 	if err != nil { // the parser let through only what can be expressed, so that this is a matter of size
@@ -207,12 +207,13 @@ func (r *Regexp) FindAll(s string, yield func(match []int) bool) error {
 	return nil
 }
 
-func literal(s string) *node {
-	n := &node{op: opConcat}
-	for _, r := range s {
-		n.subs = append(n.subs, &node{op: opSet, set: Set{r, r}})
+// char matches one character, and its case variants if that is asked for. Named sets such as \p{Lu} have none.
+func (o Options) char(r rune) *node {
+	s := Set{r, r}
+	if o.CaseInsensitive {
+		s = fold(s)
 	}
-	return n
+	return &node{op: opSet, set: s}
 }
 
 // squeeze removes what the flag x ignores (F&O 7.6.1.1): white space outside of classes.

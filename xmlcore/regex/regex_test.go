@@ -92,6 +92,10 @@ func TestFunctionsFindMatches(t *testing.T) {
 		{`([a-z])\1`, "", "abccdd", []string{"cc/c", "dd/d"}},
 		{`(a)|b\1`, "", "b", []string{"b/-"}},
 		{`[A-Z-[B]]`, "i", "b", nil},
+		{`\p{Lu}[\p{Lu}x-z]`, "i", "Aa AZ ax AX", []string{"AZ", "AX"}}, // named sets have no case variants
+		{`ÄB`, "i", "äb", []string{"äb"}},
+		{`ÄB.`, "iq", "äb.", []string{"äb."}},
+		{`(a)\1`, "i", "aA", []string{"aA/a"}},
 		{`\$`, "", "$", []string{"$"}},
 	} {
 		o, err := ParseFlags(c.flags)
