@@ -84,6 +84,7 @@ type Node struct {
 	leases     atomic.Uint64
 	changed    func(*store.Message, store.State)
 	hub        *hub
+	backups    backups
 	backoffice *backoffice.Service // nil without its section
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
@@ -220,6 +221,9 @@ func (n *Node) handlerOf(m *store.Message) Handler {
 
 // Start listens, then works. It returns once every address is open.
 func (n *Node) Start(ctx context.Context) error {
+	if err := n.clearSnapshots(); err != nil {
+		return err
+	}
 	if _, err := n.Store.Collect(ctx); err != nil {
 		return err
 	}
@@ -264,6 +268,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		n.stop()
 	}
 	n.work.Wait()
+	errs = append(errs, n.backups.stop()) // its client is gone with the listeners
 	return errors.Join(append(errs, n.Store.Close())...)
 }
 

@@ -24,7 +24,7 @@ func TestTokensAllowWhatTheirScopesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := []byte("tokens: [{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}]")
+	line := []byte("tokens: [{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}, {name: backup, secret: file:keys/backup.token, scopes: [backup]}]")
 	if !bytes.Contains(made, line) {
 		t.Fatal("setup writes the token in another way")
 	}

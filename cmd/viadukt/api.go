@@ -39,18 +39,27 @@ func (c *call) apiFlags() func() (*api, error) {
 				return nil, err
 			}
 		}
-		if strings.HasPrefix(a.token, "file:") || strings.HasPrefix(a.token, "env:") {
-			var s config.Secret
-			err := s.UnmarshalText([]byte(a.token))
-			if err == nil {
-				a.token, err = s.Read()
-			}
-			if err != nil {
-				return nil, usage("--token: %v", err)
-			}
+		if err := a.resolve(); err != nil {
+			return nil, err
 		}
 		return a, nil
 	}
+}
+
+// resolve reads a token that is named by its place.
+func (a *api) resolve() error {
+	if !strings.HasPrefix(a.token, "file:") && !strings.HasPrefix(a.token, "env:") {
+		return nil
+	}
+	var s config.Secret
+	err := s.UnmarshalText([]byte(a.token))
+	if err == nil {
+		a.token, err = s.Read()
+	}
+	if err != nil {
+		return usage("--token: %v", err)
+	}
+	return nil
 }
 
 // configured takes what is open from the configuration.

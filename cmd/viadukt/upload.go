@@ -150,15 +150,19 @@ type progressReader struct {
 
 func (r progressReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	b := r.b
-	b.sent += int64(n)
+	r.b.sent += int64(n)
+	r.b.show()
+	return n, err
+}
+
+// show draws the bar, not more often than one can see.
+func (b *progress) show() {
 	if now := time.Now(); now.Sub(b.shown) > 100*time.Millisecond {
 		b.shown = now
 		const width = 30
 		full := int(width * b.sent / max(b.total, 1))
 		fmt.Fprintf(b.w, "\r  %s%s %3d %% of %s", strings.Repeat("█", full), strings.Repeat("░", width-full), 100*b.sent/max(b.total, 1), octets(b.total))
 	}
-	return n, err
 }
 
 // done clears the line.

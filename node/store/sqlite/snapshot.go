@@ -19,7 +19,12 @@ const (
 	Database = databaseFile
 	Payloads = payloadFolder
 	lockName = lockFile
+	// Restoring is a folder in the folder of a store that is being put together: it is not to be opened before.
+	Restoring = "restoring"
 )
+
+// ErrRestoring says that the store's folder is being restored, or that a restore did not come to its end.
+var ErrRestoring = errors.New("sqlite: a restore of the store did not come to its end")
 
 // Snapshot implements store.Store.
 func (s *Store) Snapshot(ctx context.Context, file string) (end func() error, err error) {

@@ -87,6 +87,9 @@ func Open(dir string, opt Options) (_ *Store, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
+	if _, err := os.Stat(filepath.Join(dir, Restoring)); err == nil {
+		return nil, fmt.Errorf("%w: wait for it, or empty %s and restore again", ErrRestoring, dir)
+	}
 	s := &Store{dir: dir, clock: opt.Clock, recorder: opt.Recorder}
 	for _, d := range []store.Direction{store.In, store.Out} {
 		s.ready[d] = make(chan struct{}, 1)
