@@ -24,7 +24,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	}
 	var content cms.Content
 	if all[0].Message.Detached && len(opt.Documents) > 0 {
-		content = document{opt.Documents[0]}
+		content = outside{opt.Documents[0]}
 	}
 	r := &Result{Format: "CAdES", Facts: &validation.Facts{}}
 	var take func(s *cades.Signature)
@@ -59,11 +59,11 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	return r, nil
 }
 
-// document is detached content.
-type document struct{ xades.Document }
+// outside is detached content.
+type outside struct{ xades.Document }
 
 // Digest implements cms.Content.
-func (d document) Digest(h crypto.Hash) ([]byte, error) {
+func (d outside) Digest(h crypto.Hash) ([]byte, error) {
 	if sum, ok := d.Digests[h]; ok {
 		return sum, nil
 	}
@@ -78,7 +78,7 @@ func (d document) Digest(h crypto.Hash) ([]byte, error) {
 }
 
 // WriteTo implements cms.Content.
-func (d document) WriteTo(w io.Writer) (int64, error) {
+func (d outside) WriteTo(w io.Writer) (int64, error) {
 	if d.Open == nil {
 		return 0, cms.ErrContent
 	}

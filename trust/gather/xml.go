@@ -185,7 +185,7 @@ func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covere
 func referenceName(r *xmldsig.Reference) string {
 	switch {
 	case r.Type == xades.TypeSignedProperties:
-		return "the signed properties"
+		return "the list of signed properties"
 	case r.URI == "":
 		return "the document"
 	}

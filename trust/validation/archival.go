@@ -88,7 +88,7 @@ func (j *judge) past(t *Token, current Conclusion, as role, p *proofs, weak func
 	control, ok := j.slide(t, as, p)
 	best := p.of(t.ID)
 	keep := func(ok bool, question string) {
-		r.check(ok, current.Indication, current.Sub, clause, question, current.Why)
+		r.keep(ok, current, clause, question)
 	}
 	keep(ok, "Is there a time at which the whole chain was good?")
 	keep(!best.After(control), "Is the signature proven to exist at that time?")

@@ -189,7 +189,7 @@ func (j *judge) revocation(r *run, c *Certificate, i int, as role) *CertificateS
 
 // latest returns the newest acceptable status of a certificate, or why there is none.
 func (j *judge) latest(c *Certificate) (used *CertificateStatus, why string) {
-	why = "there is none"
+	why = "none is at hand"
 	for i := range c.Revocations {
 		s := &c.Revocations[i]
 		if a := j.acceptable(s, c); !a.passed() {

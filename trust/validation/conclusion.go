@@ -57,7 +57,7 @@ type Check struct {
 type Conclusion struct {
 	Indication Indication
 	Sub        Sub
-	Why        string // answer of the check that decided; "" when passed
+	Why        string // the check that decided, question and answer; "" when passed
 	Time       time.Time
 	Checks     []Check
 }
@@ -79,10 +79,17 @@ func (r *run) check(ok bool, i Indication, sub Sub, clause, question, answer str
 	if !ok {
 		x.Answer = answer
 		r.failed = true
-		r.c.Indication, r.c.Sub, r.c.Why = i, sub, answer
+		r.c.Indication, r.c.Sub, r.c.Why = i, sub, question+" "+answer
 	}
 	r.c.Checks = append(r.c.Checks, x)
 	return ok
+}
+
+// keep asks whether an earlier conclusion is cured; where it is not, that one stays, with its reason.
+func (r *run) keep(cured bool, earlier Conclusion, clause, question string) {
+	if !r.failed && !r.check(cured, earlier.Indication, earlier.Sub, clause, question, "no") {
+		r.c.Why = earlier.Why
+	}
 }
 
 // warn notes what does not hold and is no failure.

@@ -123,7 +123,7 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 	r := run{c: Conclusion{Time: best}}
 	c := s.Signer
 	keep := func(ok bool, question string) {
-		r.check(ok, basic.Indication, basic.Sub, clause, question, basic.Why)
+		r.keep(ok, basic, clause, question)
 	}
 	begun := func() {
 		r.check(!best.Before(c.NotBefore), Failed, NotYetValid, clause, "Is the signature from after the certificate was issued?", "it is proven to exist before "+when(c.NotBefore))
@@ -137,7 +137,7 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 	case OutOfBoundsNoPOE:
 		begun()
 		keep(j.knownGood(c), "Is it known that the certificate was not revoked?")
-		r.check(!best.After(c.NotAfter), Indeterminate, OutOfBoundsNoPOE, clause, "Is the signature proven to exist before the certificate expired?", basic.Why)
+		r.check(!best.After(c.NotAfter), Indeterminate, OutOfBoundsNoPOE, clause, "Is the signature proven to exist before the certificate expired?", "it is not")
 		r.check(false, Indeterminate, RevocationOutOfBoundsNoPOE, clause, "Is the certificate of who says that it is not revoked valid now?", "it is not")
 	case OutOfBoundsNotRevoked:
 		begun()
@@ -153,7 +153,9 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 		}
 	}
 	j.order(&r, s, best)
-	j.rest(&r, s, best)
+	if !basic.passed() {
+		j.rest(&r, s, best)
+	}
 	out := r.conclude()
 	out.Checks = append(slices.Clip(basic.Checks), out.Checks...)
 	return out

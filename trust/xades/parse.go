@@ -374,6 +374,11 @@ func (s *Signature) parseRevocation(n dom.Node) {
 	}
 }
 
+// Has tells whether there is a time-stamp of a kind.
+func (s *Signature) Has(kind Kind) bool {
+	return slices.ContainsFunc(s.TimeStamps, func(t *TimeStamp) bool { return t.Kind == kind })
+}
+
 // MaterialBefore returns the material of the unsigned properties that stand before a time-stamp: what it covers of it.
 func (s *Signature) MaterialBefore(t *TimeStamp) Material {
 	part := &Signature{Namespace: s.Namespace, counts: map[string]int{}}

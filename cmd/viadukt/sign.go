@@ -1,0 +1,471 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+var (
+	signCommand = &command{
+		name: "sign", summary: "signs files with your key.", args: "FILE...",
+		help: `Makes XAdES or CAdES signatures of the baseline levels B, and with a time-stamping authority T. XML is signed enveloped, so
+that the signature stands in it; other files enveloping, so that they stand in the signature. --packaging detached writes the
+signature alone.`,
+		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu",
+		prepare: prepareSign,
+	}
+	extendCommand = &command{
+		name: "extend", summary: "lets a signature outlive its certificate: adds time-stamps, certificates and revocation data.", args: "FILE",
+		help: `--level t adds a time-stamp over the signature, lt the certificates and revocation data that you give with --with, lta a
+time-stamp over all of it. What is there is never written anew. A level contains those before it.`,
+		example: "viadukt extend contract.xml --level lta --tsa https://tsa.example.eu --with authority.crl --with authority.pem",
+		prepare: prepareExtend,
+	}
+	timestampCommand = &command{
+		name: "timestamp", summary: "gets a time-stamp over a file: proof that it existed then.", args: "FILE...",
+		example: "viadukt timestamp scan.pdf --tsa https://tsa.example.eu",
+		prepare: prepareTimestamp,
+	}
+)
+
+// opener opens a file again each time.
+func opener(file string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return os.Open(file) }
+}
+
+// stamper reads --tsa.
+func (c *call) tsaFlag() func() (tsp.Stamper, error) {
+	address := c.String("tsa", "", "`address` of a time-stamping authority")
+	return func() (tsp.Stamper, error) {
+		if *address == "" {
+			return nil, nil
+		}
+		if !strings.HasPrefix(*address, "http://") && !strings.HasPrefix(*address, "https://") {
+			return nil, usage("--tsa: %q is no address such as https://tsa.example.eu", *address)
+		}
+		return &tsp.Client{URLs: []string{*address}, HTTP: &http.Client{Timeout: time.Minute}}, nil
+	}
+}
+
+type signedJSON struct {
+	File   string `json:"file"`
+	Out    string `json:"out"`
+	Format string `json:"format"`
+	Level  string `json:"level,omitempty"`
+	Error  *exit  `json:"error,omitempty"`
+}
+
+func prepareSign(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	key := c.String("key", "", "PEM or PKCS#12 `file` with your key and certificate")
+	var password config.Secret
+	c.TextVar(&password, "password", config.Secret{}, "where the password of the key file is: file:PATH or env:NAME, a `place`")
+	format := c.String("format", "xades", "`xades` or cades")
+	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML, else enveloping")
+	out := c.String("out", "", "write to this `file`, with one FILE; default: beside it")
+	city := c.String("city", "", "where you sign: `city`")
+	country := c.String("country", "", "where you sign: two letters of the `country`")
+	commitment := c.String("commitment", "", "what you bind yourself to: an OID or URI, an `identifier`")
+	var roles []string
+	c.Func("role", "in which `role` you sign; may be given again", func(s string) error { roles = append(roles, s); return nil })
+	tsa := c.tsaFlag()
+	return func() error {
+		if *key == "" {
+			return usage("--key is missing: the file with your key and certificate")
+		}
+		if *out != "" && len(c.values) > 1 {
+			return usage("--out is for one FILE")
+		}
+		id, err := loadSigner(*key, password)
+		if err != nil {
+			return err
+		}
+		stamp, err := tsa()
+		if err != nil {
+			return err
+		}
+		s := signing{id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
+		do := s.xades
+		switch *format {
+		case "xades":
+		case "cades":
+			do = s.cades
+		default:
+			return usage("there is no format %q; there are xades and cades", *format)
+		}
+		for _, file := range c.values {
+			to, b, err := do(c.p.ctx, file, *out)
+			if err == nil {
+				err = writeWhole(to, b)
+			}
+			if err != nil {
+				return err
+			}
+			j := signedJSON{File: file, Out: to, Format: *format, Level: levelOf(b, file)}
+			if c.json {
+				if err := c.print(j); err != nil {
+					return err
+				}
+				continue
+			}
+			c.printf("%s: signed, %s, in %s\n", file, j.Level, to)
+		}
+		return nil
+	}
+}
+
+func loadSigner(file string, password config.Secret) (*pki.Identity, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usage("--key: %v", err)
+	}
+	secret := ""
+	if !password.IsZero() {
+		if secret, err = password.Read(); err != nil {
+			return nil, usage("--password: %v", err)
+		}
+	}
+	id, err := pki.LoadIdentity(b, secret)
+	if err != nil {
+		return nil, usage("--key: %s: %v", file, err)
+	}
+	if _, ok := id.Key.(crypto.Signer); !ok {
+		return nil, usage("--key: the key in %s cannot sign", file)
+	}
+	return id, nil
+}
+
+// signing is what sign was asked for.
+type signing struct {
+	id                       *pki.Identity
+	packaging, city, country string
+	commitment               string
+	roles                    []string
+	stamp                    tsp.Stamper
+}
+
+func (s *signing) xades(ctx context.Context, file, out string) (string, []byte, error) {
+	p := xades.Params{
+		Packaging: xades.Packaging(s.packaging), Signer: s.id.Certificate, Chain: s.id.Chain, Time: time.Now(), Roles: s.roles,
+	}
+	if s.city != "" || s.country != "" {
+		p.Place = &xades.Place{City: s.city, Country: s.country}
+	}
+	if s.commitment != "" {
+		p.Commitments = []xades.Commitment{{ID: s.commitment}}
+	}
+	isXML := strings.EqualFold(filepath.Ext(file), ".xml")
+	if p.Packaging == "" {
+		p.Packaging = xades.Enveloping
+		if isXML {
+			p.Packaging = xades.Enveloped
+		}
+	}
+	doc := fileDocument(file)
+	if isXML {
+		doc.MimeType = "application/xml"
+	}
+	b, err := xades.Sign(s.id.Key.(crypto.Signer), rand.Reader, []xades.Document{doc}, p)
+	if err != nil {
+		return "", nil, err
+	}
+	if out == "" {
+		out = strings.TrimSuffix(file, filepath.Ext(file)) + ".signed.xml"
+		if p.Packaging == xades.Detached {
+			out = file + ".xades.xml"
+		}
+	}
+	if s.stamp != nil {
+		b, err = extendXML(ctx, b, "t", s.stamp, gather.Options{Documents: []xades.Document{doc}})
+	}
+	return out, b, err
+}
+
+func (s *signing) cades(ctx context.Context, file, out string) (string, []byte, error) {
+	detached := false
+	switch s.packaging {
+	case "", "enveloping":
+	case "detached":
+		detached = true
+	default:
+		return "", nil, usage("CAdES is enveloping or detached, not %s", s.packaging)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", nil, err
+	}
+	p := cades.Parameters{Certificate: s.id.Certificate, Chain: s.id.Chain, SigningTime: time.Now()}
+	if s.city != "" || s.country != "" {
+		p.Location = &cades.Location{Locality: s.city, Country: s.country}
+	}
+	if s.commitment != "" {
+		oid, ok := pki.ParseOID(s.commitment)
+		if !ok {
+			return "", nil, usage("--commitment: CAdES names commitments by OID, such as 1.2.840.113549.1.9.16.6.5")
+		}
+		p.Commitments = []cades.Commitment{{ID: oid}}
+	}
+	if len(s.roles) > 0 {
+		p.Claimed = []cades.ClaimedAttribute{{Type: "2.5.4.72", Values: s.roles}}
+	}
+	sig, err := cades.Sign(rand.Reader, s.id, content, detached, p)
+	if err != nil {
+		return "", nil, err
+	}
+	if s.stamp != nil {
+		if err := sig.Extend(ctx, cades.LevelT, cades.Extension{Stamper: s.stamp, Content: cms.Bytes(content)}); err != nil {
+			return "", nil, err
+		}
+	}
+	if out == "" {
+		out = file + ".p7m"
+		if detached {
+			out = file + ".p7s"
+		}
+	}
+	b, err := sig.Message.Bytes()
+	return out, b, err
+}
+
+// levelOf reads back what was made.
+func levelOf(b []byte, file string) string {
+	r, err := gather.Open(b, gather.Options{Documents: []xades.Document{fileDocument(file)}})
+	if err != nil || len(r.Signatures) == 0 {
+		return ""
+	}
+	return r.Signatures[len(r.Signatures)-1].Level
+}
+
+// writeWhole writes a file that is there wholly or not at all.
+func writeWhole(file string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".viadukt-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}
+
+func prepareExtend(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	level := c.String("level", "t", "`t`, lt or lta")
+	out := c.String("out", "", "write to this `file`; default: FILE itself")
+	opt := c.evidenceFlags()
+	tsa := c.tsaFlag()
+	return func() error {
+		stamp, err := tsa()
+		if err != nil {
+			return err
+		}
+		switch *level {
+		case "t", "lt", "lta":
+		default:
+			return usage("there is no level %q; there are t, lt and lta", *level)
+		}
+		file := c.values[0]
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return usage("%v", err)
+		}
+		if len(opt.Documents) == 0 {
+			opt.Documents = neighbours(file, b)
+		}
+		if b, err = extendAny(c.p.ctx, b, *level, stamp, *opt); err != nil {
+			return err
+		}
+		to := file
+		if *out != "" {
+			to = *out
+		}
+		if err := writeWhole(to, b); err != nil {
+			return err
+		}
+		r, err := gather.Open(b, *opt)
+		if err != nil {
+			return err
+		}
+		j := signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: r.Signatures[len(r.Signatures)-1].Level}
+		if c.json {
+			return c.print(j)
+		}
+		c.printf("%s: %s, in %s\n", file, j.Level, to)
+		return nil
+	}
+}
+
+func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
+	r, err := gather.Open(b, opt)
+	if err != nil {
+		return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
+	}
+	if r.Format == "XAdES" {
+		return extendXML(ctx, b, level, stamp, opt)
+	}
+	all, err := cades.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	if stamp == nil {
+		return nil, usage("--tsa is missing: a time-stamp is needed")
+	}
+	x := cades.Extension{Stamper: stamp, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
+		return cades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
+	}}
+	if all[0].Message.Detached && len(opt.Documents) > 0 {
+		f, err := opt.Documents[0].Open()
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		content, err := io.ReadAll(f)
+		if err != nil {
+			return nil, err
+		}
+		x.Content = cms.Bytes(content)
+	}
+	to := map[string]cades.Level{"t": cades.LevelT, "lt": cades.LevelLT, "lta": cades.LTA}[level]
+	for _, s := range all {
+		if err := s.Extend(ctx, to, x); err != nil {
+			return nil, err
+		}
+	}
+	return all[0].Message.Bytes()
+}
+
+// extendXML brings every signature of an XML document to a level, step by step, on the document as it is after each.
+func extendXML(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
+	count := 1
+	for i := 0; i < count; i++ {
+		steps := []func(e *xades.Extend) ([]byte, error){(*xades.Extend).SignatureTimeStamp}
+		values := func(e *xades.Extend) ([]byte, error) {
+			return e.Values(xades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs})
+		}
+		if level != "t" {
+			steps = append(steps, values)
+		}
+		if level == "lta" {
+			steps = append(steps, (*xades.Extend).ArchiveTimeStamp)
+		}
+		for k, step := range steps {
+			doc, err := dom.Parse(append([]byte(nil), b...), dom.Limits{})
+			if err != nil {
+				return nil, err
+			}
+			found := xades.Find(doc)
+			if count = len(found); count == 0 {
+				return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: "the document holds no signature"}
+			}
+			s, err := xades.Parse(found[i])
+			if err != nil {
+				return nil, err
+			}
+			checked, err := s.Check(xades.CheckOptions{Documents: opt.Documents})
+			if err != nil {
+				return nil, err
+			}
+			if !checked.Intact() {
+				return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: fmt.Sprintf("signature %d does not hold: %v", i+1, errors.Join(append(checked.Errs, checked.ValueErr)...)), Remedy: "viadukt verify tells more"}
+			}
+			if k == 0 && s.Has(xades.SignatureTimeStamp) {
+				continue
+			}
+			needsStamp := k != 1
+			if needsStamp && stamp == nil {
+				return nil, usage("--tsa is missing: a time-stamp is needed")
+			}
+			e := &xades.Extend{Checked: checked, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
+				t, err := stamp.Stamp(ctx, h, sum)
+				if err != nil {
+					return nil, err
+				}
+				return t.Raw, nil
+			}}
+			if b, err = step(e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+func prepareTimestamp(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	out := c.String("out", "", "write to this `file`, with one FILE; default: FILE.tst")
+	tsa := c.tsaFlag()
+	return func() error {
+		stamp, err := tsa()
+		if err != nil {
+			return err
+		}
+		if stamp == nil {
+			return usage("--tsa is missing: the address of a time-stamping authority")
+		}
+		if *out != "" && len(c.values) > 1 {
+			return usage("--out is for one FILE")
+		}
+		for _, file := range c.values {
+			t, err := stampFile(c.p.ctx, stamp, file)
+			if err != nil {
+				return err
+			}
+			to := *out
+			if to == "" {
+				to = file + ".tst"
+			}
+			if err := writeWhole(to, t.Raw); err != nil {
+				return err
+			}
+			if c.json {
+				err = c.print(struct {
+					File string    `json:"file"`
+					Out  string    `json:"out"`
+					Time time.Time `json:"time"`
+				}{file, to, t.Info.Time.UTC()})
+			} else {
+				c.printf("%s: existed at %s, in %s\n", file, t.Info.Time.UTC().Format("2006-01-02 15:04:05Z"), to)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func stampFile(ctx context.Context, stamp tsp.Stamper, file string) (*tsp.Token, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	defer f.Close()
+	h := crypto.SHA256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, err
+	}
+	return stamp.Stamp(ctx, crypto.SHA256, h.Sum(nil))
+}
