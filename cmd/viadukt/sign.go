@@ -274,9 +274,13 @@ func prepareExtend(c *call) func() error {
 	c.jsonFlag()
 	level := c.String("level", "t", "`t`, lt or lta")
 	out := c.String("out", "", "write to this `file`; default: FILE itself")
-	opt := c.evidenceFlags()
+	known := c.evidenceFlags()
 	tsa := c.tsaFlag()
 	return func() error {
+		opt, err := known()
+		if err != nil {
+			return err
+		}
 		stamp, err := tsa()
 		if err != nil {
 			return err
@@ -294,7 +298,7 @@ func prepareExtend(c *call) func() error {
 		if len(opt.Documents) == 0 {
 			opt.Documents = neighbours(file, b)
 		}
-		if b, err = extendAny(c.p.ctx, b, *level, stamp, *opt); err != nil {
+		if b, err = extendAny(c.p.ctx, b, *level, stamp, opt); err != nil {
 			return err
 		}
 		to := file
@@ -304,7 +308,7 @@ func prepareExtend(c *call) func() error {
 		if err := writeWhole(to, b); err != nil {
 			return err
 		}
-		r, err := gather.Open(b, *opt)
+		r, err := gather.Open(b, opt)
 		if err != nil {
 			return err
 		}

@@ -51,30 +51,38 @@ func (m *material) load(file string) error {
 	return fmt.Errorf("%s: neither certificates nor a CRL nor an OCSP response", file)
 }
 
-// evidenceFlags are what is known beside a document.
-func (c *call) evidenceFlags() (opt *gather.Options) {
-	opt = &gather.Options{}
-	c.Func("trust", "PEM or DER `file` with the certificates of authorities that you trust; may be given again", func(file string) error {
-		certs, err := readTrust(file)
-		opt.Anchors = append(opt.Anchors, certs...)
-		return err
-	})
-	c.Func("with", "`file` with further certificates, a CRL or an OCSP response; may be given again", func(file string) error {
+// evidenceFlags are what is known beside a document; the files are read when the command runs.
+func (c *call) evidenceFlags() func() (gather.Options, error) {
+	var trust, with, detached []string
+	several := func(name, usage string, to *[]string) {
+		c.Func(name, usage, func(file string) error { *to = append(*to, file); return nil })
+	}
+	several("trust", "PEM or DER `file` with the certificates of authorities that you trust; may be given again", &trust)
+	several("with", "`file` with further certificates, a CRL or an OCSP response; may be given again", &with)
+	several("detached", "signed `file` that stands beside the signature; may be given again", &detached)
+	return func() (o gather.Options, err error) {
+		for _, file := range trust {
+			certs, err := readTrust(file)
+			if err != nil {
+				return o, err
+			}
+			o.Anchors = append(o.Anchors, certs...)
+		}
 		var m material
-		if err := m.load(file); err != nil {
-			return err
+		for _, file := range with {
+			if err := m.load(file); err != nil {
+				return o, usage("--with: %v", err)
+			}
 		}
-		opt.Certificates, opt.CRLs, opt.OCSPs = append(opt.Certificates, m.certs...), append(opt.CRLs, m.crls...), append(opt.OCSPs, m.ocsps...)
-		return nil
-	})
-	c.Func("detached", "signed `file` that stands beside the signature; may be given again", func(file string) error {
-		if _, err := os.Stat(file); err != nil {
-			return err
+		o.Certificates, o.CRLs, o.OCSPs = m.certs, m.crls, m.ocsps
+		for _, file := range detached {
+			if _, err := os.Stat(file); err != nil {
+				return o, usage("--detached: %v", err)
+			}
+			o.Documents = append(o.Documents, fileDocument(file))
 		}
-		opt.Documents = append(opt.Documents, fileDocument(file))
-		return nil
-	})
-	return opt
+		return o, nil
+	}
 }
 
 type verifyJSON struct {
@@ -122,20 +130,23 @@ type checkJSON struct {
 func prepareVerdict(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
-	opt := c.evidenceFlags()
+	known := c.evidenceFlags()
 	at := c.String("at", "", "judge as of this `time`, such as 2026-05-04T09:30:00Z; default: now")
 	explain := c.Bool("explain", false, "show every question that was asked")
 	return func() error {
+		opt, err := known()
+		if err != nil {
+			return err
+		}
 		now := time.Now()
 		if *at != "" {
-			var err error
 			if now, err = time.Parse(time.RFC3339, *at); err != nil {
 				return usage("--at: %q is no time such as 2026-05-04T09:30:00Z", *at)
 			}
 		}
 		status := statusDone
 		for _, file := range c.values {
-			j := verifyFile(file, *opt, now)
+			j := verifyFile(file, opt, now)
 			switch {
 			case j.Error != nil:
 				status = max(status, j.Error.status)
