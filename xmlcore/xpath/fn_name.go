@@ -137,7 +137,7 @@ var (
 	errBaseFragment = errors.New("the base has a fragment")
 )
 
-// reference is a URI reference in its parts [RFC3986 3].
+// reference is a URI reference in its parts [RFC 3986 3].
 type reference struct {
 	scheme, authority, path, query, fragment string // with their delimiters, the authority with //
 }
@@ -164,7 +164,7 @@ func cutReference(s string) (r reference) {
 	return r
 }
 
-// resolveURI resolves a reference against an absolute hierarchical URI [RFC3986 5.2]. Characters stay as they are.
+// resolveURI resolves a reference against an absolute hierarchical URI [RFC 3986 5.2]. Characters stay as they are.
 func resolveURI(ref, base string) (string, error) {
 	b, r := cutReference(base), cutReference(ref)
 	switch {
@@ -194,7 +194,7 @@ func resolveURI(ref, base string) (string, error) {
 	return b.scheme + r.authority + withoutDots(r.path) + r.query + r.fragment, nil
 }
 
-// withoutDots removes the segments . and .. [RFC3986 5.2.4].
+// withoutDots removes the segments . and .. [RFC 3986 5.2.4].
 func withoutDots(path string) string {
 	if !strings.Contains(path, "/.") {
 		return path

@@ -175,7 +175,7 @@ func sign(n int64) int {
 	return 0
 }
 
-// parseMoment reads the lexical form of one of the date and time types [XSD2 3.2.7 to 3.2.14]. The second result tells
+// parseMoment reads the lexical form of one of the date and time types [XSD2 3.2.7, 3.2.14]. The second result tells
 // a form that is right but out of range.
 func parseMoment(s string, t Type) (m moment, ok, overflow bool) {
 	p := reader{s: s}
