@@ -135,7 +135,7 @@ func (c *compiler) membership(e *expr, src *code, d deps) *code {
 	x := c.compile(body.kids[other])
 	if variable {
 		i := e.kids[0].slot
-		return boolean(d, func(m *machine) bool { return m.anyIn(x, m.global(i)) })
+		return boolean(d, func(m *machine) bool { return m.anyIn(x, i) })
 	}
 	set := setOf(src.val)
 	if set == nil {
@@ -188,17 +188,26 @@ func (m *machine) setFor(values Sequence) map[string]struct{} {
 
 const longList = 8
 
-// anyIn reports whether a value of x equals one of a sequence that is kept elsewhere.
-func (m *machine) anyIn(x *code, values Sequence) bool {
-	if len(values) >= longList && m.coll == nil {
-		return m.anyInSet(x, values, m.setFor(values))
-	}
+// anyIn reports whether a value of x equals one of a variable of the context.
+func (m *machine) anyIn(x *code, slot int) bool {
 	base := len(m.stack)
-	x.atoms(m)
+	if x.atoms(m); len(m.stack) == base {
+		return false
+	}
 	mid := len(m.stack)
-	m.pushAll(values)
-	m.atomizeAbove(mid)
-	v := m.anyPair(opEq, base, mid)
+	values := m.global(slot)
+	var set map[string]struct{}
+	if len(values) >= longList && m.coll == nil {
+		set = m.setFor(values)
+	}
+	var v bool
+	if set != nil {
+		v = m.inSet(base, values, set)
+	} else {
+		m.pushAll(values)
+		m.atomizeAbove(mid)
+		v = m.anyPair(opEq, base, mid)
+	}
 	m.stack = m.stack[:base]
 	return v
 }
@@ -206,24 +215,29 @@ func (m *machine) anyIn(x *code, values Sequence) bool {
 func (m *machine) anyInSet(x *code, values Sequence, set map[string]struct{}) bool {
 	base := len(m.stack)
 	x.atoms(m)
-	mid := len(m.stack)
-	found := false
-	for i := base; i < mid && !found; i++ {
+	v := m.inSet(base, values, set)
+	m.stack = m.stack[:base]
+	return v
+}
+
+// inSet reports whether what lies above base has one of some values, all of them texts, which are in a set as well.
+func (m *machine) inSet(base int, values Sequence, set map[string]struct{}) bool {
+	for _, it := range m.stack[base:] {
 		m.tick(1)
-		it := m.stack[i]
-		if set != nil && it.typ.text() {
-			_, found = set[it.text()]
+		if it.typ.text() {
+			if _, found := set[it.text()]; found {
+				return true
+			}
 			continue
 		}
 		for _, v := range values { // not a text, so the comparison is of another type
 			m.tick(1)
-			if found = m.generalCompare(opEq, it, atomOf(v)); found {
-				break
+			if m.generalCompare(opEq, it, atomOf(v)) {
+				return true
 			}
 		}
 	}
-	m.stack = m.stack[:base]
-	return found
+	return false
 }
 
 // global returns the value of a variable of the context.

@@ -35,11 +35,6 @@ func (op comparison) holds(c int) bool {
 	return c >= 0
 }
 
-// mirrored is the operator with its operands exchanged.
-func (op comparison) mirrored() comparison {
-	return [...]comparison{opEq, opNe, opGt, opGe, opLt, opLe}[op]
-}
-
 // valueCompare compares two atomic values of comparable types [XPath20 3.5.1]; untyped values count as strings.
 func (m *machine) valueCompare(op comparison, a, b Item) bool {
 	c, ok, nan := m.order(a, b, op >= opLt, nil)

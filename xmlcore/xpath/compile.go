@@ -2,7 +2,6 @@ package xpath
 
 import (
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -279,31 +278,6 @@ func (c *compiler) arithmetic(e *expr) *code {
 	return k
 }
 
-func (c *compiler) nodeComparison(e *expr) *code {
-	a, b, kind := c.compile(e.kids[0]), c.compile(e.kids[1]), e.kind
-	one := func(k *code, m *machine) (Item, bool) {
-		it, ok := k.one(m)
-		if ok && it.typ != TypeNode {
-			fail("XPTY0004", "%s where a node is wanted", it.typ)
-		}
-		return it, ok
-	}
-	return &code{deps: depsOf(a, b), max1: true, typ: XSBoolean, one: func(m *machine) (Item, bool) {
-		x, ok := one(a, m)
-		y, ok2 := one(b, m)
-		if !ok || !ok2 {
-			return Item{}, false
-		}
-		switch kind {
-		case xIs:
-			return BooleanItem(x == y), true
-		case xBefore:
-			return BooleanItem(m.before(x, y)), true
-		}
-		return BooleanItem(m.before(y, x)), true
-	}}
-}
-
 func (m *machine) needNodes(base int) {
 	for _, it := range m.stack[base:] {
 		if it.typ != TypeNode {
@@ -366,67 +340,6 @@ func (c *compiler) sets(e *expr) *code {
 	return k
 }
 
-// span is a range of integers that is not made.
-type span struct {
-	lo Item
-	n  int64
-}
-
-func (s span) at(i int64) Item {
-	if v, ok := add64(s.lo.n, i); s.lo.p == nil && (ok || i == 0) {
-		return IntegerItem(v)
-	}
-	return computeInteger(opAdd, s.lo, IntegerItem(i))
-}
-
-// has reports whether a value equals a member, as a general comparison sees it.
-func (s span) has(m *machine, it Item) bool {
-	if s.n == 0 {
-		return false
-	}
-	if !m.generalCompare(opGe, it, s.lo) || !m.generalCompare(opLe, it, s.at(s.n-1)) {
-		return false
-	}
-	if it.typ == XSUntypedAtomic {
-		it = castOperand(it, XSDouble)
-	}
-	if it.typ.float() {
-		return it.float() == math.Trunc(it.float())
-	}
-	return m.generalCompare(opEq, it, roundDecimal(it, 0, toFloor))
-}
-
-// bounds evaluates the operands of to.
-func bounds(m *machine, a, b *code) span {
-	x, ok := a.integer(m)
-	y, ok2 := b.integer(m)
-	if !ok || !ok2 {
-		return span{}
-	}
-	n := computeInteger(opSub, y, x)
-	switch {
-	case n.bigSign() < 0:
-		return span{}
-	case n.p != nil || n.n == math.MaxInt64:
-		failLimit("range of more than 2^63 items")
-	}
-	return span{plain(x), n.n + 1}
-}
-
-func (c *compiler) rangeTo(e *expr) *code {
-	a, b := c.compile(e.kids[0]), c.compile(e.kids[1])
-	return &code{deps: depsOf(a, b), typ: XSInteger, push: func(m *machine) {
-		r := bounds(m, a, b)
-		if r.n > int64(m.maxTop) {
-			failLimit("range of more than %d items", m.maxTop)
-		}
-		m.tick(int(r.n) / 8)
-		for i := range r.n {
-			m.add(r.at(i))
-		}
-	}}
-}
-
 func (c *compiler) casting(e *expr) *code {
 	a, t, optional := c.compile(e.kids[0]), e.typ, e.optional
 	prefixes := c.env.qnamePrefix
@@ -484,141 +397,5 @@ func (c *compiler) concatenation(args []*code) *code {
 		}
 		m.built(n)
 		return StringItem(strings.Join(parts, "")), true
-	}}
-}
-
-// general is a general comparison: true when one pair of items compares true.
-func (c *compiler) general(e *expr) *code {
-	a, b, op := c.compile(e.kids[0]), c.compile(e.kids[1]), e.cmp
-	d := depsOf(a, b)
-	if a.max1 && b.max1 && a.atMostOne() && b.atMostOne() {
-		return boolean(d, func(m *machine) bool {
-			x, ok := a.atom(m)
-			if !ok {
-				return false
-			}
-			y, ok := b.atom(m)
-			m.tick(1)
-			return ok && m.generalCompare(op, x, y)
-		})
-	}
-	if op == opEq && c.trace == nil && c.x.coll == nil {
-		for i, k := range e.kids {
-			if k.kind == xVar && k.global && !(i == 0 && e.kids[1].kind == xVar) {
-				x, slot := []*code{b, a}[i], k.slot
-				return boolean(d, func(m *machine) bool { return m.anyIn(x, m.global(slot)) })
-			}
-		}
-	}
-	if r := e.kids[1]; r.kind == xRange && op == opEq && !b.konst && c.trace == nil {
-		lo, hi := c.compile(r.kids[0]), c.compile(r.kids[1])
-		return boolean(d, func(m *machine) bool {
-			base := len(m.stack)
-			a.atoms(m)
-			r := bounds(m, lo, hi)
-			v := false
-			for _, it := range m.stack[base:] {
-				m.tick(1)
-				v = v || r.has(m, it)
-			}
-			m.stack = m.stack[:base]
-			return v
-		})
-	}
-	pairs := func(m *machine) bool {
-		base := len(m.stack)
-		a.atoms(m)
-		mid := len(m.stack)
-		if mid == base {
-			return false
-		}
-		b.atoms(m)
-		v := m.anyPair(op, base, mid)
-		m.stack = m.stack[:base]
-		return v
-	}
-	switch {
-	case a.solo != nil && b.max1 && b.atMostOne():
-		return boolean(d, func(m *machine) bool {
-			x, n := a.solo(m)
-			if n == 2 {
-				return pairs(m)
-			}
-			if n == 0 {
-				return false
-			}
-			y, ok := b.atom(m)
-			m.tick(1)
-			return ok && m.generalCompare(op, atomOf(x), y)
-		})
-	case a.solo != nil && b.solo != nil:
-		return boolean(d, func(m *machine) bool {
-			x, n := a.solo(m)
-			if n == 0 {
-				return false
-			}
-			y, n2 := b.solo(m)
-			if n == 2 || n2 == 2 {
-				return pairs(m)
-			}
-			m.tick(1)
-			return n2 == 1 && m.generalCompare(op, atomOf(x), atomOf(y))
-		})
-	}
-	return boolean(d, pairs)
-}
-
-// anyPair compares what lies between base and mid with what lies above.
-func (m *machine) anyPair(op comparison, base, mid int) bool {
-	end := len(m.stack)
-	if (mid-base) > 8 && end-mid > 8 && op == opEq && m.coll == nil {
-		texts := true
-		for i := base; i < end && texts; i++ {
-			texts = m.stack[i].typ.text()
-		}
-		if texts {
-			m.tick(end - base)
-			set := make(map[string]struct{}, end-mid)
-			for i := mid; i < end; i++ {
-				set[m.stack[i].text()] = struct{}{}
-			}
-			for i := base; i < mid; i++ {
-				if _, ok := set[m.stack[i].text()]; ok {
-					return true
-				}
-			}
-			return false
-		}
-	}
-	for i := base; i < mid; i++ {
-		m.tick(end - mid)
-		for j := mid; j < end; j++ {
-			if m.generalCompare(op, m.stack[i], m.stack[j]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (c *compiler) value(e *expr) *code {
-	a, b, op := c.compile(e.kids[0]), c.compile(e.kids[1]), e.cmp
-	return &code{deps: depsOf(a, b), max1: true, min1: a.min1 && b.min1, typ: XSBoolean, one: func(m *machine) (Item, bool) {
-		x, ok := a.atom(m)
-		y, ok2 := b.atom(m)
-		if !ok || !ok2 {
-			return Item{}, false
-		}
-		m.tick(1)
-		if x.typ == XSUntypedAtomic {
-			x.typ = XSString
-		}
-		if y.typ == XSUntypedAtomic {
-			y.typ = XSString
-		}
-		if m.coll != nil && x.typ.text() && y.typ.text() {
-			return BooleanItem(op.holds(m.coll.compare(x.text(), y.text()))), true
-		}
-		return BooleanItem(m.valueCompare(op, x, y)), true
 	}}
 }

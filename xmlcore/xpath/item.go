@@ -113,8 +113,7 @@ func (it Item) Node() dom.Node {
 	return it.doc().At(int(it.i))
 }
 
-func (it Item) doc() *dom.Document  { return (*dom.Document)(it.p) }
-func (it Item) namespaceNode() bool { return it.typ == TypeNode && it.n >= 0 }
+func (it Item) doc() *dom.Document { return (*dom.Document)(it.p) }
 
 // text returns the characters of a text or the octets of a binary value.
 func (it Item) text() string {

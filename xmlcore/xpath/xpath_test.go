@@ -79,6 +79,7 @@ func TestExpressions(t *testing.T) {
 		{"map { 'a': (1, 2) }?a, [4, 5](2), array { 1 to 3 }?*", "1 2 5 1 2 3"},
 		{"'x' => concat('y') => upper-case()", "XY"},
 		{"Q{urn:order}line[1]/*:qty, p:*", "4 17.11"},
+		{"o:none = 1 to 'x', o:none = error()", "false false"},
 		{"2 = 1 to 3, 2.5 = 1 to 3, '2' = ('1', '2')", "true false true"},
 		{"o:line[1] << o:line[2], o:line[1] is o:line[@no='1']", "true true"},
 		{"count(//node() intersect //text()), count(//* except //o:line)", "14 11"},

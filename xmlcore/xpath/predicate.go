@@ -1,0 +1,182 @@
+package xpath
+
+// predicate is what stands in brackets.
+type predicate struct {
+	code  *code
+	at    int  // a constant position, or 0
+	never bool // a constant number that is no position
+	truth bool // the value is never a number
+	last  bool // uses last()
+	pos   bool // depends on the position
+	named bool // the name of the node decides alone
+}
+
+func (c *compiler) predicate(e *expr) *predicate {
+	k := c.compile(e)
+	p := &predicate{code: k, last: k.deps&needsLast != 0, pos: k.deps&needsPos != 0}
+	switch {
+	case k.konst && len(k.val) == 1 && k.val[0].typ.numeric():
+		f := toFloat(k.val[0])
+		if p.at = int(f); f < 1 || float64(p.at) != f || f > 1<<31 {
+			p.at, p.never = 0, true
+		}
+		p.pos = true
+	case k.typ == XSBoolean || k.typ == TypeNode || k.typ.text():
+		p.truth = true
+	default:
+		p.pos = true
+	}
+	p.named = c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus && e.nameOnly()
+	return p
+}
+
+// predicates compiles one predicate; [a and b] without positions becomes [a][b], so that what asks for the name alone
+// can be remembered by name.
+func (c *compiler) predicates(e *expr) []*predicate {
+	if e.kind == xAnd && c.trace == nil {
+		var all []*predicate
+		named := false
+		for _, k := range e.kids {
+			q := c.predicate(k)
+			if q.code.deps&(needsPos|needsLast) != 0 {
+				all = nil
+				break
+			}
+			q.truth, q.pos, q.at, q.never = true, false, 0, false
+			all = append(all, q)
+			named = named || q.named
+		}
+		if all != nil && (named || len(all) <= 2) {
+			return all
+		}
+	}
+	return []*predicate{c.predicate(e)}
+}
+
+// nameOnly reports whether the name of the context node is all that an expression depends on.
+func (e *expr) nameOnly() bool {
+	switch e.kind {
+	case xLiteral:
+		return true
+	case xCall:
+		if e.fn == nil || e.name.Space != FunctionSpace {
+			return false
+		}
+		switch e.fn.name {
+		case "name", "local-name", "namespace-uri":
+			return len(e.kids) == 0 || e.kids[0].kind == xContext
+		case "not", "ends-with", "starts-with", "contains", "concat", "substring", "string", "string-length", "substring-after", "substring-before":
+			if len(e.kids) == 0 {
+				return false
+			}
+		default:
+			return false
+		}
+	case xGeneral, xAnd, xOr, xSequence:
+	default:
+		return false
+	}
+	for _, k := range e.kids {
+		if !k.nameOnly() {
+			return false
+		}
+	}
+	return true
+}
+
+// byName remembers the answer of a predicate for the name of the context node.
+func (p *predicate) byName(m *machine) bool {
+	it := m.item
+	if it.n >= 0 {
+		return p.code.ebv(m)
+	}
+	in := m.infoFor(it.doc())
+	known := in.byName[p]
+	if known == nil {
+		if in.byName == nil {
+			in.byName = map[*predicate][]uint8{}
+		}
+		known = make([]uint8, in.d.NumNames())
+		in.byName[p] = known
+	}
+	id := it.Node().NameID()
+	if known[id] == 0 {
+		known[id] = 1
+		if p.code.ebv(m) {
+			known[id] = 2
+		}
+	}
+	return known[id] == 2
+}
+
+// holds evaluates a predicate in the focus that is set.
+func (p *predicate) holds(m *machine) bool {
+	if p.named {
+		return p.byName(m)
+	}
+	if p.truth {
+		return p.code.ebv(m)
+	}
+	if p.at > 0 || p.never {
+		return m.pos == p.at
+	}
+	pos := m.pos
+	base := len(m.stack)
+	p.code.push(m)
+	if len(m.stack)-base == 1 && m.stack[base].typ.numeric() {
+		v := toFloat(m.stack[base]) == float64(pos)
+		m.stack = m.stack[:base]
+		return v
+	}
+	return m.ebvAbove(base)
+}
+
+// filterAbove keeps the items above base for which a predicate holds.
+func (m *machine) filterAbove(base int, p *predicate) {
+	if p.at > 0 || p.never {
+		if i := base + p.at - 1; p.at > 0 && i < len(m.stack) {
+			m.stack[base] = m.stack[i]
+			m.stack = m.stack[:base+1]
+		} else {
+			m.stack = m.stack[:base]
+		}
+		return
+	}
+	f := m.focus
+	end := len(m.stack)
+	w := base
+	m.size = end - base
+	for i := base; i < end; i++ {
+		m.tick(1)
+		m.item, m.pos, m.size = m.stack[i], i-base+1, end-base
+		if p.holds(m) {
+			m.stack[w] = m.stack[i]
+			w++
+		}
+	}
+	m.stack = m.stack[:w]
+	m.focus = f
+}
+
+const maxInline = 4 // predicates of a step that are counted without a list
+
+// filter is an expression with predicates that is no step.
+func (c *compiler) filter(e *expr) *code {
+	a := c.compile(e.kids[0])
+	k := &code{deps: a.deps, typ: a.typ, max1: a.max1, sorted: a.sorted}
+	var preds []*predicate
+	for _, p := range e.kids[1:] {
+		q := c.predicate(p)
+		preds = append(preds, q)
+		k.deps |= q.code.deps & (needsLocal | needsOuter | needsEffect)
+		k.max1 = k.max1 || q.at > 0
+	}
+	k.push = func(m *machine) {
+		base := len(m.stack)
+		a.push(m)
+		for _, p := range preds {
+			m.filterAbove(base, p)
+		}
+	}
+	return k
+}
