@@ -20,10 +20,7 @@ func (c *compiler) compile(entries []string) (*Schema, error) {
 		return nil, errors.New("xsd: no schema document named")
 	}
 	for _, file := range entries {
-		root, err := c.parse(file)
-		if err == nil {
-			_, err = c.load(file, "", root)
-		}
+		_, err := c.load(file, "")
 		var se *SchemaError
 		switch {
 		case c.limit != nil:

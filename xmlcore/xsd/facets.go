@@ -166,10 +166,15 @@ func (c *compiler) facets(t, base *simpleType, n dom.Node, d *schemaDoc) {
 	t.valued = t.enum != nil || t.minInc != nil || t.minExc != nil || t.maxInc != nil || t.maxExc != nil
 }
 
+// count reads a nonNegativeInteger, which -0 is too. What is beyond all limits is capped.
 func count(raw string) (int, bool) {
-	s := strings.TrimPrefix(collapse(raw), "+")
+	s := collapse(raw)
+	if zeros, ok := strings.CutPrefix(s, "-"); ok {
+		return 0, zeros != "" && strings.Trim(zeros, "0") == ""
+	}
+	s = strings.TrimPrefix(s, "+")
 	if s == "" || digits(s) != len(s) {
-		return 0, strings.Trim(s, "0") == "-" && len(s) > 1
+		return 0, false
 	}
 	v, err := strconv.Atoi(s)
 	if err != nil || v > 1<<40 {

@@ -41,8 +41,6 @@ const (
 	aNamespaces // namespace of wildcards
 	aZeroOne
 	aOne
-	aPreserve // value of whiteSpace
-	aLanguage
 )
 
 // letters stand for the names of elements in the content expressions.
@@ -287,8 +285,8 @@ func validAttr(k attrKind, v string) bool {
 		if k == aCountMax && v == "unbounded" {
 			return true
 		}
-		v = strings.TrimPrefix(v, "+")
-		return v != "" && digits(v) == len(v) || v != "" && strings.Trim(v, "-0") == "" && strings.Count(v, "-") == 1 && len(v) > 1 && v[0] == '-'
+		_, ok := count(v)
+		return ok
 	case aURI:
 		return anyURI(v)
 	case aForm:

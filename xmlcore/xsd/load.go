@@ -186,9 +186,8 @@ func withoutExternalSubset(b []byte) []byte {
 	return b
 }
 
-// load enters a document and, before its own components, what it includes, imports and redefines. from is the element
-// that asked for it.
-func (c *compiler) load(file, target string, from dom.Node) (*schemaDoc, error) {
+// load enters a document and, before its own components, what it includes, imports and redefines.
+func (c *compiler) load(file, target string) (*schemaDoc, error) {
 	root, err := c.parse(file)
 	if err != nil {
 		return nil, err
@@ -278,7 +277,7 @@ func (c *compiler) include(d *schemaDoc, n dom.Node) *schemaDoc {
 		}
 		return nil // a location that leads nowhere is no error by itself [XSD1 4.2.1]
 	}
-	in, err := c.load(file, d.target, n)
+	in, err := c.load(file, d.target)
 	if err != nil {
 		c.unreadable(n, location, err)
 		return nil
@@ -346,7 +345,7 @@ func (c *compiler) importWanted() {
 }
 
 func (c *compiler) importFile(n dom.Node, file, location, space string) {
-	in, err := c.load(file, "", n)
+	in, err := c.load(file, "")
 	if err != nil {
 		c.unreadable(n, location, err)
 		return

@@ -1,7 +1,6 @@
 package xsd
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -188,11 +187,8 @@ func (c *compiler) occurs(n dom.Node) (least, most int) {
 		if s == "unbounded" {
 			return unbounded
 		}
-		v, err := strconv.Atoi(strings.TrimPrefix(s, "+"))
-		if err != nil || v > 1<<30 {
-			return 1 << 30
-		}
-		return v
+		v, _ := count(s)
+		return min(v, 1<<30)
 	}
 	least, most = number("minOccurs"), number("maxOccurs")
 	if most != unbounded && least > most {

@@ -146,14 +146,14 @@ type input struct {
 	limit   error // a pattern was too large for a text
 }
 
-const factsText = "value %s is not a valid %s"
+const notA = "value %s is not a valid %s"
 
 // check validates a text [XSD1 3.14.4]. With want it returns the value.
 func (t *simpleType) check(raw string, in *input, want bool) (value, *violation) {
 	if t.prim == pBase64Binary && t.variety == atomic && t.have&(fPattern|fEnumeration) == 0 && !want {
 		size, ok := base64Binary(raw) // large ones are not copied
 		if !ok {
-			return value{}, violate("cvc-datatype-valid.1.2.1", factsText, quote(raw), t.builtin())
+			return value{}, violate("cvc-datatype-valid.1.2.1", notA, quote(raw), t.builtin())
 		}
 		return value{}, t.checkFacets(raw, size, nil, in)
 	}
@@ -284,7 +284,7 @@ func (t *simpleType) atom(s string, in *input, want bool) (v value, size int, ba
 		}
 	}
 	if !ok {
-		return v, 0, violate("cvc-datatype-valid.1.2.1", factsText, quote(s), t.builtin())
+		return v, 0, violate("cvc-datatype-valid.1.2.1", notA, quote(s), t.builtin())
 	}
 	return v, size, nil
 }
