@@ -14,7 +14,7 @@ func (e Element) IsDER() bool { return definite(e.Raw, 0) }
 func definite(b []byte, depth int) bool {
 	for len(b) > 0 {
 		h, ok := parseHeader(b)
-		if !ok || !h.minimal || h.length > len(b)-h.size || depth > MaxDepth {
+		if !ok || !h.minimal || b[0] == 0 || h.length > len(b)-h.size || depth > MaxDepth {
 			return false
 		}
 		if b[0]&constructed != 0 && (isString(b[0]) || !definite(b[h.size:h.size+h.length], depth+1)) {
