@@ -175,8 +175,6 @@ func (v *validator) fieldValue(s dom.Node, h hit, k *constraint, i int) (key, ra
 			return "", "", false
 		}
 		t = typ.simple
-	default:
-		t = predefined.anySimpleType
 	}
 	if at.Kind() == dom.ElementNode {
 		if a.decl != nil && a.decl.nillable && k.kind == keyKind {
@@ -216,7 +214,7 @@ func (v *validator) selected(n dom.Node, paths []xpath, do func(dom.Node)) {
 				}
 				seen[s.Index()] = true
 			}
-			if !v.full && v.limit == nil {
+			if !v.full && v.limit == nil && v.r.assessed[s.Index()].typ != nil { // what was skipped has no values
 				do(s)
 			}
 		})
@@ -278,13 +276,16 @@ func (v *validator) field(s dom.Node, paths []xpath) (at hit, many bool) {
 	for i := range paths {
 		p := &paths[i]
 		v.walk(s, p, func(e dom.Node) {
+			if v.r.assessed[e.Index()].typ == nil {
+				return
+			}
 			if p.attr == nil {
 				found(hit{e, nil})
 				return
 			}
 			any := false
 			for a := range e.Attributes() {
-				if p.attr.matches(a) {
+				if p.attr.matches(a) && v.r.assessed[a.Index()].typ != nil {
 					any = true
 					found(hit{a, nil})
 				}

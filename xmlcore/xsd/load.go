@@ -75,6 +75,7 @@ type compiler struct {
 	locals      []*element
 	constraints []*constraint
 	wanted      []want
+	lost        map[string]string // by namespace, a location that led nowhere
 	pendings    map[typeDef]*pending
 	syms        map[qname]int32
 	names       []qname
@@ -84,7 +85,7 @@ type compiler struct {
 }
 
 func newCompiler(fsys fs.FS, opt Options) *compiler {
-	c := &compiler{fsys: fsys, opt: opt, docs: map[docKey]*schemaDoc{}, parsed: map[string]dom.Node{}, fileOf: map[*dom.Document]string{}, pendings: map[typeDef]*pending{}, syms: map[qname]int32{}, groups: map[*element][]*element{}}
+	c := &compiler{fsys: fsys, opt: opt, docs: map[docKey]*schemaDoc{}, parsed: map[string]dom.Node{}, fileOf: map[*dom.Document]string{}, pendings: map[typeDef]*pending{}, syms: map[qname]int32{}, groups: map[*element][]*element{}, lost: map[string]string{}}
 	for i := range c.named {
 		c.named[i] = map[qname]*entry{}
 	}
@@ -275,6 +276,7 @@ func (c *compiler) include(d *schemaDoc, n dom.Node) *schemaDoc {
 				}
 			}
 		}
+		c.lost[d.target] = location
 		return nil // a location that leads nowhere is no error by itself [XSD1 4.2.1]
 	}
 	in, err := c.load(file, d.target)
@@ -316,6 +318,7 @@ func (c *compiler) imported(d *schemaDoc, n dom.Node) {
 	file, ok := c.locate(d, location)
 	if !ok {
 		c.wanted = append(c.wanted, want{space, n})
+		c.lost[space] = location
 		return
 	}
 	c.importFile(n, file, location, space)

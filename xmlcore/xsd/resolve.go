@@ -1,6 +1,7 @@
 package xsd
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -50,7 +51,11 @@ func (c *compiler) find(s space, d *schemaDoc, n dom.Node, q qname) *entry {
 		}
 	}
 	if e == nil {
-		c.fail(n, "src-resolve", "there is no %s %s", spaceNames[s], quote(q.String()))
+		why := ""
+		if location := c.lost[q.space]; location != "" {
+			why = fmt.Sprintf("; schema document %s was not found", quote(location))
+		}
+		c.fail(n, "src-resolve", "there is no %s %s%s", spaceNames[s], quote(q.String()), why)
 	}
 	return e
 }

@@ -129,7 +129,7 @@ func TestNothingIsReadFromOutside(t *testing.T) {
 	t.Parallel()
 	for _, location := range []string{"http://127.0.0.1:1/x.xsd", "file:///etc/passwd", "../../../etc/passwd", "/etc/passwd"} {
 		_, err := compileOne(`<xs:include schemaLocation="` + location + `"/><xs:element name="a" type="x"/>`)
-		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "there is no type") {
+		if !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), "there is no type '{urn:t}x'; schema document '"+location+"' was not found") {
 			t.Errorf("%s: %v", location, err)
 		}
 	}
@@ -183,7 +183,6 @@ func TestASchemaTellsItsElementsAndFiles(t *testing.T) {
 	t.Parallel()
 	s := orderSchema(t)
 	elements := s.Elements()
-	slices.Sort(elements)
 	if !slices.Contains(elements, "{urn:example:order}Order") || !slices.IsSorted(elements) {
 		t.Error(elements)
 	}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -133,7 +134,7 @@ func Compile(fsys fs.FS, opt Options, entry ...string) (*Schema, error) {
 	return c.compile(entry)
 }
 
-// Elements returns the names of the global elements that a document may begin with, as {namespace}local.
+// Elements returns the names of the global elements that a document may begin with, sorted, as {namespace}local.
 func (s *Schema) Elements() []string {
 	var out []string
 	for _, e := range s.elements {
@@ -141,6 +142,7 @@ func (s *Schema) Elements() []string {
 			out = append(out, e.name.String())
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
