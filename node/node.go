@@ -31,6 +31,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
+	"github.com/viadukt-eu/viadukt/node/testbed"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -85,9 +86,12 @@ type Node struct {
 	changed    func(*store.Message, store.State)
 	hub        *hub
 	backups    backups
+	restored   time.Time           // when the store went back to a backup; zero: never
 	backoffice *backoffice.Service // nil without its section
+	testbed    *testbed.Bed        // nil without its section
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
+	bedReady   chan struct{} // the same, for the test bed
 	signals    chan struct{} // a token when a signal is to be posted
 	pieces     chan struct{} // a token when a group of pieces has work
 
@@ -101,7 +105,7 @@ type Node struct {
 func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n := &Node{
 		Config: c, Clock: opt.Clock, Log: opt.Log, handlers: map[string]Handler{}, submitters: map[string]Submitter{},
-		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1), signals: make(chan struct{}, 1), pieces: make(chan struct{}, 1),
+		metrics: newTelemetry(), owner: randomID(), Rand: rand.Reader, changed: opt.Changed, hub: newHub(), taskReady: make(chan struct{}, 1), bedReady: make(chan struct{}, 1), signals: make(chan struct{}, 1), pieces: make(chan struct{}, 1),
 	}
 	if n.changed == nil {
 		n.changed = func(*store.Message, store.State) {}
@@ -154,6 +158,12 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	if n.backoffice, err = n.loadBackoffice(); err != nil {
 		return err
 	}
+	if n.testbed, err = n.loadTestbed(); err != nil {
+		return err
+	}
+	if err := n.readRestored(ctx); err != nil {
+		return err
+	}
 	n.registry = newZoneRegistry(n)
 	if n.publisher, err = newPublisher(n); err != nil {
 		return err
@@ -192,6 +202,7 @@ func (n *Node) Identity() *pki.Identity { return n.keys.sign }
 func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, err error) {
 	n.metrics.refused.Inc()
 	n.recordRefused(ctx, um, peer, err)
+	n.tellRefused(ctx, um, err)
 	attrs := []slog.Attr{slog.String("peer", peer), slog.Any("err", err)}
 	if um != nil {
 		attrs = append(attrs, slog.String("msgid", um.MessageID))
@@ -246,6 +257,9 @@ func (n *Node) Start(ctx context.Context) error {
 	if n.backoffice != nil {
 		n.work.Go(func() { n.backoffice.Run(ctx) })
 	}
+	if n.testbed != nil {
+		n.work.Go(func() { n.runTasks(ctx, testbed.Queue, n.bedReady, n.testbed.Tell) })
+	}
 	if n.Config.Folders.Outbox != "" {
 		n.work.Go(func() { n.watchOutbox(ctx) })
 	}
@@ -279,7 +293,7 @@ type listener struct {
 	server *http.Server
 }
 
-// Addr is the address on which "as4", "api", "smp" or "metrics" listens, empty when it does not.
+// Addr is the address on which "as4", "api", "smp", "testbed" or "metrics" listens, empty when it does not.
 func (n *Node) Addr(name string) string {
 	for _, l := range n.servers {
 		if l.name == name {
@@ -312,6 +326,11 @@ func (n *Node) listen() error {
 	n.servers[len(n.servers)-1].server.RegisterOnShutdown(endConsole)
 	if n.publisher != nil {
 		if err := n.open("smp", string(c.SMP.Listen), n.publisher.server, nil); err != nil {
+			return err
+		}
+	}
+	if n.testbed != nil {
+		if err := n.open("testbed", string(n.testbed.Listen), n.guard(n.testbed), nil); err != nil {
 			return err
 		}
 	}
