@@ -175,6 +175,8 @@ func (v *validator) fieldValue(s dom.Node, h hit, k *constraint, i int) (key, ra
 			return "", "", false
 		}
 		t = typ.simple
+	default: // an attribute that is not allowed: there, but without a value that could be compared
+		return "", "", false
 	}
 	if at.Kind() == dom.ElementNode {
 		if a.decl != nil && a.decl.nillable && k.kind == keyKind {
@@ -285,7 +287,7 @@ func (v *validator) field(s dom.Node, paths []xpath) (at hit, many bool) {
 			}
 			any := false
 			for a := range e.Attributes() {
-				if p.attr.matches(a) && v.r.assessed[a.Index()].typ != nil {
+				if p.attr.matches(a) {
 					any = true
 					found(hit{a, nil})
 				}
