@@ -169,6 +169,8 @@ type ContentHints struct {
 type EvidenceRecord struct {
 	Internal bool   // over the message with its content, otherwise over message and detached content
 	Raw      []byte // of the EvidenceRecord
+
+	attribute int // its index among the unsigned attributes
 }
 
 // Material is what is needed to judge a signature long after it was made, in DER.

@@ -95,7 +95,7 @@ func (s *Signature) readUnsigned(i int, a *cms.Attribute) {
 				s.PolicyStore, err = parseStore(e)
 			}
 		case AttrInternalEvidence, AttrExternalEvidence:
-			s.EvidenceRecords = append(s.EvidenceRecords, EvidenceRecord{a.Type == AttrInternalEvidence, v})
+			s.EvidenceRecords = append(s.EvidenceRecords, EvidenceRecord{a.Type == AttrInternalEvidence, v, i})
 		}
 		s.problem("attribute "+string(a.Type), err)
 	}

@@ -78,6 +78,9 @@ func isBase64(b []byte) bool {
 func ParseElement(e ber.Element) (*SignedData, error) { return parseInfo(e) }
 
 func parseInfo(info ber.Element) (*SignedData, error) {
+	if info.Tag != asn1.SEQUENCE {
+		return nil, malformed("message", info.Errorf("ContentInfo expected, found tag %#02x", byte(info.Tag)))
+	}
 	r := info.Children()
 	t, _, err := readOID(&r, "content type")
 	if err != nil {

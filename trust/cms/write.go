@@ -368,3 +368,30 @@ func Sign(id *pki.Identity, content []byte, detached bool, t Template) ([]byte, 
 	m.AddSigner(s)
 	return m.Bytes()
 }
+
+// Without returns the message without some unsigned attributes, for those who hash it as it was before they came. Where nothing is
+// dropped, it is the message itself.
+func (m *SignedData) Without(drop func(s *SignerInfo, attribute int) bool) *SignedData {
+	out := *m
+	changed := false
+	out.Signers = make([]*SignerInfo, len(m.Signers))
+	for i, s := range m.Signers {
+		var kept []Attribute
+		for j := range s.Unsigned {
+			if !drop(s, j) {
+				kept = append(kept, s.Unsigned[j])
+			}
+		}
+		if len(kept) < len(s.Unsigned) {
+			c := *s
+			c.Unsigned, c.Raw, c.rawUnsigned = kept, nil, nil
+			s, changed = &c, true
+		}
+		out.Signers[i] = s
+	}
+	if !changed {
+		return m
+	}
+	out.raw = nil
+	return &out
+}
