@@ -11,9 +11,14 @@ type compiler struct {
 	env   *Static
 	x     *Expr
 	trace *traceTable
+	done  map[*expr]*code // so that a part which is tried in several ways is compiled once
+	spent int64           // work of folding
 }
 
 func (c *compiler) compile(e *expr) *code {
+	if k := c.done[e]; k != nil {
+		return k
+	}
 	k := c.build(e)
 	if k.e == nil {
 		k.complete(e)
@@ -21,7 +26,12 @@ func (c *compiler) compile(e *expr) *code {
 	if c.trace != nil {
 		return c.trace.wrap(k, e)
 	}
-	return c.fold(k, e)
+	k = c.fold(k, e)
+	if c.done == nil {
+		c.done = map[*expr]*code{}
+	}
+	c.done[e] = k
+	return k
 }
 
 // fold computes what depends on nothing.
@@ -29,9 +39,13 @@ func (c *compiler) fold(k *code, e *expr) *code {
 	if k.konst || k.deps != 0 || e.kind == xInline || e.kind == xFunctionRef || e.kind == xRange {
 		return k
 	}
-	const limit = 100_000
-	ctx := &Context{Limits: Limits{Work: limit, Items: limit, Octet: 1 << 20}}
+	const limit = 200_000 // for all parts of an expression together
+	if c.spent >= limit {
+		return k
+	}
+	ctx := &Context{Limits: Limits{Work: limit - c.spent, Items: limit, Octet: 1 << 20}}
 	m := ctx.machine()
+	defer func() { c.spent += m.spent() + 1 }()
 	m.folding = true
 	v, ok := func() (v Sequence, ok bool) {
 		defer func() {

@@ -181,10 +181,19 @@ func (p *parser) rangeTo() *expr {
 	return e
 }
 
+// chain bounds operators that nest to the left, since evaluation goes down as deep.
+func (p *parser) chain(n int) {
+	const most = 20_000
+	if n > most {
+		p.fail(p.tok().pos, "XPST0003", "more than %d operators in a row", most)
+	}
+}
+
 func (p *parser) additive() *expr {
 	pos := p.tok().pos
 	e := p.multiplicative()
-	for {
+	for n := 0; ; n++ {
+		p.chain(n)
 		op := opAdd
 		switch {
 		case p.takeSym("+"):
@@ -202,7 +211,8 @@ func (p *parser) additive() *expr {
 func (p *parser) multiplicative() *expr {
 	pos := p.tok().pos
 	e := p.union()
-	for {
+	for n := 0; ; n++ {
+		p.chain(n)
 		op := opMul
 		switch {
 		case p.takeSym("*"):
@@ -237,7 +247,8 @@ func (p *parser) union() *expr {
 func (p *parser) intersect() *expr {
 	pos := p.tok().pos
 	e := p.instance()
-	for {
+	for n := 0; ; n++ {
+		p.chain(n)
 		k := xIntersect
 		switch {
 		case p.takeWord("intersect"):
@@ -310,7 +321,8 @@ func (p *parser) castTo(k kind, pos int, e *expr) *expr {
 func (p *parser) arrow() *expr {
 	pos := p.tok().pos
 	e := p.unary()
-	for p.sym("=>") {
+	for n := 0; p.sym("=>"); n++ {
+		p.chain(n)
 		p.i++
 		t := p.tok()
 		switch {
@@ -357,7 +369,8 @@ func (p *parser) unary() *expr {
 func (p *parser) bang() *expr {
 	pos := p.tok().pos
 	e := p.path()
-	for p.takeSym("!") {
+	for n := 0; p.takeSym("!"); n++ {
+		p.chain(n)
 		b := p.path()
 		e = p.make(xBang, pos, e, b)
 	}

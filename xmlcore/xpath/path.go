@@ -92,7 +92,7 @@ func (c *compiler) path(e *expr) *code {
 				i++
 			}
 		}
-		if root && len(stages) == 0 && w == nil && c.trace == nil && s.remembered() && !parts[i].typed() {
+		if root && len(stages) == 0 && w == nil && c.trace == nil && s.remembered() && parts[i].end-parts[i].pos < maxRemembered && !parts[i].typed() {
 			stages = append(stages, &stage{each: c.remember(s, parts[i])})
 			single, peers, sorted = false, false, true
 			k.max1 = false

@@ -25,6 +25,7 @@ type patternStep struct {
 	step   *step
 	deep   bool // any number of levels lie between this step and the one before
 	counts bool // a predicate depends on the position among the siblings
+	union  bool // the predicates are those of a union, whose positions are not counted here
 }
 
 // Branch tells what the last step of an alternative asks for, so that patterns can be found by name.
@@ -162,9 +163,9 @@ func (c *compiler) branch(parts []*expr) *branch {
 		}
 		s.step = c.step(e)
 		for _, q := range s.step.preds {
-			s.counts = s.counts || q.pos || q.last
+			s.counts = s.counts || q.at > 0 || q.never || q.code.deps&(needsPos|needsLast) != 0
 		}
-		if s.counts && e.slot == 1 {
+		if s.union = e.slot == 1; s.union && s.counts {
 			refuse(e)
 		}
 		b.steps = append(b.steps, s)
@@ -317,13 +318,31 @@ func (s *patternStep) predicates(m *machine, in *docInfo, n dom.Node) bool {
 	f := m.focus
 	defer func() { m.focus = f }()
 	if !s.counts {
+		number := false
 		for _, p := range s.step.preds {
 			m.item, m.pos, m.size = NodeItem(n), 1, 1
-			if !p.holds(m) {
+			if p.truth {
+				if !p.holds(m) {
+					return false
+				}
+				continue
+			}
+			base := len(m.stack)
+			p.code.push(m)
+			if number = len(m.stack)-base == 1 && m.stack[base].typ.numeric(); number {
+				m.stack = m.stack[:base]
+				break
+			}
+			if !m.ebvAbove(base) {
 				return false
 			}
 		}
-		return true
+		if !number {
+			return true
+		}
+		if s.union {
+			fail("XPTY0004", "a number as predicate of a union in a pattern")
+		}
 	}
 	// the position is that among the siblings which the test admits
 	base := len(m.stack)

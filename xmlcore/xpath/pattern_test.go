@@ -13,12 +13,13 @@ func TestPatternsMatch(t *testing.T) {
 	const src = `<a k="1"><b n="1"><c>x</c><c>y</c></b><b n="2"><d><c>z</c></d>tail</b><!--note--></a>`
 	d := parse(t, src)
 	all := func(pattern string) string {
-		env := &xpath.Static{Names: xpath.NewNames(), XSLT: true, Variables: []xpath.Variable{{Name: xpath.QName{Local: "two"}}}}
+		env := &xpath.Static{Names: xpath.NewNames(), XSLT: true, Variables: []xpath.Variable{
+			{Name: xpath.QName{Local: "two"}}, {Name: xpath.QName{Local: "yes"}}, {Name: xpath.QName{Local: "one"}}}}
 		p, err := xpath.CompilePattern(pattern, env)
 		if err != nil {
 			return err.Error()
 		}
-		ctx := &xpath.Context{Variables: xpath.Values{{xpath.StringItem("2")}}}
+		ctx := &xpath.Context{Variables: xpath.Values{{xpath.StringItem("2")}, {xpath.BooleanItem(true)}, {xpath.IntegerItem(1)}}}
 		got := ""
 		for i := range d.Len() {
 			n := d.At(i)
@@ -64,6 +65,9 @@ func TestPatternsMatch(t *testing.T) {
 		{"c | d", " c:x c:y d:z c:z"},
 		{"(b | d)/c", " c:x c:y c:z"},
 		{"(c | d)[. = 'z']", " d:z c:z"},
+		{"(b | d)[$yes]/c", " c:x c:y c:z"},
+		{"c[$one]", " c:x c:z"},
+		{"c[$yes]", " c:x c:y c:z"},
 		{"@n", " @n1 @n2"},
 		{"b/@*", " @n1 @n2"},
 		{"@*", " @k1 @n1 @n2"},

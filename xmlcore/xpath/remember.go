@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// maxRemembered is the longest step, in octets of source, whose nodes are kept.
+const maxRemembered = 2000
+
 // remembered reports whether what a step selects below the root depends on the document alone and costs more than a
 // list of names. Rules ask for such nodes again and again.
 func (s *step) remembered() bool {

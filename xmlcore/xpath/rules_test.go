@@ -442,3 +442,138 @@ func BenchmarkRules(b *testing.B) {
 		})
 	}
 }
+
+// TestPublishedExpressionsCompile compiles what stands in all schemas of the corpora that declare their prefixes. Abstract
+// patterns have placeholders in their expressions and are left out.
+func TestPublishedExpressionsCompile(t *testing.T) {
+	t.Parallel()
+	files, expressions := 0, 0
+	lets := map[string]bool{} // of all files: what includes a file may declare what the file uses
+	for _, area := range []string{"edocuments", "xml-engines"} {
+		err := filepath.WalkDir(corpus.Dir(t, area), func(path string, e os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".sch" {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for s := range strings.SplitSeq(string(b), "<") {
+				if _, rest, ok := strings.Cut(s, "name=\""); ok && (strings.Contains(s[:min(8, len(s))], "let") || strings.Contains(s, "variable") || strings.Contains(s, "param")) {
+					name, _, _ := strings.Cut(rest, "\"")
+					lets[name] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, area := range []string{"edocuments", "xml-engines"} {
+		err := filepath.WalkDir(corpus.Dir(t, area), func(path string, e os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".sch" || strings.Contains(path, "schematron/ph/") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			d, err := dom.Parse(b, dom.Limits{})
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				return nil
+			}
+			env := &xpath.Static{Namespaces: map[string]string{}, Names: xpath.NewNames(), XSLT: true}
+			env.Functions = append(env.Functions, &xpath.Function{Name: xpath.QName{Space: xpath.FunctionSpace, Local: "key"}, Params: make([]*xpath.SequenceType, 2)})
+			for n := range d.Node().Descendants() {
+				switch {
+				case n.Is(schSpace, "ns"):
+					env.Namespaces[n.Attr("prefix")] = n.Attr("uri")
+				}
+			}
+			if len(env.Namespaces) == 0 {
+				return nil
+			}
+			for name := range lets {
+				q := xpath.QName{Local: name}
+				if prefix, local, ok := strings.Cut(name, ":"); ok {
+					q = xpath.QName{Space: env.Namespaces[prefix], Local: local}
+				}
+				env.Variables = append(env.Variables, xpath.Variable{Name: q})
+			}
+			for n := range d.Node().Descendants() {
+				if n.Is(xslSpace, "function") {
+					prefix, local, _ := strings.Cut(n.Attr("name"), ":")
+					f := &xpath.Function{Name: xpath.QName{Space: env.Namespaces[prefix], Local: local}}
+					if uri, ok := n.LookupNamespace(prefix); ok {
+						f.Name.Space = uri
+					}
+					for p := range n.Elements() {
+						if p.Is(xslSpace, "param") {
+							f.Params = append(f.Params, nil)
+						}
+					}
+					env.Functions = append(env.Functions, f)
+				}
+			}
+			files++
+			for n := range d.Node().Descendants() {
+				if abstract(n) {
+					continue
+				}
+				var src string
+				var err error
+				switch {
+				case n.Is(schSpace, "rule") && n.Attr("context") != "":
+					src = n.Attr("context")
+					_, err = xpath.CompilePattern(src, env)
+				case n.Is(schSpace, "assert"), n.Is(schSpace, "report"):
+					src = n.Attr("test")
+					_, err = xpath.Compile(src, env)
+				case n.Is(schSpace, "let") && n.Attr("value") != "":
+					src = n.Attr("value")
+					_, err = xpath.Compile(src, env)
+				case n.Is(schSpace, "value-of"):
+					src = n.Attr("select")
+					_, err = xpath.Compile(src, env)
+				case n.Space() == xslSpace && n.Attr("select") != "":
+					inner := *env                                                  // in XSLT the prefixes of the file count
+					inner.Namespaces = map[string]string{"xsd": xpath.SchemaSpace} // which the skeleton declares for them
+					for p, u := range env.Namespaces {
+						inner.Namespaces[p] = u
+					}
+					for p, u := range n.InScope() {
+						inner.Namespaces[p] = u
+					}
+					src = n.Attr("select")
+					_, err = xpath.Compile(src, &inner)
+				default:
+					continue
+				}
+				expressions++
+				if err != nil {
+					line, _ := n.Pos()
+					t.Errorf("%s:%d: %v", path, line, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d expressions and patterns in %d files", expressions, files)
+	if expressions < 10_000 {
+		t.Errorf("only %d expressions: is the corpus there?", expressions)
+	}
+}
+
+func abstract(n dom.Node) bool {
+	for ; n.Valid(); n = n.Parent() {
+		if n.Is(schSpace, "pattern") && n.Attr("abstract") == "true" {
+			return true
+		}
+	}
+	return false
+}
