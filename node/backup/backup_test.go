@@ -452,24 +452,24 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 			os.Remove(payloadPath(filepath.Join(target, sqlite.Payloads), sum))
 		}, "it is not in the backup", true},
 		{"a bit of the database that nothing else covers", "folder", func(t *testing.T, target string) {
-			name := filepath.Join(target, "viadukt-20260504T093000Z.db")
+			name := filepath.Join(target, "viadukt-20260504T093000.000Z.db")
 			b, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			flip(t, name, int64(bytes.Index(b, []byte("header of a"))))
-		}, "0 viadukt-20260504T093000Z.db: store: stored octets damaged: other octets than were backed up", true},
+		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: other octets than were backed up", true},
 		{"a database that lost its end", "folder", func(t *testing.T, target string) {
-			if err := os.Truncate(filepath.Join(target, "viadukt-20260504T093000Z.db"), 50_000); err != nil {
+			if err := os.Truncate(filepath.Join(target, "viadukt-20260504T093000.000Z.db"), 50_000); err != nil {
 				t.Fatal(err)
 			}
 		}, "torn write: 50000 octets instead of", false},
 		{"a database that is gone", "folder", func(t *testing.T, target string) {
-			os.Remove(filepath.Join(target, "viadukt-20260504T093000Z.db"))
-		}, "0 viadukt-20260504T093000Z.db: store: stored octets damaged: it is not in the backup", false},
+			os.Remove(filepath.Join(target, "viadukt-20260504T093000.000Z.db"))
+		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: it is not in the backup", false},
 		{"a file of the configuration that was changed", "folder", func(t *testing.T, target string) {
-			flip(t, filepath.Join(target, "config-20260504T093000Z", "viadukt.yaml"), 0)
-		}, "0 config-20260504T093000Z/viadukt.yaml: store: stored octets damaged: other octets", true},
+			flip(t, filepath.Join(target, "config-20260504T093000.000Z", "viadukt.yaml"), 0)
+		}, "0 config-20260504T093000.000Z/viadukt.yaml: store: stored octets damaged: other octets", true},
 		{"a folder without a manifest", "folder", func(t *testing.T, target string) { os.Remove(filepath.Join(target, manifestName)) }, "this is no whole backup", false},
 		{"a manifest that names files elsewhere", "folder", func(t *testing.T, target string) {
 			name := filepath.Join(target, manifestName)
@@ -477,7 +477,7 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 			if err := os.WriteFile(name, bytes.ReplaceAll(b, []byte("viadukt-2026"), []byte("../viadukt-2026")), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "names \"../viadukt-20260504T093000Z.db\"", false},
+		}, "names \"../viadukt-20260504T093000.000Z.db\"", false},
 		{"an archive that was cut", "b.tar", func(t *testing.T, target string) { os.Truncate(target, 150_000) }, "this is no whole backup", false},
 		{"a compressed archive that was cut", "b.tar.zst", func(t *testing.T, target string) {
 			info, _ := os.Stat(target)

@@ -58,8 +58,8 @@ type sink interface {
 // Write makes a backup at target: a file when its name ends in .tar, .tar.zst or .tzst, else a folder, new or empty or
 // holding an earlier backup. What the original has lost is in Manifest.Missing and no error.
 func Write(ctx context.Context, src Source, target string, o Options) (r *Result, err error) {
-	now := o.Clock().UTC().Truncate(time.Second)
-	w := &writing{Options: o, src: src, stamp: now.Format("20060102T150405Z")}
+	now := o.Clock().UTC().Truncate(time.Millisecond)
+	w := &writing{Options: o, src: src, stamp: now.Format("20060102T150405.000Z")}
 	w.r.Manifest = &Manifest{Format: 1, Node: o.Node, Program: o.Program, Time: now, Config: []File{}, Left: []string{}, Missing: []string{}, Keys: o.Keys}
 	if IsArchive(target) {
 		w.sink, err = newTarSink(target)
