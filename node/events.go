@@ -127,10 +127,8 @@ func (f *followed) Write(ctx context.Context, do func(store.Tx) error) error {
 	}
 	f.n.hub.publish(tx.list())
 	if tx.tasks {
-		select {
-		case f.n.taskReady <- struct{}{}:
-		default:
-		}
+		wakeup(f.n.taskReady)
+		wakeup(f.n.bedReady)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +40,7 @@ type Config struct {
 	Outbound   Outbound           `yaml:"outbound" doc:"How undelivered messages are tried again."`
 	Folders    Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
 	Backoffice Section            `yaml:"backoffice" example:"{soap: true}" doc:"Interfaces for back offices that were built for Domibus, notices to back offices, and webhooks."`
+	Testbed    Section            `yaml:"testbed" example:"{listen: \"127.0.0.1:8490\", driver: \"http://127.0.0.1:9000/\"}" doc:"Lets a conformance test bed drive this node: for test networks alone, since the interface has no protection of any kind."`
 	Evidence   Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
 	Retention  Retention          `yaml:"retention" doc:"When what came to its end is deleted. The log of evidence keeps a note of it with the hashes of all that was deleted."`
 	Partners   []Section          `yaml:"partners" doc:"Partners with fixed addresses and certificates."`
@@ -130,11 +133,40 @@ type AS4Limits struct {
 
 // TLS is the certificate of the listeners.
 type TLS struct {
-	Certificate Path   `yaml:"certificate" required:"true" example:"keys/tls.crt" doc:"PEM file with certificate and chain."`
-	Key         Path   `yaml:"key" required:"true" example:"keys/tls.key" doc:"PEM file with the private key."`
-	Password    Secret `yaml:"password" doc:"Password of the key file."`
-	MinVersion  string `yaml:"minVersion" default:"1.2" enum:"1.2,1.3" doc:"Oldest version of TLS that is spoken."`
-	ClientCA    Path   `yaml:"clientCA" doc:"PEM file with authorities; partners must then show a certificate below one of them."`
+	Certificate  Path     `yaml:"certificate" required:"true" example:"keys/tls.crt" doc:"PEM file with certificate and chain."`
+	Key          Path     `yaml:"key" required:"true" example:"keys/tls.key" doc:"PEM file with the private key."`
+	Password     Secret   `yaml:"password" doc:"Password of the key file."`
+	MinVersion   string   `yaml:"minVersion" default:"1.2" enum:"1.2,1.3" doc:"Oldest version of TLS that is spoken."`
+	CipherSuites []string `yaml:"cipherSuites" example:"[TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]" doc:"Cipher suites of TLS 1.2 by their IANA names. Default: all that are safe. Those of TLS 1.3 cannot be chosen: all are safe."`
+	ClientCA     Path     `yaml:"clientCA" doc:"PEM file with authorities; partners must then show a certificate below one of them."`
+}
+
+// Check implements [Checker].
+func (t *TLS) Check(report func(key, format string, args ...any)) {
+	for _, name := range t.CipherSuites {
+		if _, ok := CipherSuite(name); !ok {
+			report("cipherSuites", "%q is no safe cipher suite of TLS 1.2%s", shown(name), DidYouMean(name, cipherSuites()))
+		}
+	}
+}
+
+// CipherSuite finds a safe cipher suite of TLS 1.2 by its name.
+func CipherSuite(name string) (id uint16, ok bool) {
+	for _, s := range tls.CipherSuites() {
+		if s.Name == name && slices.Contains(s.SupportedVersions, tls.VersionTLS12) && strings.Contains(name, "_ECDHE_") {
+			return s.ID, true
+		}
+	}
+	return 0, false
+}
+
+func cipherSuites() (names []string) {
+	for _, s := range tls.CipherSuites() {
+		if _, ok := CipherSuite(s.Name); ok {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // SMP is the node's own service metadata publisher.
