@@ -119,6 +119,12 @@ func (n *Node) Resolve(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage)
 
 func question(um *ebms.UserMessage) (p ids.Participant, doc ids.DocumentType, process ids.Process, err error) {
 	receiver := corner(um, ebms.PropertyFinalRecipient)
+	if receiver == "" { // point to point: the access point itself is known, and only where it is, is not
+		receiver = um.To.ID().Value
+		if t := um.To.ID().Type; t != "" {
+			receiver = t + "::" + receiver
+		}
+	}
 	if p, err = ids.ParseParticipant(receiver); err != nil {
 		return
 	}

@@ -314,6 +314,11 @@ func tlsConfig(t *config.TLS) (*tls.Config, error) {
 	if t.MinVersion == "1.3" {
 		c.MinVersion = tls.VersionTLS13
 	}
+	for _, name := range t.CipherSuites {
+		if id, ok := config.CipherSuite(name); ok {
+			c.CipherSuites = append(c.CipherSuites, id)
+		}
+	}
 	if t.ClientCA != "" {
 		b, err := readFile(t.ClientCA)
 		if err != nil {

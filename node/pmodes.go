@@ -11,6 +11,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 // Partner is one access point with a fixed address.
@@ -47,6 +48,7 @@ type PModeSettings struct {
 	SignToken       string          `yaml:"signToken" enum:"bst,pkipath,ski,issuer-serial,thumbprint" doc:"How our signature names its certificate. Default: as for the partner."`
 	EncryptToken    string          `yaml:"encryptToken" enum:"bst,pkipath,ski,issuer-serial,thumbprint,x509-ski" doc:"How our encryption names the partner's certificate. Default: as for the partner."`
 	Unencrypted     bool            `yaml:"unencrypted" doc:"Payloads are signed and not encrypted. Only the profile bilateral allows it."`
+	Policies        []string        `yaml:"policies" doc:"Certificate policies, as dotted numbers: the certificate of the partner must have one of them. Default: any will do."`
 	ContentID       string          `yaml:"contentId" doc:"Content id of the first payload, where the partner asks for one."`
 	MaxSize         config.Size     `yaml:"maxSize" doc:"Octets of one payload after decompression."`
 	NoCompression   bool            `yaml:"noCompression" doc:"Send payloads as they are."`
@@ -76,6 +78,11 @@ func (p *PModeSettings) Check(report func(key, format string, args ...any)) {
 	}
 	if p.RetryWindow > 0 && p.FirstRetry == 0 {
 		report("retryWindow", "needs firstRetry: its pauses are multiples of it")
+	}
+	for _, o := range p.Policies {
+		if _, ok := pki.ParseOID(o); !ok {
+			report("policies", "%.100q is no object identifier", o)
+		}
 	}
 	if p.OurIDType != "" && p.OurID == "" {
 		report("ourIdType", "is the type of ourId, which is missing")
@@ -321,6 +328,9 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm.DuplicateIs0004 = p.DuplicateIs0004
 	pm.Retry = as4.Retry{Max: p.MaxAttempts, First: p.FirstRetry.D(), Factor: p.RetryFactor, Limit: p.MaxPause.D(), Window: p.RetryWindow.D()}
 	pm.Unencrypted = p.Unencrypted
+	for _, o := range p.Policies {
+		pm.Policies = append(pm.Policies, pki.OID(o))
+	}
 	pm.SignToken, pm.EncryptToken = cmp.Or(wss.TokenForm(p.SignToken), pm.SignToken), cmp.Or(wss.TokenForm(p.EncryptToken), pm.EncryptToken)
 	pm.MultiHop, pm.AsyncReceipts, pm.Response, pm.URL = p.MultiHop, p.AsyncReceipts, p.Response, string(partner.URL)
 	if c := p.Splitting; c != nil {

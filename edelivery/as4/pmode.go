@@ -60,6 +60,8 @@ type PMode struct {
 	// Certificates of the partner, current and announced. As recipient the first encrypts; as signer one of them must
 	// have signed. Without any, the chain decides and the subject must name the party.
 	Certificates []*pki.Certificate
+	// Policies are certificate policies, of which the signer's certificate must have one [EU-AS4 1.5.3]; none: any will do.
+	Policies []pki.OID
 	// EncryptionCertificate encrypts where it is not the one that signs (X25519).
 	EncryptionCertificate *pki.Certificate
 }

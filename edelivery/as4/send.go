@@ -329,6 +329,9 @@ func trustIn(v *pki.Verifier, pm *PMode, party PartyRef) func(*pki.Certificate, 
 		if pm.Profile.RequireToken != "" && form != pm.Profile.RequireToken {
 			return fmt.Errorf("%w: certificate named by %s, the profile wants %s", wss.ErrPolicy, form, pm.Profile.RequireToken)
 		}
+		if len(pm.Policies) > 0 && !slices.ContainsFunc(leaf.Policies, func(have pki.OID) bool { return slices.Contains(pm.Policies, have) }) {
+			return fmt.Errorf("as4: the certificate of %q has none of the policies %v [EU-AS4 1.5.3]", leaf.Subject, pm.Policies)
+		}
 		if len(pm.Certificates) > 0 {
 			for _, c := range pm.Certificates {
 				if c.Equal(leaf) {
