@@ -105,7 +105,8 @@ type Signature struct {
 
 	TimeStamps        []*TimeStamp // signed ones first, then unsigned ones, in their order
 	CounterSignatures []*Signature
-	Values            Material // of certificate-values, revocation-values and the revocation archival of PDF
+	Values            Material   // of certificate-values, revocation-values and the revocation archival of PDF
+	References        References // of the extended forms
 	EvidenceRecords   []EvidenceRecord
 
 	// Problems are attributes that could not be read; what they say is missing above.

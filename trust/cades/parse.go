@@ -81,7 +81,7 @@ func (s *Signature) readUnsigned(i int, a *cms.Attribute) {
 		}
 		var err error
 		switch a.Type {
-		case AttrCertificateValues, AttrRevocationValues, AttrPolicyStore:
+		case AttrCertificateValues, AttrRevocationValues, AttrPolicyStore, AttrCertificateRefs, AttrRevocationRefs, AttrAttributeCertRefs, AttrAttributeRevocationRefs:
 			var e ber.Element
 			if e, err = ber.Parse(v); err != nil {
 				break
@@ -91,8 +91,10 @@ func (s *Signature) readUnsigned(i int, a *cms.Attribute) {
 				err = s.parseCertificateValues(e)
 			case AttrRevocationValues:
 				err = s.parseRevocationValues(e)
-			default:
+			case AttrPolicyStore:
 				s.PolicyStore, err = parseStore(e)
+			default:
+				err = s.parseRefs(a.Type, e)
 			}
 		case AttrInternalEvidence, AttrExternalEvidence:
 			s.EvidenceRecords = append(s.EvidenceRecords, EvidenceRecord{a.Type == AttrInternalEvidence, v, i})

@@ -127,6 +127,12 @@ func parseCertID(e ber.Element, v2 bool) (c CertID, err error) {
 	return c, err
 }
 
+// SetIssuerSerial reads IssuerSerial, for other structures that name certificates alike.
+func (c *CertID) SetIssuerSerial(e ber.Element) (err error) {
+	c.RawIssuer, c.Serial, err = issuerSerial(e)
+	return err
+}
+
 // issuerSerial reads IssuerSerial of RFC 5035: GeneralNames with one directory name, and a serial number. Some write a bare name.
 func issuerSerial(e ber.Element) (issuer []byte, serial *big.Int, err error) {
 	r := e.Children()
