@@ -8,11 +8,12 @@ import (
 // compiler turns an expression into code. In tracing, every part reports its values and nothing is rewritten, so that
 // each part of the source is seen.
 type compiler struct {
-	env   *Static
-	x     *Expr
-	trace *traceTable
-	done  map[*expr]*code // so that a part which is tried in several ways is compiled once
-	spent int64           // work of folding
+	env    *Static
+	x      *Expr
+	trace  *traceTable
+	done   map[*expr]*code // so that a part which is tried in several ways is compiled once
+	folder *machine        // for folding
+	folded *Expr
 }
 
 func (c *compiler) compile(e *expr) *code {
@@ -40,25 +41,29 @@ func (c *compiler) fold(k *code, e *expr) *code {
 		return k
 	}
 	const limit = 200_000 // for all parts of an expression together
-	if c.spent >= limit {
+	if c.folder == nil {
+		ctx := &Context{Limits: Limits{Work: limit, Items: limit, Octet: 1 << 20}}
+		c.folder = ctx.machine()
+		c.folder.folding = true
+		c.folded = &Expr{names: c.x.names, frame: c.x.frame, maxID: -1, coll: c.x.coll, env: c.env}
+	}
+	m := c.folder
+	if m.spent() >= limit {
 		return k
 	}
-	ctx := &Context{Limits: Limits{Work: limit - c.spent, Items: limit, Octet: 1 << 20}}
-	m := ctx.machine()
-	defer func() { c.spent += m.spent() + 1 }()
-	m.folding = true
 	v, ok := func() (v Sequence, ok bool) {
+		s := m.begin(c.folded, m.ctx)
 		defer func() {
+			m.end(&s)
 			if r := recover(); r != nil {
 				if _, is := r.(*Error); !is {
 					panic(r)
 				}
+				v, ok = nil, false
 			}
 		}()
-		s := m.begin(&Expr{names: c.x.names, frame: c.x.frame, maxID: -1, coll: c.x.coll}, ctx)
 		k.push(m)
-		v = m.keep(s.stack)
-		return v, true
+		return append(Sequence(nil), m.stack[s.stack:]...), true
 	}()
 	if !ok {
 		return k

@@ -577,3 +577,12 @@ func abstract(n dom.Node) bool {
 	}
 	return false
 }
+
+// BenchmarkCompileRules compiles all expressions and patterns of the EN 16931 rules for UBL.
+func BenchmarkCompileRules(b *testing.B) {
+	file := filepath.Join(corpus.Dir(b, "edocuments"), filepath.FromSlash(publishedRules[0].file))
+	b.ReportAllocs()
+	for b.Loop() {
+		loadRules(b, file)
+	}
+}
