@@ -17,7 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 )
 
-// Attributes [EN 319 122-1 5 and annex A].
+// Attributes [EN 319 122-1 5].
 const (
 	AttrPolicy             pki.OID = "1.2.840.113549.1.9.16.2.15"
 	AttrCommitment         pki.OID = "1.2.840.113549.1.9.16.2.16"

@@ -8,7 +8,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/cms"
 )
 
-// EvidenceInputs are the messages that an evidence record of this signature may be over [TS 119 122-3 5.2]. The record at an index of
+// EvidenceInputs are the messages that an evidence record of this signature may be over [TS 119 122-3 5]. The record at an index of
 // EvidenceRecords is meant; -1 stands for one still to be made, which is over all there is, as in the first of the answers.
 //
 // A record is over the message without itself and what is parallel to it in the same attribute, but with the records before. Attributes

@@ -94,7 +94,7 @@ func (s *Signature) addUnsigned(t pki.OID, value []byte) error {
 // refresh reads the signature again.
 func (s *Signature) refresh() { *s = *read(s.Message, s.Signer, s.Parent) }
 
-// addMaterial puts into the message what belongs to signer and time-stamps [EN 319 122-1 6.3, notes on level LT].
+// addMaterial puts into the message what belongs to signer and time-stamps [EN 319 122-1 6.3].
 func (s *Signature) addMaterial(ctx context.Context, x Extension) error {
 	known := s.Material().Certificates
 	find := func(signer *cms.SignerInfo) *pki.Certificate {

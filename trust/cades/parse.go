@@ -387,7 +387,7 @@ func (s *Signature) parseCertificateValues(e ber.Element) error {
 	})
 }
 
-// parseRevocationValues reads RevocationValues [EN 319 122-1 A.1.1.3.2]: CRLs [0], BasicOCSPResponses [1]; and the archival of
+// parseRevocationValues reads RevocationValues [EN 319 122-1 A.1.2]: CRLs [0], BasicOCSPResponses [1]; and the archival of
 // PDF, which has OCSPResponses there.
 func (s *Signature) parseRevocationValues(e ber.Element) error {
 	return each(e, func(c ber.Element) error {

@@ -38,7 +38,7 @@ type Parameters struct {
 	Further     []cms.Attribute // signed attributes of others' making
 }
 
-// RoleAttribute is the type of claimed attributes that are roles [ISO/IEC 9594-8, as others write it].
+// RoleAttribute is the type of claimed attributes that are roles.
 const RoleAttribute pki.OID = "2.5.4.72"
 
 // attributes makes the signed attributes, but for those that package cms adds.

@@ -29,7 +29,7 @@ type List struct {
 	Number                 *big.Int // greater than that of the list before
 	ThisUpdate, NextUpdate time.Time
 	Entries                []Entry
-	// ExpiredFrom says since when certificates stay on the list after they expired [X.509 ExpiredCertsOnCRL]; zero where they do not.
+	// ExpiredFrom says since when certificates stay on the list after they expired (the extension ExpiredCertsOnCRL of X.509); zero where they do not.
 	ExpiredFrom time.Time
 	// DistributionPoint is where the list is published, where only a part of all certificates is on it; "" for all.
 	DistributionPoint string
