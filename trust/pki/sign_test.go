@@ -1,0 +1,84 @@
+package pki
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"testing"
+
+	"github.com/viadukt-eu/viadukt/trust/ber"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// TestSignedByWhatItSays: an algorithm made for a key reads back as itself, and what it signs it verifies.
+func TestSignedByWhatItSays(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []KeyAlgorithm{RSA2048, P256, P384, P521, Ed25519, BrainpoolP256r1} {
+		key, err := GenerateKey(rand.Reader, alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range []crypto.Hash{crypto.SHA224, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA3_256} {
+			for _, pss := range []bool{false, true} {
+				a, err := SigningAlgorithm(key.Public(), hash, pss)
+				if err != nil {
+					t.Fatalf("%s %s: %v", alg, hash, err)
+				}
+				read, err := ParseSignatureAlgorithm(a.Raw)
+				if err != nil || read.Scheme != a.Scheme || read.Hash != a.Hash || read.MGFHash != a.MGFHash || read.SaltLength != a.SaltLength {
+					t.Errorf("%s %s pss=%v: %+v came back as %+v, %v", alg, hash, pss, a, read, err)
+				}
+				value, err := a.Sign(nil, key, []byte("message"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := read.Verify(key.Public(), []byte("message"), value); err != nil {
+					t.Errorf("%s %s pss=%v: %v", alg, hash, pss, err)
+				}
+				if err := read.Verify(key.Public(), []byte("another"), value); !errors.Is(err, ErrBadSignature) {
+					t.Errorf("%s %s pss=%v, another message: %v", alg, hash, pss, err)
+				}
+			}
+		}
+		for _, weak := range []crypto.Hash{crypto.MD5, crypto.SHA1} {
+			if _, err := SigningAlgorithm(key.Public(), weak, false); alg != Ed25519 && !errors.Is(err, ErrWeakKey) {
+				t.Errorf("%s %s: %v", alg, weak, err)
+			}
+		}
+		if _, err := SigningAlgorithm(key.Public(), crypto.BLAKE2b_256, false); alg != Ed25519 && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s: a hash without a name: %v", alg, err)
+		}
+	}
+	agree, err := GenerateKey(rand.Reader, X25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := SigningAlgorithm(agree.Public(), crypto.SHA256, false); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a key that does not sign: %v", err)
+	}
+}
+
+// TestExtensionInBER: one length longer than it need be does not make a certificate unreadable; what is wrong stays refused.
+func TestExtensionInBER(t *testing.T) {
+	t.Parallel()
+	a, err := NewAuthority(rand.Reader, "CN=Old", P256, testNow, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := []byte{0x30, 0x81, 0x05, 0x06, 0x03, 0x2a, 0x03, 0x04}
+	id, err := a.Issue(Template{Subject: "CN=Leaf", ExtKeyUsage: []OID{EKUClientAuth}, Extensions: []Extension{{ID: oidPolicies, Value: ber.Append(nil, asn1.SEQUENCE, policy)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := id.Certificate
+	if len(c.Policies) != 1 || c.Policies[0] != "1.2.3.4" || len(c.ExtKeyUsage) != 1 {
+		t.Errorf("policies %v, usages %v", c.Policies, c.ExtKeyUsage)
+	}
+	if v, _ := c.Extension(oidPolicies); !bytes.Equal(v[2:], policy) {
+		t.Errorf("the octets changed: %x", v)
+	}
+	if _, err := a.Issue(Template{Subject: "CN=Leaf", Extensions: []Extension{{ID: oidPolicies, Value: []byte{0x30, 0x81, 0x05}}}}); !errors.Is(err, ErrFormat) {
+		t.Errorf("a policy cut off: %v", err)
+	}
+}
