@@ -12,6 +12,7 @@ type Names struct {
 	mu    sync.RWMutex
 	ids   map[nameKey]int32
 	memos map[string]int32 // steps whose nodes are kept for each document
+	twins map[string]*twin
 }
 
 type nameKey struct{ space, local string }
@@ -45,6 +46,21 @@ func (p *Names) memo(text string) int32 {
 	return id
 }
 
+func (p *Names) twin(text string) *twin {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.twins[text]
+	if t == nil {
+		if p.twins == nil {
+			p.twins = map[string]*twin{}
+		}
+		t = &twin{id: int32(len(p.twins))}
+		p.twins[text] = t
+	}
+	t.uses.Add(1)
+	return t
+}
+
 // Len returns how many names there are; every number is below it.
 func (p *Names) Len() int {
 	p.mu.RLock()
@@ -63,6 +79,7 @@ type docInfo struct {
 	ordinal int
 	idIndex map[string]int32
 	memo    []*[]int32             // by number of the step
+	byNode  [][]uint8              // by number of the twins
 	byName  map[*predicate][]uint8 // of predicates that ask for the name alone: 0 not asked yet, 1 false, 2 true
 }
 

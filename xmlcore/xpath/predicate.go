@@ -1,5 +1,7 @@
 package xpath
 
+import "sync/atomic"
+
 // predicate is what stands in brackets.
 type predicate struct {
 	code  *code
@@ -9,6 +11,7 @@ type predicate struct {
 	last  bool // uses last()
 	pos   bool // depends on the position
 	named bool // the name of the node decides alone
+	twin  *twin
 }
 
 func (c *compiler) predicate(e *expr) *predicate {
@@ -26,7 +29,12 @@ func (c *compiler) predicate(e *expr) *predicate {
 	default:
 		p.pos = true
 	}
-	p.named = c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus && e.nameOnly()
+	if c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus {
+		p.named = e.nameOnly()
+		if !p.named && e.kind != xStep && e.end-e.pos < maxRemembered && !e.typed() {
+			p.twin = c.x.names.twin(c.env.Collation + " " + e.canonical())
+		}
+	}
 	return p
 }
 
@@ -109,10 +117,45 @@ func (p *predicate) byName(m *machine) bool {
 	return known[id] == 2
 }
 
+// twin is what predicates share that ask the same of a node: rules repeat them.
+type twin struct {
+	id   int32
+	uses atomic.Int32
+}
+
+// byNode remembers the answer for the context node, in two bits: asked, and true.
+func (p *predicate) byNode(m *machine) bool {
+	i := m.item.i
+	in := m.infoFor(m.item.doc())
+	id := int(p.twin.id)
+	for id >= len(in.byNode) {
+		in.byNode = append(in.byNode, nil)
+	}
+	known := in.byNode[id]
+	if known == nil {
+		known = make([]uint8, (in.d.Len()+3)/4)
+		in.byNode[id] = known
+	}
+	shift := uint(i&3) * 2
+	if b := known[i>>2] >> shift; b&1 != 0 {
+		return b&2 != 0
+	}
+	v := p.code.ebv(m)
+	b := uint8(1)
+	if v {
+		b = 3
+	}
+	known[i>>2] |= b << shift
+	return v
+}
+
 // holds evaluates a predicate in the focus that is set.
 func (p *predicate) holds(m *machine) bool {
 	if p.named {
 		return p.byName(m)
+	}
+	if p.twin != nil && p.twin.uses.Load() > 1 && m.item.typ == TypeNode && m.item.n < 0 {
+		return p.byNode(m)
 	}
 	if p.truth {
 		return p.code.ebv(m)
