@@ -52,9 +52,10 @@ func (c *compiler) fold(k *code, e *expr) *code {
 		return k
 	}
 	v, ok := func() (v Sequence, ok bool) {
-		s := m.begin(c.folded, m.ctx)
+		nested := m.begin(c.folded, m.ctx)
+		base := len(m.stack)
 		defer func() {
-			m.end(&s)
+			m.end(nested)
 			if r := recover(); r != nil {
 				if _, is := r.(*Error); !is {
 					panic(r)
@@ -63,7 +64,7 @@ func (c *compiler) fold(k *code, e *expr) *code {
 			}
 		}()
 		k.push(m)
-		return append(Sequence(nil), m.stack[s.stack:]...), true
+		return append(Sequence(nil), m.stack[base:]...), true
 	}()
 	if !ok {
 		return k

@@ -132,7 +132,7 @@ func (e *Expr) retrace(ctx *Context, tr *tracer) (err *Error) {
 		return errorf("FOER0000", "no second run")
 	}
 	m := ctx.machine()
-	s := m.begin(e, ctx)
+	nested := m.begin(e, ctx)
 	m.tr = tr
 	tr.outer = m.focus
 	defer func() {
@@ -143,11 +143,11 @@ func (e *Expr) retrace(ctx *Context, tr *tracer) (err *Error) {
 				panic(r)
 			}
 			err = x
-			m.end(&s)
+			m.end(nested)
 		}
 	}()
 	k.push(m)
-	m.end(&s)
+	m.end(nested)
 	return nil
 }
 

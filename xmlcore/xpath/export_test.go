@@ -7,19 +7,20 @@ func (e *Expr) Plain(ctx *Context) (v Sequence, err error) {
 		return nil, errorf("XPST0003", "no plain form")
 	}
 	m := ctx.machine()
-	s := m.begin(e, ctx)
+	nested := m.begin(e, ctx)
+	base := len(m.stack)
 	defer func() {
 		if r := recover(); r != nil {
 			x, ok := r.(*Error)
 			if !ok {
 				panic(r)
 			}
-			m.end(&s)
+			m.end(nested)
 			v, err = nil, x
 		}
 	}()
 	k.push(m)
-	v = append(Sequence(nil), m.stack[s.stack:]...)
-	m.end(&s)
+	v = append(Sequence(nil), m.stack[base:]...)
+	m.end(nested)
 	return v, nil
 }

@@ -31,6 +31,8 @@ type machine struct {
 	octets   int64
 	depth    int
 	folding  bool // while compiling: nothing of the context is known
+	saves    []saved
+	running  int // runs under way, one within the other
 	sets     []knownSet
 	nextSet  int
 	tr       *tracer
@@ -81,8 +83,15 @@ func (c *Context) machine() *machine {
 	return c.m
 }
 
-func (m *machine) begin(e *Expr, ctx *Context) saved {
-	s := saved{m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, len(m.stack), len(m.locals), m.depth}
+// begin starts a run; nested says that another one is under way, whose state is kept aside.
+func (m *machine) begin(e *Expr, ctx *Context) (nested bool) {
+	if m.running > 0 {
+		m.saves = append(m.saves, saved{m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, len(m.stack), len(m.locals), m.depth})
+		nested = true
+	} else {
+		m.stack, m.locals, m.depth = m.stack[:0], m.locals[:0], 0
+	}
+	m.running++
 	m.ctx, m.x, m.coll = ctx, e, e.coll
 	m.outer = ctx.Item
 	m.focus = focus{ctx.Item, max(ctx.Position, 1), max(ctx.Size, 1)}
@@ -93,25 +102,32 @@ func (m *machine) begin(e *Expr, ctx *Context) saved {
 	if m.info != nil && (m.info.names != e.names || m.info.known <= e.maxID) {
 		m.info = nil
 	}
-	return s
+	return nested
 }
 
-func (m *machine) end(s *saved) {
+func (m *machine) end(nested bool) {
+	m.running--
+	if !nested {
+		return
+	}
+	s := &m.saves[len(m.saves)-1]
 	clear(m.locals[s.locals:])
 	m.stack, m.locals = m.stack[:s.stack], m.locals[:s.locals]
 	m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, m.depth = s.focus, s.outer, s.ctx, s.x, s.coll, s.fp, s.depth
-	if m.info != nil && m.x != nil && (m.info.names != m.x.names || m.info.known <= m.x.maxID) {
+	*s = saved{}
+	m.saves = m.saves[:len(m.saves)-1]
+	if m.info != nil && (m.info.names != m.x.names || m.info.known <= m.x.maxID) {
 		m.info = nil
 	}
 }
 
 // failed ends a run that panicked and makes the error that is returned; other panics go on.
-func (m *machine) failed(e *Expr, ctx *Context, s *saved, r any) error {
+func (m *machine) failed(e *Expr, ctx *Context, nested bool, r any) error {
 	err, ok := r.(*Error)
 	if !ok {
 		panic(r)
 	}
-	m.end(s)
+	m.end(nested)
 	if err.Expr != "" {
 		return err // of an expression that ran inside this one
 	}

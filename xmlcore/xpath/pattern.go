@@ -199,10 +199,10 @@ func (c *compiler) branch(parts []*expr) *branch {
 // Matches reports whether a node matches. The Item of the context is not looked at.
 func (p *Pattern) Matches(ctx *Context, n dom.Node) (v bool, err error) {
 	m := ctx.machine()
-	s := m.begin(p.x, ctx)
+	nested := m.begin(p.x, ctx)
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = false, m.failed(p.x, ctx, &s, r)
+			v, err = false, m.failed(p.x, ctx, nested, r)
 		}
 	}()
 	m.outer = NodeItem(n)
@@ -213,7 +213,7 @@ func (p *Pattern) Matches(ctx *Context, n dom.Node) (v bool, err error) {
 			break
 		}
 	}
-	m.end(&s)
+	m.end(nested)
 	return v, nil
 }
 
@@ -223,15 +223,15 @@ func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err er
 	if in := m.info; in != nil && in.d == n.Document() && in.names == p.x.names && in.known > p.x.maxID && p.branches[i].impossible(in, n) {
 		return false, nil
 	}
-	s := m.begin(p.x, ctx)
+	nested := m.begin(p.x, ctx)
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = false, m.failed(p.x, ctx, &s, r)
+			v, err = false, m.failed(p.x, ctx, nested, r)
 		}
 	}()
 	m.outer = NodeItem(n)
 	v = p.branches[i].matches(m, m.infoFor(n.Document()), n)
-	m.end(&s)
+	m.end(nested)
 	return v, nil
 }
 

@@ -198,29 +198,30 @@ func (e *Expr) String() string { return e.src }
 // Evaluate returns the value of the expression. Errors are [*Error] values.
 func (e *Expr) Evaluate(ctx *Context) (v Sequence, err error) {
 	m := ctx.machine()
-	s := m.begin(e, ctx)
+	nested := m.begin(e, ctx)
+	base := len(m.stack)
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = nil, m.failed(e, ctx, &s, r)
+			v, err = nil, m.failed(e, ctx, nested, r)
 		}
 	}()
 	e.code.push(m)
-	v = append(Sequence(nil), m.stack[s.stack:]...)
-	m.end(&s)
+	v = append(Sequence(nil), m.stack[base:]...)
+	m.end(nested)
 	return v, nil
 }
 
 // EBV returns the effective boolean value of the expression [XPath20 2.4.3].
 func (e *Expr) EBV(ctx *Context) (v bool, err error) {
 	m := ctx.machine()
-	s := m.begin(e, ctx)
+	nested := m.begin(e, ctx)
 	defer func() {
 		if r := recover(); r != nil {
-			v, err = false, m.failed(e, ctx, &s, r)
+			v, err = false, m.failed(e, ctx, nested, r)
 		}
 	}()
 	v = e.code.ebv(m)
-	m.end(&s)
+	m.end(nested)
 	return v, nil
 }
 
@@ -254,20 +255,21 @@ func (s Sequence) Text() string {
 // Nodes appends the nodes that the expression selects to dst; an item that is none is an error.
 func (e *Expr) Nodes(ctx *Context, dst []dom.Node) (nodes []dom.Node, err error) {
 	m := ctx.machine()
-	s := m.begin(e, ctx)
+	nested := m.begin(e, ctx)
+	base := len(m.stack)
 	defer func() {
 		if r := recover(); r != nil {
-			nodes, err = dst, m.failed(e, ctx, &s, r)
+			nodes, err = dst, m.failed(e, ctx, nested, r)
 		}
 	}()
 	e.code.push(m)
 	nodes = dst
-	for _, it := range m.stack[s.stack:] {
+	for _, it := range m.stack[base:] {
 		if !it.IsNode() {
 			fail("XPTY0004", "%s is no node", it.typ)
 		}
 		nodes = append(nodes, it.Node())
 	}
-	m.end(&s)
+	m.end(nested)
 	return nodes, nil
 }
