@@ -107,8 +107,17 @@ func cmsSignature(s *cades.Signature, content cms.Content, p *pool, opt Options)
 	if len(f.Named) > 0 {
 		v.Certificates = []validation.SigningCertificate{{HasDigest: true, Matches: f.NamesCertificate(), IssuerSerial: true}}
 	}
+	for _, c := range s.Message.Certificates {
+		out.inside = append(out.inside, idOf(c.Raw))
+	}
+	for _, r := range s.Message.Revocation {
+		out.inside = append(out.inside, idOf(r.Value))
+	}
 	for _, t := range s.TimeStamps {
 		v.TimeStamps = append(v.TimeStamps, cmsTimeStamp(s, t, content, v, p))
+		if t.Token != nil {
+			out.inside = append(out.inside, p.inside(t.Token)...)
+		}
 	}
 	return out
 }

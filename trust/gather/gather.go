@@ -10,7 +10,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -33,8 +35,10 @@ type Options struct {
 
 // Result is what a document holds.
 type Result struct {
-	Format     string // "XAdES", "CAdES"
+	Format     string          // "XAdES", "CAdES", "ASiC-S", "ASiC-E", "ODF"
+	Container  *asic.Container // nil where it is none
 	Signatures []*Signature
+	TimeStamps []*validation.TimeStamp // over the content of a container, by themselves
 	Facts      *validation.Facts
 }
 
@@ -47,10 +51,15 @@ type Signature struct {
 	XAdES       *xades.Checked // nil for other formats
 	// Unreadable says what of the unsigned properties could not be read and counts as absent.
 	Unreadable []error
+
+	inside []string // IDs of what it holds: certificates, revocation data
 }
 
-// Open reads a document. XML, CMS in BER, DER, PEM or base64 are told by their first octets.
+// Open reads a document. XML, CMS in BER, DER, PEM or base64, and containers are told by their first octets.
 func Open(b []byte, opt Options) (*Result, error) {
+	if bytes.HasPrefix(b, []byte("PK")) {
+		return openContainer(bytes.NewReader(b), int64(len(b)), opt)
+	}
 	p := newPool(opt)
 	text := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
 	switch {
@@ -69,6 +78,25 @@ func Open(b []byte, opt Options) (*Result, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: it begins with %.8q", ErrFormat, b[:min(len(b), 8)])
+}
+
+// maxDocument bounds, in octets, a document that must be held in memory. Containers may be larger.
+const maxDocument = 256 << 20
+
+// OpenAt reads a document of any size; of a container only its signatures are held in memory.
+func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
+	var head [2]byte
+	if n, _ := r.ReadAt(head[:], 0); n == 2 && string(head[:]) == "PK" {
+		return openContainer(r, size, opt)
+	}
+	if size > maxDocument {
+		return nil, fmt.Errorf("%w: %d octets that are no container", ErrFormat, size)
+	}
+	b := make([]byte, size)
+	if _, err := r.ReadAt(b, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return Open(b, opt)
 }
 
 // add takes a signature into the result and gives it its certificate's chain.

@@ -124,8 +124,18 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 	for _, k := range c.KeyInfo {
 		covered = append(covered, idOf(k.Raw))
 	}
+	s.inside = append(s.inside, covered[1:]...)
+	for _, x := range c.Material.Certificates {
+		s.inside = append(s.inside, idOf(x.Raw))
+	}
+	for _, x := range append(append([][]byte{}, c.Material.CRLs...), c.Material.OCSPs...) {
+		s.inside = append(s.inside, idOf(x))
+	}
 	for _, t := range c.TimeStamps {
 		for _, token := range tokens[t] {
+			if token != nil {
+				s.inside = append(s.inside, p.inside(token)...)
+			}
 			v.TimeStamps = append(v.TimeStamps, xmlTimeStamp(c, t, token, covered, p, v.TimeStamps, tokens))
 		}
 	}

@@ -1,0 +1,212 @@
+package asic
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"errors"
+	"hash/crc32"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+)
+
+func content(name, text string) Content {
+	return Content{Name: name, MimeType: "text/plain", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+}
+
+// pack writes a container of files, name and text in turn.
+func pack(t testing.TB, kind Type, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := NewWriter(&b, kind, time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(files); i += 2 {
+		if err := w.Add(files[i], strings.NewReader(files[i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func open(t testing.TB, b []byte) *Container {
+	t.Helper()
+	c, err := Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAContainerIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	files := []Content{content("a.txt", "one"), content("folder/größe 1.txt", "two")}
+	m, err := WriteManifest("META-INF/signature001.p7s", "application/pkcs7-signature", files, xmldsig.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := pack(t, E, "a.txt", "one", "folder/größe 1.txt", "two", "META-INF/ASiCManifest001.xml", string(m), "META-INF/signature001.p7s", "signature")
+	if string(b[38:38+len(MimeTypeE)]) != MimeTypeE {
+		t.Errorf("the media type does not begin at octet 38: %q", b[:80])
+	}
+	c := open(t, b)
+	if c.Type != E || c.MimeType != MimeTypeE || !c.First || len(c.Data()) != 2 {
+		t.Errorf("read back: %+v", c)
+	}
+	manifests, unreadable := c.Manifests()
+	if len(unreadable) > 0 || len(manifests) != 1 {
+		t.Fatalf("%d manifests, %v", len(manifests), unreadable)
+	}
+	got := manifests[0]
+	if got.Signature != "META-INF/signature001.p7s" || !bytes.Equal(got.Octets, m) || len(got.Objects) != 2 {
+		t.Errorf("manifest %+v", got)
+	}
+	sum := sha256.Sum256([]byte("two"))
+	if o := got.Objects[1]; o.Name != "folder/größe 1.txt" || !bytes.Equal(o.Digest, sum[:]) || o.MimeType != "text/plain" {
+		t.Errorf("object %+v", o)
+	}
+	f, err := c.File(got.Objects[1].Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := f.Bytes(); err != nil || string(text) != "two" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if again := pack(t, E, "a.txt", "one"); !bytes.Equal(again, pack(t, E, "a.txt", "one")) {
+		t.Error("equal files make other octets")
+	}
+}
+
+func TestTheKindIsToldWithoutAMediaType(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files []string
+		want  Type
+	}{
+		"one file and a signature":   {[]string{"a", "x", "META-INF/signatures.xml", "<x/>"}, S},
+		"one file and a time-stamp":  {[]string{"a", "x", "META-INF/timestamp.tst", "x"}, S},
+		"two files and a signature":  {[]string{"a", "x", "b", "y", "META-INF/signatures1.xml", "<x/>"}, E},
+		"a file, manifest, signed":   {[]string{"a", "x", "META-INF/ASiCManifest.xml", "<x/>", "META-INF/signature.p7s", "x"}, E},
+		"upper and lower case mixed": {[]string{"a", "x", "META-INF/Signatures.XML", "<x/>"}, S},
+	} {
+		if got := open(t, plain(t, c.files...)).Type; got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+	b := plain(t, "a", "x")
+	if _, err := Open(bytes.NewReader(b), int64(len(b))); !errors.Is(err, ErrFormat) {
+		t.Errorf("a zip file without signatures: %v", err)
+	}
+}
+
+// plain writes a zip file with whatever names.
+func plain(t testing.TB, files ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := 0; i < len(files); i += 2 {
+		f, err := z.CreateHeader(&zip.FileHeader{Name: files[i], Method: zip.Deflate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(f, files[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestHostileContainersAreRefused(t *testing.T) {
+	t.Parallel()
+	const sig = "META-INF/signatures.xml"
+	for name, c := range map[string]struct {
+		b    []byte
+		want error
+	}{
+		"out of the folder":    {plain(t, "../a", "x", sig, "<x/>"), ErrName},
+		"an absolute name":     {plain(t, "/etc/passwd", "x", sig, "<x/>"), ErrName},
+		"a drive":              {plain(t, "C:/x", "x", sig, "<x/>"), ErrName},
+		"a backslash":          {plain(t, `a\b`, "x", sig, "<x/>"), ErrName},
+		"a name too long":      {plain(t, strings.Repeat("a", maxName+1), "x", sig, "<x/>"), ErrName},
+		"one name twice":       {plain(t, "a", "x", "a", "y", sig, "<x/>"), ErrTwice},
+		"no zip file":          {[]byte("PK\x03\x04 and nothing more"), ErrFormat},
+		"cut off in the midst": {plain(t, "a", "x", sig, "<x/>")[:60], ErrFormat},
+	} {
+		if _, err := Open(bytes.NewReader(c.b), int64(len(c.b))); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	bomb := open(t, plain(t, "a", strings.Repeat("\x00", 16<<20), sig, "<x/>"))
+	f, err := bomb.File("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, r); !errors.Is(err, ErrLimit) || n > 2*expandFrom {
+		t.Errorf("a bomb: %d octets, %v", n, err)
+	}
+	liar := lying(t)
+	if f, err = open(t, liar).File("a"); err == nil {
+		_, err = f.Bytes()
+	}
+	if !errors.Is(err, ErrFormat) {
+		t.Errorf("a file that is not what its directory says: %v", err)
+	}
+}
+
+// lying is a container whose directory states the size of another file.
+func lying(t testing.TB) []byte {
+	t.Helper()
+	var packed, b bytes.Buffer
+	d, err := flate.NewWriter(&packed, 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(d, "twelve octets")
+	d.Close()
+	z := zip.NewWriter(&b)
+	for _, name := range []string{"a", "META-INF/signatures.xml"} {
+		f, err := z.CreateRaw(&zip.FileHeader{Name: name, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE([]byte("other")), CompressedSize64: uint64(packed.Len()), UncompressedSize64: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Write(packed.Bytes())
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add(pack(f, E, "a", "x", "META-INF/signatures001.xml", "<x/>"))
+	f.Add(plain(f, "a", "x", "META-INF/ASiCManifest.xml", `<asic:ASiCManifest xmlns:asic="`+Namespace+`"/>`, "META-INF/signature.p7s", "x"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		c.Manifests()
+		for _, file := range c.Files {
+			if strings.Contains(file.Name, "..") && strings.HasPrefix(file.Name, "../") {
+				t.Errorf("name %q", file.Name)
+			}
+			file.Bytes()
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package asic
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Content is a file to be put into a container.
+type Content struct {
+	Name, MimeType string
+	Open           func() (io.ReadCloser, error)
+}
+
+// Writer writes a container, file after file. Equal files and times make equal octets.
+type Writer struct {
+	z    *zip.Writer
+	when time.Time
+	seen map[string]bool
+}
+
+// NewWriter begins a container with its media type, stored, as the first file [EN 319 162-1 A.1].
+func NewWriter(w io.Writer, t Type, when time.Time) (*Writer, error) {
+	mime := MimeTypeE
+	if t == S {
+		mime = MimeTypeS
+	}
+	out := &Writer{z: zip.NewWriter(w), when: when.UTC(), seen: map[string]bool{}}
+	h := &zip.FileHeader{
+		Name: "mimetype", Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(mime)),
+		CompressedSize64: uint64(len(mime)), UncompressedSize64: uint64(len(mime)),
+	}
+	f, err := out.z.CreateRaw(h) // neither extra field nor data descriptor may follow
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.WriteString(f, mime)
+	return out, err
+}
+
+// Add writes a file.
+func (w *Writer) Add(name string, r io.Reader) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if w.seen[name] || name == "mimetype" {
+		return fmt.Errorf("%w: %q", ErrTwice, name)
+	}
+	w.seen[name] = true
+	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+	h.Modified = w.when
+	f, err := w.z.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return err
+}
+
+// Close ends the container.
+func (w *Writer) Close() error { return w.z.Close() }
+
+// WriteManifest writes an ASiCManifest over content, for the signature file of that name [EN 319 162-1 A.4].
+func WriteManifest(signature, mimeType string, content []Content, method string) ([]byte, error) {
+	h, ok := xmldsig.DigestHash(method)
+	if !ok || !h.Available() {
+		return nil, fmt.Errorf("%w: digest method %q", xmldsig.ErrAlgorithm, method)
+	}
+	w := dom.NewWriter([]byte(`<?xml version="1.0" encoding="UTF-8"?>`))
+	w.Start("asic:ASiCManifest", "xmlns:asic", Namespace, "xmlns:ds", xmldsig.Namespace)
+	w.Element("asic:SigReference", "", "MimeType", mimeType, "URI", escape(signature))
+	for _, c := range content {
+		sum, err := digest(c, h)
+		if err != nil {
+			return nil, err
+		}
+		attrs := []string{"URI", escape(c.Name)}
+		if c.MimeType != "" {
+			attrs = append([]string{"MimeType", c.MimeType}, attrs...)
+		}
+		w.Start("asic:DataObjectReference", attrs...)
+		w.Element("ds:DigestMethod", "", "Algorithm", method)
+		w.Start("ds:DigestValue")
+		w.Base64(sum)
+		w.End()
+		w.End()
+	}
+	w.End()
+	return w.Bytes(), nil
+}
+
+func digest(c Content, h crypto.Hash) ([]byte, error) {
+	r, err := c.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sum := h.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return nil, err
+	}
+	return sum.Sum(nil), nil
+}
+
+func escape(name string) string { return (&url.URL{Path: name}).String() }
+
+// WrapXAdES puts ds:Signature elements, each a document of its own, into the root element of a signature file
+// [EN 319 162-1 A.5].
+func WrapXAdES(signatures ...[]byte) []byte {
+	var b bytes.Buffer
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<asic:XAdESSignatures xmlns:asic="` + Namespace + `">`)
+	for _, s := range signatures {
+		if bytes.HasPrefix(s, []byte("<?xml")) {
+			if i := bytes.Index(s, []byte("?>")); i >= 0 {
+				s = s[i+2:]
+			}
+		}
+		b.Write(s)
+	}
+	b.WriteString(`</asic:XAdESSignatures>`)
+	return b.Bytes()
+}
