@@ -81,14 +81,18 @@ type Report struct {
 	Results      []*Result
 }
 
-// OK reports whether no mandatory, preferred or own assertion failed and none was broken.
-func (r *Report) OK() bool {
-	return !slices.ContainsFunc(r.Results, func(x *Result) bool { return x.Verdict == Fail || x.Verdict == Broken })
+// OK reports whether nothing failed that counts: conformant is who passes all mandatory assertions, and of ours we ask the
+// same.
+func (r *Report) OK() bool { return !slices.ContainsFunc(r.Results, (*Result).counts) }
+
+// Failed reports whether something that counts was seen to fail, and not only could not be run.
+func (r *Report) Failed() bool {
+	return slices.ContainsFunc(r.Results, func(x *Result) bool { return x.Verdict == Fail && x.counts() })
 }
 
-// Broken reports whether a case could not be run.
-func (r *Report) Broken() bool {
-	return slices.ContainsFunc(r.Results, func(x *Result) bool { return x.Verdict == Broken })
+// counts reports whether a result speaks against conformance.
+func (r *Result) counts() bool {
+	return r.Verdict == Broken || r.Verdict == Fail && (r.Level == Mandatory || r.Level == Own)
 }
 
 // Options say what is judged.
