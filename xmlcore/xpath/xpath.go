@@ -111,8 +111,9 @@ func (v Values) Variable(_ *Context, i int) (Sequence, error) {
 	return nil, nil
 }
 
-// Context is what an expression meets when it runs [XPath20 2.1.2]. Its fields may change between runs. It serves one
-// goroutine at a time.
+// Context is what an expression meets when it runs [XPath20 2.1.2]. Item, Position, Size and Variables may change
+// between runs; the clock stands still from its first use on. It serves one goroutine at a time, and is meant for one
+// document with those it refers to: it holds what it has learned about them.
 type Context struct {
 	Item           Item // the context item; the zero Item is none
 	Position, Size int  // 0 stands for 1

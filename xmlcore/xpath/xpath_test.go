@@ -44,7 +44,7 @@ func TestExpressions(t *testing.T) {
 		{"xs:decimal(o:line[1]/o:qty) * xs:decimal('2.500')", "10"},
 		{"xs:decimal('0.1') + xs:decimal('0.2') = xs:decimal('0.3')", "true"},
 		{"0.1e0 + 0.2e0 = 0.3e0", "false"},
-		{"1 div 3", "0.33333333333333333333"},
+		{"1 div 3", "0.333333333333333333"},
 		{"round(2.5), round(-2.5), round-half-to-even(2.5), round(2.345, 2)", "3 -2 2 2.35"},
 		{"sum(o:line/o:total/xs:decimal(.))", "17.11"},
 		{"sum(())", "0"},
