@@ -51,14 +51,7 @@ func decimalItem(v *big.Int, scale int) Item {
 	if v.BitLen() > maxBits {
 		fail("FOAR0002", "number with more than ten thousand digits")
 	}
-	var q, r big.Int
-	ten := big.NewInt(10)
-	for scale > 0 {
-		if q.QuoRem(v, ten, &r); r.Sign() != 0 {
-			break
-		}
-		v, scale = new(big.Int).Set(&q), scale-1
-	}
+	v, scale = short(v, scale)
 	if v.IsInt64() && scale <= smallScale {
 		return Item{typ: XSDecimal, n: v.Int64(), scale: uint8(scale)}
 	}
@@ -165,8 +158,9 @@ func mulDecimal(a, b Item) Item {
 	return decimalItem(new(big.Int).Mul(x, y), xs+ys)
 }
 
-// divDecimal divides, exactly where the quotient ends within 18 digits after the point or those of the operands, else
-// rounded there to the nearest, halves towards zero: as Saxon does, by which published rules are judged.
+// divDecimal divides, exactly where the quotient ends within 18 digits after the point and as many more as the dividend
+// has over the divisor, else rounded there to the nearest, halves towards zero: as Saxon does, by which published rules
+// are judged.
 func divDecimal(a, b Item) Item {
 	if a.p == nil && b.p == nil && b.n > 0 {
 		for s, p := range pow10 {
@@ -184,9 +178,9 @@ func divDecimal(a, b Item) Item {
 			return Item{typ: XSDecimal, n: a.n / b.n, scale: a.scale - b.scale}
 		}
 	}
-	x, xs := digits(a)
-	y, ys := digits(b)
-	scale := max(divisionScale, xs, ys)
+	x, xs := shortDigits(a)
+	y, ys := shortDigits(b)
+	scale := divisionScale + max(0, xs-ys)
 	// x/10^xs / (y/10^ys) = x*10^(ys-xs) / y, wanted with scale digits
 	if shift := scale + ys - xs; shift >= 0 {
 		x = new(big.Int).Mul(x, bigPow10(shift))
@@ -196,8 +190,11 @@ func divDecimal(a, b Item) Item {
 	return trim(quoNearest(x, y, false), scale)
 }
 
-// trim drops zeros at the end.
-func trim(v *big.Int, scale int) Item {
+// trim makes a decimal without zeros at its end.
+func trim(v *big.Int, scale int) Item { return decimalItem(short(v, scale)) }
+
+// short drops zeros at the end of the digits after the point.
+func short(v *big.Int, scale int) (*big.Int, int) {
 	var q, r big.Int
 	ten := big.NewInt(10)
 	for scale > 0 {
@@ -206,7 +203,19 @@ func trim(v *big.Int, scale int) Item {
 		}
 		v, scale = new(big.Int).Set(&q), scale-1
 	}
-	return decimalItem(v, scale)
+	return v, scale
+}
+
+func shortDigits(it Item) (*big.Int, int) {
+	if it.p != nil {
+		v, s := digits(it)
+		return short(v, s)
+	}
+	n, s := it.n, int(it.scale)
+	for s > 0 && n%10 == 0 {
+		n, s = n/10, s-1
+	}
+	return big.NewInt(n), s
 }
 
 // quoNearest divides to the nearest integer; halves go to the even one or towards zero.
