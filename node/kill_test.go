@@ -1,96 +1,39 @@
 package node_test
 
 import (
-	"bufio"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/internal/childnode"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 )
 
-// childConfig names the configuration of the node that this binary runs instead of the tests.
-const childConfig = "VIADUKT_TEST_NODE"
-
-// TestMain also is the node that the kill test starts and kills.
+// TestMain also is the node that tests start and kill.
 func TestMain(m *testing.M) {
-	if file := os.Getenv(childConfig); file != "" {
-		if err := runChild(file); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
+	childnode.Main(m, childnode.Options{Tune: func(c *config.Config) {
+		c.Outbound.MaxAttempts, c.Outbound.FirstRetry, c.Outbound.Factor = 10_000, config.Duration(50*time.Millisecond), 1
+	}})
 }
 
-// runChild runs a node until its parent dies or kills it.
-func runChild(file string) error {
-	c, err := config.Load(file)
-	if err != nil {
-		return err
-	}
-	c.Outbound.MaxAttempts, c.Outbound.FirstRetry, c.Outbound.Factor = 10_000, config.Duration(50*time.Millisecond), 1
-	n, err := node.New(context.Background(), c, node.Options{})
-	if err != nil {
-		return err
-	}
-	if err := n.Start(context.Background()); err != nil {
-		return err
-	}
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin)
-	return n.Stop(context.Background())
-}
-
-// child is a node in a process of its own.
+// child is a node in a process of its own, with what its operator knows of it.
 type child struct {
 	made *setup.Result
-	cmd  *exec.Cmd
-	in   io.Closer
+	*childnode.Child
 }
 
-func (c *child) start(t *testing.T) {
+// startChild runs the node of a configuration. It is killed with the test.
+func startChild(t *testing.T, made *setup.Result) *child {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		c.cmd = exec.Command(os.Args[0])
-		c.cmd.Env = append(os.Environ(), childConfig+"="+c.made.ConfigFile)
-		c.cmd.Stderr = t.Output()
-		in, err := c.cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := c.cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		c.in = in
-		if line, _ := bufio.NewReader(out).ReadString('\n'); line == "ready\n" {
-			return
-		}
-		c.cmd.Wait()
-		if time.Now().After(deadline) {
-			t.Fatal("a node does not start")
-		}
-	}
-}
-
-func (c *child) kill() {
-	c.cmd.Process.Kill()
-	c.cmd.Wait()
+	c := &child{made, childnode.Start(t, made.ConfigFile)}
+	t.Cleanup(c.Kill)
+	return c
 }
 
 // ask reads the API, which may be away.
@@ -132,11 +75,7 @@ func TestNodesAreKilledInTheMiddleOfAMessage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b := way(t)
-			nodes := [2]*child{{made: a}, {made: b}}
-			for _, c := range nodes {
-				c.start(t)
-				defer func() { c.kill() }()
-			}
+			nodes := [2]*child{startChild(t, a), startChild(t, b)}
 			payload := noise(11, 4_000_000)
 			var m node.MessageJSON
 			req, err := http.NewRequest("POST", a.API+"/api/v1/messages?pmode=letters&sender=urn:id::a&receiver=urn:id::b", bytes.NewReader(payload))
@@ -153,8 +92,8 @@ func TestNodesAreKilledInTheMiddleOfAMessage(t *testing.T) {
 			for i := range 8 {
 				time.Sleep(time.Duration(20+37*i%90) * time.Millisecond) // somewhere in the middle of the work
 				c := nodes[i%2]
-				c.kill()
-				c.start(t)
+				c.Kill()
+				c.Start(t)
 			}
 			path := "/api/v1/messages/" + m.MessageID
 			eventually(t, "an acknowledged message", func() bool {

@@ -35,11 +35,7 @@ func TestLargeMessagesInPiecesTakeLittleMemory(t *testing.T) {
 			amendReplace(t, r, "\n    # "+limit+": 2GiB\n", fmt.Sprintf("\n    %s: %dMiB\n", limit, mib+1))
 		}
 	}
-	nodes := [2]*child{{made: a}, {made: b}}
-	for _, c := range nodes {
-		c.start(t)
-		defer c.kill()
-	}
+	nodes := [2]*child{startChild(t, a), startChild(t, b)}
 	block, sum := noise(12, 1<<20), sha256.New()
 	for range mib {
 		sum.Write(block)
@@ -109,7 +105,7 @@ func (r *repeated) Read(b []byte) (int, error) {
 // peak is the most resident memory that the process had.
 func (c *child) peak(t *testing.T) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.PID()))
 	if err != nil {
 		t.Skip(err)
 	}

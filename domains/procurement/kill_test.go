@@ -23,6 +23,7 @@ import (
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/internal/childnode"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
@@ -142,14 +143,10 @@ func TestNodesMayBeKilledAtAnyMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var nodes [2]*child
-	t.Cleanup(func() {
-		for _, c := range nodes {
-			c.kill()
-		}
-	})
+	var nodes [2]*childnode.Child
 	for i := range made {
-		nodes[i] = startChild(t, made[i].ConfigFile)
+		nodes[i] = childnode.Start(t, made[i].ConfigFile)
+		t.Cleanup(nodes[i].Kill)
 	}
 	registerByAPI(t, made[1])
 
@@ -170,18 +167,17 @@ func TestNodesMayBeKilledAtAnyMoment(t *testing.T) {
 		}
 		time.Sleep(mathrand.N(150 * time.Millisecond))
 		side := mathrand.IntN(2)
-		nodes[side].kill()
+		nodes[side].Kill()
 		killed[side]++
-		nodes[side] = startChild(t, made[side].ConfigFile)
+		nodes[side].Start(t)
 	}
 	close(stop)
 	callers.Wait()
 	calm(t, made[0], "accepted", "queued", "sending", "sent", "retrying")
 	calm(t, made[1], "received", "retrying")
 	for _, c := range nodes {
-		c.end(t)
+		c.End(t)
 	}
-	nodes = [2]*child{}
 	check := &aftermath{t: t, load: l, ee: openStore(t, made[0]), pt: openStore(t, made[1]), inbox: filepath.Join(made[1].Dir, "inbox")}
 	check.all()
 	t.Logf("killed sender %d times, receiver %d times; %d messages accepted, %d hand-overs without answer, %d messages arrived, %d of them as files, %d attempts were repetitions",
