@@ -136,7 +136,12 @@ func (k *checker) identity(what, key string, f config.Identity, purpose pki.Purp
 // private reports whether the owner alone can read a file.
 func (k *checker) private(file string) bool {
 	info, err := os.Stat(file)
-	return err != nil || info.Mode().Perm()&0o077 == 0
+	if err != nil || info.Mode().Perm()&0o077 == 0 {
+		return true
+	}
+	// A key of root that the node's own group may read: the node uses it and cannot replace it.
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && info.Mode().Perm()&0o037 == 0 && st.Uid == 0 && st.Gid != 0
 }
 
 // validity judges the dates of a certificate; false when it cannot be used.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/backup"
@@ -118,6 +119,9 @@ func (c *call) restoreConfig(from, file string, j *restoreJSON) error {
 func (c *call) describeRestored(j *restoreJSON, how backup.InFlight) {
 	paint := c.p.paint(c.p.out)
 	for _, f := range j.Wrote {
+		if _, elsewhere, ok := strings.Cut(f, "/outside/"); ok {
+			f += paint.warn("  belongs to /" + elsewhere)
+		}
 		c.printf("  configuration  %s\n", f)
 	}
 	for _, f := range j.Kept {

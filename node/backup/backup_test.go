@@ -439,18 +439,19 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 		damage       func(t *testing.T, target string)
 		want         string // a line, or the error
 		despite      bool   // what is left can be restored when one asks for it
+		either       bool   // or not: it depends on where the damage meets the compression
 	}{
 		{"a payload that lost its end", "folder", func(t *testing.T, target string) {
 			if err := os.Truncate(payloadPath(filepath.Join(target, sqlite.Payloads), sum), 100); err != nil {
 				t.Fatal(err)
 			}
-		}, "1 payload 1: backup: payload " + fmt.Sprintf("%x", sum[:6]) + ": store: stored octets damaged: 100 octets instead of", true},
+		}, "1 payload 1: backup: payload " + fmt.Sprintf("%x", sum[:6]) + ": store: stored octets damaged: 100 octets instead of", true, false},
 		{"a bit of a payload", "folder", func(t *testing.T, target string) {
 			flip(t, payloadPath(filepath.Join(target, sqlite.Payloads), sum), 9)
-		}, "1 payload 1: backup: payload " + fmt.Sprintf("%x", sum[:6]) + ": store: stored octets damaged: hash differs", true},
+		}, "1 payload 1: backup: payload " + fmt.Sprintf("%x", sum[:6]) + ": store: stored octets damaged: hash differs", true, false},
 		{"a payload that is gone", "folder", func(t *testing.T, target string) {
 			os.Remove(payloadPath(filepath.Join(target, sqlite.Payloads), sum))
-		}, "it is not in the backup", true},
+		}, "it is not in the backup", true, false},
 		{"a bit of the database that nothing else covers", "folder", func(t *testing.T, target string) {
 			name := filepath.Join(target, "viadukt-20260504T093000.000Z.db")
 			b, err := os.ReadFile(name)
@@ -458,42 +459,42 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 				t.Fatal(err)
 			}
 			flip(t, name, int64(bytes.Index(b, []byte("header of a"))))
-		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: other octets than were backed up", true},
+		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: other octets than were backed up", true, false},
 		{"a database that lost its end", "folder", func(t *testing.T, target string) {
 			if err := os.Truncate(filepath.Join(target, "viadukt-20260504T093000.000Z.db"), 50_000); err != nil {
 				t.Fatal(err)
 			}
-		}, "torn write: 50000 octets instead of", false},
+		}, "torn write: 50000 octets instead of", false, false},
 		{"a database that is gone", "folder", func(t *testing.T, target string) {
 			os.Remove(filepath.Join(target, "viadukt-20260504T093000.000Z.db"))
-		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: it is not in the backup", false},
+		}, "0 viadukt-20260504T093000.000Z.db: store: stored octets damaged: it is not in the backup", false, false},
 		{"a file of the configuration that was changed", "folder", func(t *testing.T, target string) {
 			flip(t, filepath.Join(target, "config-20260504T093000.000Z", "viadukt.yaml"), 0)
-		}, "0 config-20260504T093000.000Z/viadukt.yaml: store: stored octets damaged: other octets", true},
-		{"a folder without a manifest", "folder", func(t *testing.T, target string) { os.Remove(filepath.Join(target, manifestName)) }, "this is no whole backup", false},
+		}, "0 config-20260504T093000.000Z/viadukt.yaml: store: stored octets damaged: other octets", true, false},
+		{"a folder without a manifest", "folder", func(t *testing.T, target string) { os.Remove(filepath.Join(target, manifestName)) }, "this is no whole backup", false, false},
 		{"a manifest that names files elsewhere", "folder", func(t *testing.T, target string) {
 			name := filepath.Join(target, manifestName)
 			b, _ := os.ReadFile(name)
 			if err := os.WriteFile(name, bytes.ReplaceAll(b, []byte("viadukt-2026"), []byte("../viadukt-2026")), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "names \"../viadukt-20260504T093000.000Z.db\"", false},
-		{"an archive that was cut", "b.tar", func(t *testing.T, target string) { os.Truncate(target, 150_000) }, "this is no whole backup", false},
+		}, "names \"../viadukt-20260504T093000.000Z.db\"", false, false},
+		{"an archive that was cut", "b.tar", func(t *testing.T, target string) { os.Truncate(target, 150_000) }, "this is no whole backup", false, false},
 		{"a compressed archive that was cut", "b.tar.zst", func(t *testing.T, target string) {
 			info, _ := os.Stat(target)
 			os.Truncate(target, info.Size()-10)
-		}, "this is no whole backup", false},
+		}, "this is no whole backup", false, false},
 		{"a bit of an archive's payload", "b.tar", func(t *testing.T, target string) {
 			b, _ := os.ReadFile(target)
 			flip(t, target, int64(bytes.Index(b, large("a")[:100])))
-		}, "hash differs", true},
+		}, "hash differs", true, false},
 		{"a bit of a compressed archive", "b.tar.zst", func(t *testing.T, target string) {
 			info, _ := os.Stat(target)
 			flip(t, target, info.Size()/2)
-		}, "", false},
+		}, "", false, true},
 		{"something else", "b.tar", func(t *testing.T, target string) {
 			os.WriteFile(target, []byte("an invoice"), 0o600)
-		}, "this is no whole backup", false},
+		}, "this is no whole backup", false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -521,7 +522,7 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 			data := filepath.Join(t.TempDir(), "data")
 			for _, despite := range []bool{false, true} {
 				_, err := Restore(ctx, target, data, RestoreOptions{Damaged: despite, Clock: time.Now}, func(store.Damage) {})
-				if (err == nil) != (despite && c.despite) {
+				if (err == nil) != (despite && c.despite) && !(despite && c.either) {
 					t.Errorf("restored (despite damage: %t): %v", despite, err)
 				}
 				if left, rerr := os.ReadDir(data); err != nil && (rerr != nil || len(left) > 0) {

@@ -158,6 +158,13 @@ func Is(name string) (isBackup, isData bool, err error) {
 	if !info.IsDir() {
 		return true, false, nil
 	}
-	there := func(file string) bool { _, err := os.Stat(filepath.Join(name, file)); return err == nil }
-	return there(manifestName), there(sqlite.Database), nil
+	there := func(file string) (yes bool) {
+		_, serr := os.Stat(filepath.Join(name, file))
+		if serr != nil && !errors.Is(serr, fs.ErrNotExist) {
+			err = fmt.Errorf("backup: %w", serr)
+		}
+		return serr == nil
+	}
+	isBackup, isData = there(manifestName), there(sqlite.Database)
+	return isBackup, isData, err
 }

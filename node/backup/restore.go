@@ -51,8 +51,8 @@ func RestoreConfig(ctx context.Context, name, file string) (wrote, kept []string
 		return nil, nil, nil
 	}
 	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("backup: %w", err)
+	if err := makeFolder(dir, 0o755); err != nil {
+		return nil, nil, err
 	}
 	_, err = each(ctx, name, nil, func(e *entry) error {
 		i := slices.IndexFunc(m.Config, func(f File) bool { return m.Folder+"/"+f.Name == e.name })
@@ -67,14 +67,14 @@ func RestoreConfig(ctx context.Context, name, file string) (wrote, kept []string
 			kept = append(kept, to)
 			return nil
 		}
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		if err := makeFolder(filepath.Dir(to), 0o750); err != nil {
 			return err
 		}
 		if err := writeFile(to, e.r, e.size, e.mode); err != nil {
 			return err
 		}
 		wrote = append(wrote, to)
-		return own(dir, to)
+		return own(to)
 	})
 	return wrote, kept, err
 }
@@ -91,8 +91,8 @@ func Restore(ctx context.Context, name, dataDir string, o RestoreOptions, report
 		return nil, err
 	}
 	work := filepath.Join(dataDir, restoringFolder)
-	if err := os.MkdirAll(work, 0o700); err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
+	if err := makeFolder(work, 0o700); err != nil {
+		return nil, err
 	}
 	r, err := restore(ctx, name, work, o, report)
 	if err != nil {
@@ -166,6 +166,9 @@ func restore(ctx context.Context, name, work string, o RestoreOptions, report fu
 func take(dataDir, work string) error {
 	os.Remove(filepath.Join(work, "viadukt.lock"))
 	for _, name := range []string{sqlite.Payloads, sqlite.Database} {
+		if err := own(filepath.Join(work, name)); err != nil {
+			return fmt.Errorf("backup: %w", err)
+		}
 		if err := os.Rename(filepath.Join(work, name), filepath.Join(dataDir, name)); err != nil {
 			return fmt.Errorf("backup: %w", err)
 		}
@@ -176,26 +179,60 @@ func take(dataDir, work string) error {
 	if err := os.RemoveAll(work); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	return own(dataDir, dataDir)
+	return nil
 }
 
-// own gives what root restored to the owner of the folder that it was restored into: the node does not run as root.
-func own(folder, what string) error {
+// owner is whom what root restores below a folder belongs to: the owner of the folder, or of the nearest one above it that
+// is there. The node does not run as root.
+func owner(dir string) (uid, gid int, ok bool) {
 	if os.Geteuid() != 0 {
-		return nil
+		return 0, 0, false
 	}
-	info, err := os.Stat(folder)
-	if err != nil {
+	for d, err := filepath.Abs(dir); err == nil; d = filepath.Dir(d) {
+		if info, err := os.Stat(d); err == nil {
+			st, ok := info.Sys().(*syscall.Stat_t)
+			return int(st.Uid), int(st.Gid), ok
+		}
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	return 0, 0, false
+}
+
+// makeFolder makes a folder and those above it, for the owner of the first that is there.
+func makeFolder(dir string, mode fs.FileMode) error {
+	uid, gid, ok := owner(dir)
+	var made []string
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
+			break
+		}
+		made = append(made, d)
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || st.Uid == 0 && st.Gid == 0 {
+	for _, d := range made {
+		if ok {
+			if err := os.Lchown(d, uid, gid); err != nil {
+				return fmt.Errorf("backup: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// own gives a file, or all of a folder, to the owner of the folder that it is in.
+func own(name string) error {
+	uid, gid, ok := owner(filepath.Dir(name))
+	if !ok {
 		return nil
 	}
-	return filepath.WalkDir(what, func(name string, _ fs.DirEntry, err error) error {
+	return filepath.WalkDir(name, func(name string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(name, int(st.Uid), int(st.Gid))
+		return os.Lchown(name, uid, gid)
 	})
 }

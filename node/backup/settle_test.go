@@ -3,9 +3,11 @@ package backup
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -195,5 +197,52 @@ func TestTheConfigurationComesBackWhereItIsNotThere(t *testing.T) {
 				t.Error("the key came along")
 			}
 		})
+	}
+}
+
+func TestWhatRootRestoresBelongsToTheNode(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	dir, target, home := t.TempDir(), filepath.Join(t.TempDir(), "b.tar"), t.TempDir()
+	w := open(t, dir)
+	w.message(store.In, "a", store.Received)
+	w.close()
+	conf := filepath.Join(t.TempDir(), "viadukt.yaml")
+	if err := os.WriteFile(conf, []byte("node"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	o := options(start)
+	o.Config = &Config{Dir: filepath.Dir(conf), Files: []ConfigFile{{Path: conf}}}
+	write(t, folder(t, dir), target, o)
+	const node = 4711
+	if err := os.Chown(home, node, node); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := RestoreConfig(ctx, target, filepath.Join(home, "etc", "viadukt.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	restored(t, target, filepath.Join(home, "state", "data"), RestoreOptions{})
+	n := 0
+	err := filepath.WalkDir(home, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st := info.Sys().(*syscall.Stat_t); st.Uid != node || st.Gid != node {
+			t.Errorf("%s belongs to %d:%d", name, st.Uid, st.Gid)
+		}
+		if d.Name() == "viadukt.yaml" && info.Mode().Perm() != 0o640 {
+			t.Errorf("%s has mode %o", name, info.Mode().Perm())
+		}
+		n++
+		return nil
+	})
+	if err != nil || n < 8 {
+		t.Errorf("%d files, %v", n, err)
 	}
 }

@@ -198,13 +198,13 @@ func (w *writing) config() error {
 		if err != nil {
 			return fmt.Errorf("backup: %w", err)
 		}
-		mode := fs.FileMode(0o644)
-		if f.Secret {
-			mode = 0o600
+		info, err := os.Stat(f.Path)
+		if err != nil {
+			return fmt.Errorf("backup: %w", err)
 		}
 		sum := sha256.Sum256(b)
 		m.Config = append(m.Config, File{name, int64(len(b)), hex.EncodeToString(sum[:])})
-		if err := w.sink.put(path.Join(m.Folder, name), int64(len(b)), mode, func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(b))), nil }); err != nil {
+		if err := w.sink.put(path.Join(m.Folder, name), int64(len(b)), info.Mode().Perm(), func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(b))), nil }); err != nil {
 			return err
 		}
 	}
