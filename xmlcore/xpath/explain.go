@@ -98,6 +98,9 @@ func (tr *tracer) leave(m *machine, e *expr, v []Item) {
 		tr.seen[e] = x
 	}
 	x.Times++
+	if len(v) > tr.limit {
+		v, x.More = v[:tr.limit], true
+	}
 	if x.Times > 1 && len(x.Value) > 0 && x.Times <= tr.limit { // one of several evaluations: keep them in a row
 		x.Value = append(x.Value, v...)
 	} else if x.Times == 1 || len(x.Value) == 0 {

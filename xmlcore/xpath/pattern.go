@@ -39,9 +39,7 @@ type Branch struct {
 
 // CompilePattern compiles a match pattern.
 func CompilePattern(src string, env *Static) (pat *Pattern, err error) {
-	if env == nil {
-		env = &Static{}
-	}
+	env = env.snapshot()
 	names := env.Names
 	if names == nil {
 		names = NewNames()

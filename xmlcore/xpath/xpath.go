@@ -33,7 +33,8 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Static is what an expression may rely on when it is compiled [XPath20 2.1.1].
+// Static is what an expression may rely on when it is compiled [XPath20 2.1.1]. Compiled expressions keep a copy that
+// shares its maps: these must not change any more, while variables and functions may be added for the next expression.
 type Static struct {
 	// Namespaces maps prefixes to namespaces. xml, xs, fn, math, map, array and err need no entry.
 	Namespaces map[string]string
@@ -70,6 +71,16 @@ type Function struct {
 	Result *SequenceType   // nil: anything
 	// Call computes the value. The Context is that of the running expression, for Nested; Item is not the focus.
 	Call func(ctx *Context, args []Sequence) (Sequence, error)
+}
+
+// snapshot is what an expression keeps, so that the caller may declare more for the next one. Maps are shared and must
+// not change.
+func (s *Static) snapshot() *Static {
+	if s == nil {
+		return &Static{}
+	}
+	c := *s
+	return &c
 }
 
 func (s *Static) prefix(p string) (string, bool) {
@@ -159,9 +170,7 @@ type Expr struct {
 
 // Compile compiles an expression. Every error is an [*Error] that is [ErrStatic].
 func Compile(src string, env *Static) (*Expr, error) {
-	if env == nil {
-		env = &Static{}
-	}
+	env = env.snapshot()
 	names := env.Names
 	if names == nil {
 		names = NewNames()
