@@ -114,10 +114,13 @@ func (g *gateway) send(t *testing.T, s *node.Submission) *store.Message {
 	return m
 }
 
+// patience is how long a test waits for what must come: long enough for a machine that has much else to do.
+const patience = 2 * time.Minute
+
 // until waits for a message to reach a state.
 func (g *gateway) until(t *testing.T, d store.Direction, messageID string, want store.State) *store.Message {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		m, err := g.Store.ByMessageID(context.Background(), d, messageID)
 		if err == nil && m.State == want {
 			return m
@@ -134,7 +137,7 @@ func (g *gateway) until(t *testing.T, d store.Direction, messageID string, want 
 // eventually polls until it holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s does not come", what)
 		}
