@@ -3,6 +3,7 @@ package selftest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type Told struct {
 	Node string // which access point told it: the last segment of the address it was given
 	testbed.Message
 	Bodies [][]byte // of the parts
+	Sums   [][]byte // their SHA-256
 }
 
 // OpenDriver listens on a loopback address.
@@ -63,14 +65,16 @@ func (d *Driver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	t := &Told{Node: r.URL.Path[1:], Message: in.Message, Bodies: make([][]byte, len(in.Parts))}
+	t := &Told{Node: r.URL.Path[1:], Message: in.Message, Bodies: make([][]byte, len(in.Parts)), Sums: make([][]byte, len(in.Parts))}
 	for {
 		i, body, err := in.Next()
 		if err == io.EOF {
 			break
 		}
 		if err == nil {
-			t.Bodies[i], err = readSome(body)
+			h := sha256.New()
+			t.Bodies[i], err = readSome(io.TeeReader(body, h))
+			t.Sums[i] = h.Sum(nil)
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

@@ -109,7 +109,9 @@ type Options struct {
 	Config *config.Config
 	PMode  string
 
-	alter func(*run) // of tests: what ends do wrong
+	alter   func(*run)                  // of tests: what ends do wrong
+	target  func(address string) string // of tests: another listener in the place of a node
+	sameKey bool                        // of tests: a change of keys that does not happen
 }
 
 // ErrUnknown says that no case has one of the ids.
