@@ -8,12 +8,13 @@ import (
 // compiler turns an expression into code. In tracing, every part reports its values and nothing is rewritten, so that
 // each part of the source is seen.
 type compiler struct {
-	env    *Static
-	x      *Expr
-	trace  *traceTable
-	done   map[*expr]*code // so that a part which is tried in several ways is compiled once
-	folder *machine        // for folding
-	folded *Expr
+	env      *Static
+	x        *Expr
+	trace    *traceTable
+	done     map[*expr]*code // so that a part which is tried in several ways is compiled once
+	folder   *machine        // for folding
+	folded   *Expr
+	unfolded bool // the bound was reached
 }
 
 func (c *compiler) compile(e *expr) *code {
@@ -48,7 +49,7 @@ func (c *compiler) fold(k *code, e *expr) *code {
 		c.folded = &Expr{names: c.x.names, frame: c.x.frame, maxID: -1, coll: c.x.coll, env: c.env}
 	}
 	m := c.folder
-	if m.spent() >= limit {
+	if c.unfolded || m.spent() >= limit {
 		return k
 	}
 	v, ok := func() (v Sequence, ok bool) {
@@ -57,10 +58,12 @@ func (c *compiler) fold(k *code, e *expr) *code {
 		defer func() {
 			m.end(nested)
 			if r := recover(); r != nil {
-				if _, is := r.(*Error); !is {
+				e, is := r.(*Error)
+				if !is {
 					panic(r)
 				}
 				v, ok = nil, false
+				c.unfolded = c.unfolded || e.kind == ErrLimit
 			}
 		}()
 		k.push(m)
