@@ -16,14 +16,12 @@ import (
 
 // Profile is a kind of certificate.
 type Profile struct {
-	About     string
-	usage     pki.KeyUsage // 0: what fits the kind of key
-	extended  []pki.OID
-	critical  bool // the extended usage
-	names     bool // takes host names
-	noCheck   bool
-	authority bool
-	days      int
+	About    string
+	usage    pki.KeyUsage // 0: what fits the kind of key
+	extended []pki.OID
+	critical bool // the extended usage
+	names    bool // takes host names
+	days     int
 }
 
 // Profiles are the kinds that are issued.

@@ -64,8 +64,9 @@ var (
 
 // Bounds of what is read from strangers.
 const (
-	maxSigners      = 1000
-	maxCertificates = 10000
+	maxSigners      = 100
+	maxCertificates = 5000
+	maxCandidates   = 8 // certificates tried for one signer
 	maxAttributes   = 1000
 	maxValues       = 1000
 	maxCounter      = 8 // counter-signatures of counter-signatures

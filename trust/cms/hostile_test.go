@@ -207,3 +207,47 @@ func TestPlainECDSA(t *testing.T) {
 		t.Error("a value of 63 octets holds")
 	}
 }
+
+// TestManyCandidates: certificates that all claim to be the signer's are not all tried, and the one named by digest is.
+func TestManyCandidates(t *testing.T) {
+	t.Parallel()
+	id := identity(t, pki.RSA2048)
+	m := parse(t, must(Sign(id, []byte("x"), false, Template{SigningTime: now})))
+	var more []*pki.Certificate
+	for range 100 {
+		c, err := authority().Issue(pki.Template{Subject: "CN=Impostor", Serial: id.Certificate.SerialNumber})
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = append(more, c.Certificate)
+	}
+	m.Certificates = nil
+	f := m.Signers[0].Verify(nil, append(more, id.Certificate)...)
+	if f.Err() != nil || !f.Certificate.Equal(id.Certificate) || len(f.Candidates) != 101 {
+		t.Errorf("%v, %d candidates", f.Err(), len(f.Candidates))
+	}
+	if f := m.Signers[0].Verify(nil, more...); !errors.Is(f.Signature, ErrSignature) {
+		t.Errorf("impostors alone: %v", f.Signature)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	m := parse(t, must(Sign(identity(t, pki.P256), []byte("x"), false, Template{SigningTime: now})))
+	s := m.Signers[0]
+	for range maxSigners {
+		m.Signers = append(m.Signers, s)
+	}
+	m.changed()
+	if _, err := Parse(must(m.Bytes())); !errors.Is(err, ErrFormat) {
+		t.Errorf("%d signers: %v", len(m.Signers), err)
+	}
+	m.Signers = m.Signers[:1]
+	for range maxCertificates {
+		m.Certificates = append(m.Certificates, Certificate{Raw: []byte{0xa3, 0}})
+	}
+	m.rawCerts = nil
+	if _, err := Parse(must(m.Bytes())); !errors.Is(err, ErrFormat) {
+		t.Errorf("%d certificates: %v", len(m.Certificates), err)
+	}
+}

@@ -269,7 +269,7 @@ func (s *SignerInfo) checkSignature(f *Facts, content Content) error {
 	var digests [3][]byte
 	forms := s.signedForms()
 	err = fmt.Errorf("%w: %d certificates, %d forms of the attributes", ErrSignature, len(f.Candidates), len(forms))
-	for _, c := range f.Candidates {
+	for _, c := range f.Candidates[:min(len(f.Candidates), maxCandidates)] {
 		if c.PublicKey == nil {
 			err = fmt.Errorf("%w: %w", ErrAlgorithm, c.KeyError)
 			continue
@@ -315,7 +315,7 @@ func (f *Facts) try(s *SignerInfo, content Content, value []byte) error {
 		}
 	}
 	err := fmt.Errorf("%w over the content", ErrSignature)
-	for _, c := range f.Candidates {
+	for _, c := range f.Candidates[:min(len(f.Candidates), maxCandidates)] {
 		if c.PublicKey == nil {
 			err = fmt.Errorf("%w: %w", ErrAlgorithm, c.KeyError)
 			continue
