@@ -34,7 +34,7 @@ var sampleKinds = sample.Kinds
 
 // makeSample writes a document between invented parties.
 func makeSample(kind, number string, at time.Time) ([]byte, error) {
-	if kind == "order" {
+	if kind == "order" || kind == "response" {
 		return sample.Make(kind, number, sample.Buyer, sample.Supplier, at)
 	}
 	return sample.Make(kind, number, sample.Supplier, sample.Buyer, at)

@@ -18,7 +18,7 @@ const (
 
 // Document is what the transport needs to know of a business document.
 type Document struct {
-	Kind     string // "Invoice", "CreditNote", "Order"
+	Kind     string // "Invoice", "CreditNote", "Order", "ApplicationResponse"
 	Number   string // the number that its issuer gave it
 	Type     ids.DocumentType
 	Process  ids.Process
@@ -37,6 +37,8 @@ var kinds = map[string]struct{ from, to string }{
 	"Invoice":    {"AccountingSupplierParty", "AccountingCustomerParty"},
 	"CreditNote": {"AccountingSupplierParty", "AccountingCustomerParty"},
 	"Order":      {"BuyerCustomerParty", "SellerSupplierParty"},
+	// What the buyer says to an invoice, for one.
+	"ApplicationResponse": {"SenderParty", "ReceiverParty"},
 }
 
 // Recognise finds out what a UBL document is and between whom it goes: the customization and the profile make the
@@ -44,7 +46,7 @@ var kinds = map[string]struct{ from, to string }{
 func Recognise(root dom.Node) (*Document, error) {
 	kind, ok := kinds[root.Local()]
 	if !ok || root.Space() != nsUBL+root.Local()+"-2" {
-		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL 2.1 Invoice, CreditNote and Order", root.Space(), root.Local())
+		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL 2.1 Invoice, CreditNote, Order and ApplicationResponse", root.Space(), root.Local())
 	}
 	customization, profile := text(root, "CustomizationID"), text(root, "ProfileID")
 	switch {
@@ -70,9 +72,12 @@ func Recognise(root dom.Node) (*Document, error) {
 }
 
 func party(root dom.Node, role string) (ids.Participant, string, error) {
-	p := root.Child(nsCAC, role).Child(nsCAC, "Party")
+	p, where := root.Child(nsCAC, role), ""
+	if role != "SenderParty" && role != "ReceiverParty" { // those two are parties themselves
+		p, where = p.Child(nsCAC, "Party"), "/cac:Party"
+	}
 	if !p.Valid() {
-		return ids.Participant{}, "", refuse(root, "cac:%s/cac:Party is missing", role)
+		return ids.Participant{}, "", refuse(root, "cac:%s%s is missing", role, where)
 	}
 	endpoint := p.Child(nsCBC, "EndpointID")
 	if !endpoint.Valid() || endpoint.Attr("schemeID") == "" {

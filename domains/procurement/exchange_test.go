@@ -157,6 +157,7 @@ func TestSampleDocumentsCrossTheBorderBothWays(t *testing.T) {
 				{"invoice", ee, pt, sample.Supplier, sample.Buyer},
 				{"creditnote", ee, pt, sample.Supplier, sample.Buyer},
 				{"order", pt, ee, sample.Buyer, sample.Supplier},
+				{"response", pt, ee, sample.Buyer, sample.Supplier},
 			} {
 				c.to.serve(t, c.kind, c.a, c.b)
 				doc, err := sample.Make(c.kind, "2026-1", c.a, c.b, time.Now())

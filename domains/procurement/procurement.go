@@ -104,7 +104,7 @@ func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message
 	}
 	document, err := Recognise(doc.Root())
 	if err != nil {
-		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note or order that names customization, profile and both electronic addresses", Err: err}
+		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note, order or response that names customization, profile and both electronic addresses", Err: err}
 	}
 	if err := agree(document, s); err != nil {
 		return nil, err

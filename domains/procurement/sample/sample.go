@@ -35,7 +35,7 @@ var (
 )
 
 // Kinds of documents there are samples of.
-var Kinds = []string{"invoice", "creditnote", "order"}
+var Kinds = []string{"invoice", "creditnote", "order", "response"}
 
 //go:embed *.xml
 var files embed.FS
