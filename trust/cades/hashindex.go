@@ -192,6 +192,9 @@ func (m hashes) find(x *HashIndex, prefix, object []byte) bool {
 	if m.hit(x.sum(prefix, object)) {
 		return true
 	}
+	if m.lost() == 0 { // all are found: what else could it be in another encoding
+		return false
+	}
 	e, err := ber.Parse(object)
 	if err != nil {
 		return false
