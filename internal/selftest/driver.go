@@ -27,6 +27,7 @@ type Driver struct {
 	mu    sync.Mutex
 	told  []*Told
 	grown chan struct{}
+	alter func(*Told) (times int) // of tests: what an access point tells, and how often
 }
 
 // Told is one message that an access point sent to the bed.
@@ -82,7 +83,13 @@ func (d *Driver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.mu.Lock()
-	d.told = append(d.told, t)
+	times := 1
+	if d.alter != nil {
+		times = d.alter(t)
+	}
+	for range times {
+		d.told = append(d.told, t)
+	}
 	close(d.grown)
 	d.grown = make(chan struct{})
 	d.mu.Unlock()

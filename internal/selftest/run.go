@@ -181,7 +181,7 @@ func (r *run) notified(i int, messageID, signal string, codes ...ebms.Code) erro
 		}
 	}
 	if len(codes) > 0 {
-		return fail("%s told of the error %q, not of %v", corners[i], t.Property(testbed.ErrorCode), codes)
+		return fail("%s told of the error %q, not of %s", corners[i], t.Property(testbed.ErrorCode), string(codes[0]))
 	}
 	return nil
 }

@@ -167,7 +167,7 @@ func (x *Exchange) refusal(codes ...ebms.Code) (*ebms.Error, error) {
 		}
 	}
 	if len(codes) > 0 {
-		return e, fail("the error is %s, not %v", shown(e), codes)
+		return e, fail("the error is %s, not %s", shown(e), string(codes[0]))
 	}
 	return e, nil
 }

@@ -29,7 +29,8 @@ type Exchange struct {
 	// Hide lets the request pass to nobody and leaves no trace of it: as if it had not been made.
 	Hide bool
 
-	done chan struct{}
+	genuine []byte // the answer as the receiver made it
+	done    chan struct{}
 }
 
 // keptBody is the longest request that is kept and can be altered; longer ones stream through.
@@ -55,6 +56,7 @@ type Wire struct {
 	answer   hook
 	testSend hook // of a test of the case
 	testBack hook
+	testLast hook // behind all others, before the sender sees the answer
 }
 
 var anyMessageID = regexp.MustCompile(`MessageId[^>]*>\s*([^<\s]*)\s*<`)
@@ -108,7 +110,7 @@ func (w *Wire) close() error {
 func (w *Wire) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log, w.request, w.answer, w.testSend, w.testBack = nil, nil, nil, nil, nil
+	w.log, w.request, w.answer, w.testSend, w.testBack, w.testLast = nil, nil, nil, nil, nil, nil
 }
 
 // on sets what a case does with requests and answers.
@@ -118,10 +120,10 @@ func (w *Wire) on(request, answer hook) {
 	w.request, w.answer = request, answer
 }
 
-func (w *Wire) hooks() (request, answer, testSend, testBack hook) {
+func (w *Wire) hooks() (request, answer, testSend, testBack, testLast hook) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.request, w.answer, w.testSend, w.testBack
+	return w.request, w.answer, w.testSend, w.testBack, w.testLast
 }
 
 func call(h hook, x *Exchange) {
@@ -133,7 +135,7 @@ func call(h hook, x *Exchange) {
 // ServeHTTP implements [http.Handler].
 func (w *Wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	x := &Exchange{ContentType: r.Header.Get("Content-Type"), Length: r.ContentLength, done: make(chan struct{})}
-	request, answer, testSend, testBack := w.hooks()
+	request, answer, testSend, testBack, testLast := w.hooks()
 	body, rest := io.Reader(r.Body), int64(-1)
 	if r.ContentLength > keptBody {
 		head := make([]byte, 64<<10)
@@ -169,8 +171,10 @@ func (w *Wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		w.forward(r, x, body, rest)
 	}
+	x.genuine = x.Answer
 	call(testBack, x)
 	call(answer, x)
+	call(testLast, x)
 	if x.Err != nil {
 		http.Error(rw, x.Err.Error(), http.StatusBadGateway)
 		return
