@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -245,5 +246,63 @@ func TestACopyOfWhatArrivedAfterTheBackupIsMarked(t *testing.T) {
 	events, err := pt.Store.Events(context.Background(), got.ID)
 	if err != nil || slices.ContainsFunc(events, func(e store.Event) bool { return strings.Contains(e.Detail, "copy") }) {
 		t.Errorf("what cannot be a copy is marked: %+v, %v", events, err)
+	}
+}
+
+func TestBackupsAreWholeUnderTrafficAndRetention(t *testing.T) {
+	t.Parallel()
+	made := [2]*setup.Result{}
+	made[0], made[1] = agree(t)
+	busy := func(c *config.Config) {
+		c.Retention.Every = config.Duration(10 * time.Millisecond)
+		c.Retention.Out.Payloads, c.Retention.Out.Messages = config.Duration(5*time.Millisecond), config.Duration(30*time.Millisecond)
+		c.Retention.In.Payloads = config.Duration(5 * time.Millisecond)
+	}
+	ee, pt := begin(t, made[0], busy, nil), begin(t, made[1], busy, nil)
+	const each = 25
+	var work sync.WaitGroup
+	for i := range 4 {
+		work.Go(func() {
+			for j := range each {
+				large := strings.Repeat(fmt.Sprintf("%d-%d ", i, j), 8000)
+				if _, err := ee.Accept(context.Background(), letter(text("a.txt", "small"), node.SubmissionPart{Name: "b.bin", MimeType: "application/octet-stream", Body: strings.NewReader(large)})); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	files := 0
+	for round := range 6 {
+		for _, g := range []*gateway{ee, pt} {
+			target := filepath.Join(t.TempDir(), fmt.Sprint("b", round))
+			src := &inside{g: g}
+			r, err := backup.Write(context.Background(), src, target, backup.Options{Copy: true, Clock: time.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := src.Close(); err != nil {
+				t.Fatal(err)
+			}
+			files += int(r.Payloads.Files)
+			if len(r.Missing) > 0 {
+				t.Errorf("lost: %q", r.Missing)
+			}
+			_, err = backup.Verify(context.Background(), target, nil, func(d store.Damage) {
+				if !d.Notice {
+					t.Errorf("round %d: %d %s: %v", round, d.Message, d.What, d.Err)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	work.Wait()
+	t.Logf("%d payload files were in the backups", files)
+	eventually(t, "the end of all payload files", func() bool { return payloadFiles(t, ee.Node)+payloadFiles(t, pt.Node) == 0 })
+	for _, g := range []*gateway{ee, pt} {
+		if err := g.Store.VerifyData(context.Background(), func(d store.Damage) { t.Errorf("%d %s: %v", d.Message, d.What, d.Err) }); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -123,7 +123,7 @@ func OpenFolder(dir string) (*Folder, error) {
 
 // Snapshot implements Source.
 func (f *Folder) Snapshot(ctx context.Context, file string) error {
-	return sqlite.Snapshot(ctx, f.dir, file)
+	return sqlite.Snapshot(ctx, f.dir, file, 0)
 }
 
 // Payload implements Source.

@@ -25,6 +25,7 @@ type tarSink struct {
 	z    *zstd.Encoder // nil: not compressed
 	t    *tar.Writer
 	at   time.Time
+	buf  bytes.Buffer // of a payload, used again
 }
 
 func newTarSink(name string) (*tarSink, error) {
@@ -64,13 +65,13 @@ func (s *tarSink) put(name string, size int64, mode fs.FileMode, open func() (io
 	if size > readAhead {
 		return s.large(name, size, mode, r)
 	}
-	var b bytes.Buffer
-	if n, err := io.Copy(&b, r); err != nil {
+	s.buf.Reset()
+	if n, err := s.buf.ReadFrom(r); err != nil {
 		return err
 	} else if n != size {
 		return fmt.Errorf("backup: %s: %w: %d octets instead of %d", name, store.ErrDamaged, n, size)
 	}
-	return s.write(name, size, mode, &b)
+	return s.write(name, size, mode, &s.buf)
 }
 
 const readAhead = 4 << 20

@@ -32,21 +32,22 @@ func (s *Store) Snapshot(ctx context.Context, file string) (end func() error, er
 	end = func() error {
 		return release(func(hash [32]byte) (bool, error) { return s.used(context.WithoutCancel(ctx), hash) })
 	}
-	if err := Snapshot(ctx, s.dir, file); err != nil {
+	if err := Snapshot(ctx, s.dir, file, max(s.w.minFree, 0)); err != nil {
 		return nil, errors.Join(err, end())
 	}
 	return end, nil
 }
 
 // Snapshot writes the database of the store in dir into a new file and makes that durable. The store may be open, also
-// in another process; then payload files may be removed meanwhile, which [Store.Snapshot] prevents.
-func Snapshot(ctx context.Context, dir, file string) (err error) {
+// in another process; then payload files may be removed meanwhile, which [Store.Snapshot] prevents. store.ErrDiskFull
+// when the volume of the file would have less than reserve octets left.
+func Snapshot(ctx context.Context, dir, file string, reserve int64) (err error) {
 	from := filepath.Join(dir, databaseFile)
 	info, err := os.Stat(from)
 	if err != nil {
 		return fmt.Errorf("sqlite: snapshot: %w", err)
 	}
-	if err := spool.CheckFree(filepath.Dir(file), info.Size()); err != nil {
+	if err := spool.CheckFree(filepath.Dir(file), info.Size()+reserve); err != nil {
 		return fmt.Errorf("sqlite: snapshot: %w", err)
 	}
 	out, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)

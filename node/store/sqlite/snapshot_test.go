@@ -67,6 +67,18 @@ func TestASnapshotStaysWholeWhileMessagesAreDeleted(t *testing.T) {
 	}
 }
 
+func TestASnapshotLeavesTheReserve(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	insert(t, s, outgoing("a"))
+	file := filepath.Join(t.TempDir(), "copy.db")
+	is(t, Snapshot(ctx, s.dir, file, 1<<60), store.ErrDiskFull)
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was left: %v", err)
+	}
+	is(t, Snapshot(ctx, s.dir, file, 0), nil)
+}
+
 func TestNobodyOpensALockedStore(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
