@@ -88,9 +88,17 @@ func (r *Reader) Empty() bool { return len(r.rest) == 0 }
 // Rest is what was not read yet.
 func (r *Reader) Rest() []byte { return r.rest }
 
-// Is reports whether an element with this tag, in either form, comes next.
+// Is reports whether an element with this tag comes next: in constructed form where the tag is constructed, in either form where it is
+// that of a string or of another class, otherwise in primitive form.
 func (r *Reader) Is(tag asn1.Tag) bool {
-	return len(r.rest) > 0 && asn1.Tag(r.rest[0])&^constructed == tag&^constructed
+	if len(r.rest) == 0 {
+		return false
+	}
+	found := asn1.Tag(r.rest[0])
+	if found == tag {
+		return true
+	}
+	return tag&constructed == 0 && found&^constructed == tag && (tag&0xc0 != 0 || isString(byte(tag)))
 }
 
 // Errorf makes an error about the place reached.
@@ -116,7 +124,7 @@ func (r *Reader) Next() (Element, error) {
 	return e, nil
 }
 
-// Read reads the next element, which must have this tag; its form, primitive or constructed, is the element's own.
+// Read reads the next element, which must have this tag in the sense of [Reader.Is].
 func (r *Reader) Read(tag asn1.Tag, what string) (Element, error) {
 	if r.Empty() {
 		return Element{}, r.Errorf("%s is missing", what)

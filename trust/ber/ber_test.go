@@ -197,3 +197,29 @@ func TestStrayEnd(t *testing.T) {
 		t.Errorf("DER: %v, %v", e.IsDER(), err)
 	}
 }
+
+func TestFormMustFit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in   string
+		tag  asn1.Tag
+		fits bool
+	}{
+		"a sequence":                   {"30 00", asn1.SEQUENCE, true},
+		"a primitive sequence":         {"10 00", asn1.SEQUENCE, false},
+		"a string":                     {"04 00", asn1.OCTET_STRING, true},
+		"a string in segments":         {"24 00", asn1.OCTET_STRING, true},
+		"a number":                     {"02 01 00", asn1.INTEGER, true},
+		"a constructed number":         {"22 03 02 01 00", asn1.INTEGER, false},
+		"an implicit string":           {"a0 00", asn1.Tag(0).ContextSpecific(), true},
+		"a field that must be made of": {"80 00", asn1.Tag(0).ContextSpecific().Constructed(), false},
+	} {
+		r := NewReader(unhex(t, c.in))
+		if r.Is(c.tag) != c.fits {
+			t.Errorf("%s: %v", name, !c.fits)
+		}
+		if _, err := r.Read(c.tag, "it"); (err == nil) != c.fits {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
