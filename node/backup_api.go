@@ -62,6 +62,8 @@ type openBackup struct {
 
 var errBackupOpen = &apiError{Status: http.StatusConflict, Code: "BACKUP_OPEN", Text: "another backup is being taken", Remedy: "wait for it to end; one whose client died ends ten minutes after its last call"}
 
+var errDamagedStore = &apiError{Status: http.StatusInternalServerError, Code: "DAMAGED", Text: "the database is damaged: no copy of it can be made", Remedy: "stop the node, keep a copy of its data folder; viadukt verifydata names what is damaged"}
+
 func (a api) beginBackup(w http.ResponseWriter, r *http.Request) error {
 	n := a.n
 	dir := filepath.Join(string(n.Config.Node.DataDir), snapshotFolder)
@@ -79,6 +81,10 @@ func (a api) beginBackup(w http.ResponseWriter, r *http.Request) error {
 	j, err := n.snapshot(r.Context(), dir, b)
 	if err != nil {
 		n.backups.close(b)
+		if errors.Is(err, store.ErrDamaged) {
+			n.Log.Error("backup not begun", slog.Any("err", err))
+			return errDamagedStore
+		}
 		return err
 	}
 	return writeJSON(w, http.StatusCreated, j)

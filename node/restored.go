@@ -22,7 +22,7 @@ func (n *Node) readRestored(ctx context.Context) error {
 	if n.restored, err = time.Parse(time.RFC3339Nano, text); err != nil {
 		return err
 	}
-	n.Log.Info("node was restored", slog.Time("time", n.restored))
+	n.Log.Info("node was restored", slog.Time("restored", n.restored))
 	return nil
 }
 

@@ -116,7 +116,7 @@ func backupError(err error) error {
 	case errors.Is(err, store.ErrDiskFull):
 		return &exit{status: statusFailed, Code: "DISK_FULL", Text: err.Error(), Remedy: "free room, or name another place; nothing was changed"}
 	case errors.Is(err, store.ErrDamaged):
-		return &exit{status: statusInvalid, Code: "DAMAGED", Text: err.Error(), Remedy: "stop the node, then: viadukt verifydata names what is damaged and what to do"}
+		return &exit{status: statusInvalid, Code: "DAMAGED", Text: err.Error(), Remedy: "no backup was made. Stop the node and keep a copy of its data folder; viadukt verifydata names what is damaged and what to do"}
 	}
 	return err
 }
@@ -190,7 +190,7 @@ type running struct {
 // Snapshot implements backup.Source.
 func (s *running) Snapshot(_ context.Context, file string) (err error) {
 	if err := s.ask(http.MethodPost, "/backups", nil, nil, &s.open); err != nil {
-		return err
+		return damaged(err)
 	}
 	body, err := s.do(http.MethodGet, "/backups/"+s.open.ID+"/database", nil, nil, nil)
 	if err != nil {
@@ -217,11 +217,16 @@ func (s *running) Snapshot(_ context.Context, file string) (err error) {
 // Payload implements backup.Source.
 func (s *running) Payload(_ context.Context, f sqlite.PayloadFile) (io.ReadCloser, error) {
 	r, err := s.do(http.MethodGet, fmt.Sprintf("/backups/%s/payloads/%x", s.open.ID, f.SHA256), url.Values{"size": {strconv.FormatInt(f.Size, 10)}}, nil, nil)
+	return r, damaged(err)
+}
+
+// damaged gives the node's word for it the meaning that a store's error has.
+func damaged(err error) error {
 	var e *exit
 	if errors.As(err, &e) && e.Code == "DAMAGED" {
-		err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
-	return r, err
+	return err
 }
 
 // Link implements backup.Source.

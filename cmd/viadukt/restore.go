@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -33,6 +34,8 @@ type restoreJSON struct {
 	*backup.Restored
 	Findings []finding `json:"findings"`
 	Error    *exit     `json:"error"`
+
+	node string // whose configuration it is
 }
 
 func prepareRestore(c *call) func() error {
@@ -112,7 +115,7 @@ func (c *call) restoreConfig(from, file string, j *restoreJSON) error {
 	if err != nil {
 		return err
 	}
-	j.DataDir = string(cfg.Node.DataDir)
+	j.DataDir, j.node = string(cfg.Node.DataDir), cfg.Node.Name
 	return nil
 }
 
@@ -133,6 +136,9 @@ func (c *call) describeRestored(j *restoreJSON, how backup.InFlight) {
 		return
 	}
 	c.printf("%s  %s as of %s, proven\n", paint.bold(place(j.DataDir)), r.Node, r.Time.Format("2006-01-02 15:04:05 MST"))
+	if j.node != "" && j.node != r.Node {
+		c.printf("  %s\n", paint.warn(fmt.Sprintf("the backup is of the node %s, and the configuration of %s", r.Node, j.node)))
+	}
 	c.describeChecked(r.Checked)
 	s := r.Settled
 	if s.Held > 0 {

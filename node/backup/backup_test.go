@@ -533,6 +533,38 @@ func TestDamageOfABackupIsNamedAndNotRestored(t *testing.T) {
 	}
 }
 
+func TestADamagedDatabaseIsNotBackedUpAsIfItWereSound(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"folder", "b.tar"} {
+		dir, target := t.TempDir(), filepath.Join(t.TempDir(), name)
+		w := open(t, dir)
+		w.message(store.In, "a", store.Received)
+		w.close()
+		db := filepath.Join(dir, sqlite.Database)
+		b, err := os.ReadFile(db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := bytes.Index(b, []byte("header of a")) / 4096 * 4096
+		copy(b[page:], bytes.Repeat([]byte{0xff}, 4096))
+		if err := os.WriteFile(db, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		src := folder(t, dir)
+		if _, err := Write(ctx, src, target, options(start)); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		src.Close()
+		if left := tree(t, filepath.Dir(target)); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+		lines, _, err := verify(t, dir)
+		if err != nil || !strings.Contains(strings.Join(lines, "\n"), "of header: ") {
+			t.Errorf("%q, %v", lines, err)
+		}
+	}
+}
+
 func TestNothingIsOverwritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
