@@ -380,6 +380,34 @@ func TestABackupThatBreaksOffLeavesTheOlderOneWhole(t *testing.T) {
 	}
 }
 
+func TestABackupAfterOneThatWasKilledIsWhole(t *testing.T) {
+	t.Parallel()
+	dir, home := t.TempDir(), t.TempDir()
+	w := open(t, dir)
+	w.message(store.In, "a", store.Received, store.Confirmed)
+	w.close()
+	stray := payloadName(sha256.Sum256([]byte("stray")))
+	for _, name := range []string{"b.tar.part", "b.tar.db.part", "folder/viadukt-20260101T000000.000Z.db", "folder/backup.part", "folder/config-20260101T000000.000Z/viadukt.yaml", "folder/" + stray} {
+		name = filepath.Join(home, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := verify(t, filepath.Join(home, "folder")); !errors.Is(err, ErrNone) {
+		t.Errorf("what was left is proven: %v", err)
+	}
+	for _, target := range []string{"folder", "b.tar"} {
+		write(t, folder(t, dir), filepath.Join(home, target), options(start))
+		sound(t, filepath.Join(home, target))
+	}
+	if got := tree(t, home); len(got) != 4 { // archive, manifest, database, payload
+		t.Errorf("left: %q", got)
+	}
+}
+
 func TestWhatTheNodeHasLostIsNamedAndTheRestIsTaken(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"folder", "b.tar"} {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -19,7 +20,7 @@ import (
 type dirSink struct {
 	dir     string
 	stamp   string
-	renewed bool            // there was a backup before
+	renewed bool            // there was a backup before, or the beginning of one
 	touched map[string]bool // folders to make durable
 	wrote   []string        // for abandon
 }
@@ -35,13 +36,12 @@ func newDirSink(dir, stamp string) (*dirSink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
+	whole := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == manifestName })
 	for _, e := range entries {
-		s.renewed = s.renewed || e.Name() == manifestName
-	}
-	for _, e := range entries {
-		if !s.renewed && e.Name() != "lost+found" && !ofBackup(e.Name()) {
+		if !whole && e.Name() != "lost+found" && !ofBackup(e.Name()) {
 			return nil, fmt.Errorf("%w: %s holds %s and no backup", ErrTarget, dir, e.Name())
 		}
+		s.renewed = s.renewed || whole || ofBackup(e.Name())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "viadukt-"+stamp+".db")); err == nil {
 		return nil, fmt.Errorf("%w: a backup of this second is there", ErrTarget)

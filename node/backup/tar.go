@@ -37,6 +37,9 @@ func newTarSink(name string) (*tarSink, error) {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
 	s := &tarSink{name: name, f: f, at: time.Unix(0, 0)}
+	if err := os.Remove(s.scratch()); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
+		return nil, errors.Join(err, f.Close())
+	}
 	var w io.Writer = f
 	if !strings.HasSuffix(name, ".tar") {
 		if s.z, err = zstd.NewWriter(f); err != nil {
