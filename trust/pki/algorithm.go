@@ -17,6 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+	_ "golang.org/x/crypto/ripemd160" //nolint:staticcheck // of German signatures before 2010; read and judged, never trusted
 )
 
 const (
@@ -78,7 +79,9 @@ var signatureSchemes = map[OID]struct {
 	"2.16.840.1.101.3.4.3.11": {SchemeECDSA, crypto.SHA3_384}, "2.16.840.1.101.3.4.3.12": {SchemeECDSA, crypto.SHA3_512},
 	oidEd25519:          {SchemeEd25519, 0},
 	"1.2.840.10040.4.3": {SchemeDSA, crypto.SHA1}, "2.16.840.1.101.3.4.3.1": {SchemeDSA, crypto.SHA224},
-	"2.16.840.1.101.3.4.3.2": {SchemeDSA, crypto.SHA256},
+	"2.16.840.1.101.3.4.3.2": {SchemeDSA, crypto.SHA256}, "2.16.840.1.101.3.4.3.3": {SchemeDSA, crypto.SHA384},
+	"2.16.840.1.101.3.4.3.4": {SchemeDSA, crypto.SHA512},
+	"1.3.36.3.3.1.2":         {SchemeRSA, crypto.RIPEMD160},
 }
 
 var hashes = map[OID]crypto.Hash{
@@ -86,10 +89,16 @@ var hashes = map[OID]crypto.Hash{
 	oidSHA256: crypto.SHA256, oidSHA384: crypto.SHA384, oidSHA512: crypto.SHA512,
 	"2.16.840.1.101.3.4.2.7": crypto.SHA3_224, "2.16.840.1.101.3.4.2.8": crypto.SHA3_256,
 	"2.16.840.1.101.3.4.2.9": crypto.SHA3_384, "2.16.840.1.101.3.4.2.10": crypto.SHA3_512,
+	"1.3.36.3.2.1": crypto.RIPEMD160,
 }
 
 // HashByOID returns the hash function of a digest identifier, or 0.
 func HashByOID(o OID) crypto.Hash { return hashes[o] }
+
+// tooWeak reports whether nothing signed over this hash is believed: MD5 and RIPEMD-160 never, SHA-1 where it is allowed.
+func tooWeak(h crypto.Hash, allowSHA1 bool) bool {
+	return h == crypto.MD5 || h == crypto.RIPEMD160 || h == crypto.SHA1 && !allowSHA1
+}
 
 // ParseSignatureAlgorithm reads an AlgorithmIdentifier. An unknown one is no error: its Scheme says so.
 func ParseSignatureAlgorithm(der []byte) (SignatureAlgorithm, error) {

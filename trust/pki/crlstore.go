@@ -3,7 +3,6 @@ package pki
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"fmt"
 	"sync"
 	"time"
@@ -24,8 +23,8 @@ type CRLStore struct {
 // Add verifies a list with its issuer's certificate and keeps it. It replaces an older list of the same
 // scope; a list older than the one kept is dropped in silence.
 func (s *CRLStore) Add(list *CRL, issuer *Certificate) error {
-	if h := list.SignatureAlgorithm.Hash; h == crypto.MD5 || h == crypto.SHA1 && !s.AllowSHA1 {
-		return fmt.Errorf("%w: CRL of %q is signed with %s", ErrWeakKey, list.Issuer, h)
+	if tooWeak(list.SignatureAlgorithm.Hash, s.AllowSHA1) {
+		return fmt.Errorf("%w: CRL of %q is signed with %s", ErrWeakKey, list.Issuer, list.SignatureAlgorithm.Hash)
 	}
 	if err := list.Verify(issuer); err != nil {
 		return err

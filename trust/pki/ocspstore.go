@@ -2,7 +2,6 @@ package pki
 
 import (
 	"context"
-	"crypto"
 	"fmt"
 	"sync"
 	"time"
@@ -21,8 +20,8 @@ type OCSPStore struct {
 // Add verifies a response about a certificate and keeps it, unless a later one is known. at is the moment
 // of its receipt: a response from the future is refused, with five minutes of leave for clocks.
 func (s *OCSPStore) Add(r *OCSPResponse, cert, issuer *Certificate, at time.Time) error {
-	if h := r.SignatureAlgorithm.Hash; h == crypto.MD5 || h == crypto.SHA1 && !s.AllowSHA1 {
-		return fmt.Errorf("%w: OCSP response is signed with %s", ErrWeakKey, h)
+	if tooWeak(r.SignatureAlgorithm.Hash, s.AllowSHA1) {
+		return fmt.Errorf("%w: OCSP response is signed with %s", ErrWeakKey, r.SignatureAlgorithm.Hash)
 	}
 	answer, ok := r.Find(cert, issuer)
 	if !ok {

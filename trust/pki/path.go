@@ -3,7 +3,6 @@ package pki
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/dsa" //nolint:staticcheck // see publickey.go
 	"crypto/rsa"
 	"fmt"
@@ -245,7 +244,7 @@ func (s *search) issued(o, c *Certificate, anchor *Anchor) bool {
 
 func (s *search) checkAlgorithm(c *Certificate) error {
 	a := &c.SignatureAlgorithm
-	if a.Hash == crypto.MD5 || a.Hash == crypto.SHA1 && !s.v.AllowSHA1 {
+	if tooWeak(a.Hash, s.v.AllowSHA1) {
 		return fmt.Errorf("%w: certificate %q is signed with %s", ErrWeakKey, c.Subject, a.Hash)
 	}
 	return nil

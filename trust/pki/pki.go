@@ -12,8 +12,8 @@
 //
 // # Refused on purpose
 //
-// RSA keys below 2048 bits and SHA-1 signatures in chains unless the [Verifier] says otherwise, MD5 always;
-// delta CRLs; chains above ten certificates; BER that is not DER in certificates.
+// RSA keys below 2048 bits and SHA-1 signatures in chains unless the [Verifier] says otherwise, MD5 and RIPEMD-160
+// always; delta CRLs; chains above ten certificates; BER that is not DER in certificates, but for extensions.
 package pki
 
 import "errors"

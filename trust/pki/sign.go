@@ -14,8 +14,8 @@ import (
 )
 
 // SigningAlgorithm is the algorithm by which a key of this kind signs with a hash: RSA PKCS #1 v1.5, or PSS where pss is set (with
-// MGF1 of the same hash and a salt as long as the hash), ECDSA, or Ed25519, which brings its own hash. MD5 and SHA-1 are
-// [ErrWeakKey]: nothing new is signed with them.
+// MGF1 of the same hash and a salt as long as the hash), ECDSA, or Ed25519, which brings its own hash. MD5, SHA-1 and
+// RIPEMD-160 are [ErrWeakKey]: nothing new is signed with them.
 func SigningAlgorithm(pub crypto.PublicKey, hash crypto.Hash, pss bool) (SignatureAlgorithm, error) {
 	a := SignatureAlgorithm{Hash: hash}
 	switch pub.(type) {
@@ -31,7 +31,7 @@ func SigningAlgorithm(pub crypto.PublicKey, hash crypto.Hash, pss bool) (Signatu
 	default:
 		return a, fmt.Errorf("%w: a key of type %T does not sign", ErrUnsupported, pub)
 	}
-	if a.Hash == crypto.MD5 || a.Hash == crypto.SHA1 {
+	if a.Hash == crypto.MD5 || a.Hash == crypto.SHA1 || a.Hash == crypto.RIPEMD160 {
 		return a, fmt.Errorf("%w: signing with %s", ErrWeakKey, a.Hash)
 	}
 	if a.OID == "" {

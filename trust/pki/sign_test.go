@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestSignedByWhatItSays(t *testing.T) {
 				}
 			}
 		}
-		for _, weak := range []crypto.Hash{crypto.MD5, crypto.SHA1} {
+		for _, weak := range []crypto.Hash{crypto.MD5, crypto.SHA1, crypto.RIPEMD160} {
 			if _, err := SigningAlgorithm(key.Public(), weak, false); alg != Ed25519 && !errors.Is(err, ErrWeakKey) {
 				t.Errorf("%s %s: %v", alg, weak, err)
 			}
@@ -80,5 +81,40 @@ func TestExtensionInBER(t *testing.T) {
 	}
 	if _, err := a.Issue(Template{Subject: "CN=Leaf", Extensions: []Extension{{ID: oidPolicies, Value: []byte{0x30, 0x81, 0x05}}}}); !errors.Is(err, ErrFormat) {
 		t.Errorf("a policy cut off: %v", err)
+	}
+}
+
+// TestRIPEMD160: signatures of old are computed, so that they can be judged.
+func TestRIPEMD160(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.RIPEMD160, digest(crypto.RIPEMD160, []byte("message")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := ParseSignatureAlgorithm([]byte{0x30, 0x0a, 6, 6, 0x2b, 0x24, 3, 3, 1, 2, 5, 0})
+	if err != nil || a.Scheme != SchemeRSA || a.Hash != crypto.RIPEMD160 {
+		t.Fatalf("%+v %v", a, err)
+	}
+	if err := a.Verify(&key.PublicKey, []byte("message"), value); err != nil {
+		t.Error(err)
+	}
+	if err := a.Verify(&key.PublicKey, []byte("another"), value); !errors.Is(err, ErrBadSignature) {
+		t.Error(err)
+	}
+}
+
+// TestWeakHashes: what is computed for the sake of old documents is believed in no chain, list or answer.
+func TestWeakHashes(t *testing.T) {
+	t.Parallel()
+	for hash, want := range map[crypto.Hash][2]bool{
+		crypto.MD5: {true, true}, crypto.RIPEMD160: {true, true}, crypto.SHA1: {true, false}, crypto.SHA224: {false, false}, crypto.SHA256: {false, false},
+	} {
+		if got := [2]bool{tooWeak(hash, false), tooWeak(hash, true)}; got != want {
+			t.Errorf("%s: %v, want %v", hash, got, want)
+		}
 	}
 }
