@@ -177,6 +177,9 @@ func TestAlgorithmsMustFit(t *testing.T) {
 	if f := (&SignerInfo{}).Verify(nil); f.Err() == nil {
 		t.Error("an empty signer holds")
 	}
+	if (&Facts{}).Err() == nil {
+		t.Error("facts that nobody found hold")
+	}
 }
 
 func TestPlainECDSA(t *testing.T) {

@@ -34,10 +34,17 @@ type Facts struct {
 	// Reordered says that the attributes hold in the order they came in, which is not that of DER.
 	Reordered bool
 	Algorithm pki.SignatureAlgorithm // as computed
+
+	checked bool
 }
 
-// Err is nil where all three parts hold.
-func (f *Facts) Err() error { return errors.Join(f.Signature, f.Content, f.Attributes) }
+// Err is nil where all three parts hold. Facts that were not made by checking hold never.
+func (f *Facts) Err() error {
+	if !f.checked {
+		return errors.Join(errUnchecked, f.Signature, f.Content, f.Attributes)
+	}
+	return errors.Join(f.Signature, f.Content, f.Attributes)
+}
 
 // NamesCertificate reports whether the first certificate that is named by digest is the signer's.
 func (f *Facts) NamesCertificate() bool {
@@ -66,6 +73,7 @@ func (s *SignerInfo) Verify(content Content, more ...*pki.Certificate) *Facts {
 	f.Content = s.checkContent(f, content)
 	f.findCandidates(s, m, more)
 	f.Signature = s.checkSignature(f, content)
+	f.checked = true
 	return f
 }
 
