@@ -221,12 +221,12 @@ var claims = map[string]string{
 	"eddsa/wss-eddsa.p12":                         "trust/pki stores",
 	"eddsa/wss-eddsa.properties":                  "its password, written into that test",
 
-	"xsd":             "schemas, to read by",
-	"backend-domibus": "the interfaces of a back end, not the exchange",
-	"pmode-domibus":   "settings to import, not the exchange",
-	"pmode-holodeck":  "settings to import, not the exchange",
-	"policy-domibus":  "policies in words of their own: wss.Suite and wss.TokenForm say them here",
-	"policy-domibus5": "policies in words of their own: wss.Suite and wss.TokenForm say them here",
+	"xsd":             "xmlcore/xsd: they compile",
+	"backend-domibus": "node: TestSamplesOfTheOtherGateway, TestSamplesOfMetadata",
+	"pmode-domibus":   "edelivery/pmode; node/agreements",
+	"pmode-holodeck":  "edelivery/pmode",
+	"policy-domibus":  "edelivery/pmode: what each policy means",
+	"policy-domibus5": "edelivery/pmode: what each policy means",
 }
 
 func TestEveryRowIsClaimed(t *testing.T) {
