@@ -34,8 +34,8 @@ signature alone.`,
 	}
 	extendCommand = &command{
 		name: "extend", summary: "lets a signature outlive its certificate: adds time-stamps, certificates and revocation data.", args: "FILE",
-		help: `--level t adds a time-stamp over the signature, lt the certificates and revocation data that you give with --with, lta a
-time-stamp over all of it. What is there is never written anew. A level contains those before it.`,
+		help: `--level t adds a time-stamp over the signature, lt the certificates and revocation data that you give with --with or that
+--online fetches, lta a time-stamp over all of it. What is there is never written anew. A level contains those before it.`,
 		example: "viadukt extend contract.xml --level lta --tsa https://tsa.example.eu --with authority.crl --with authority.pem",
 		prepare: prepareExtend,
 	}
@@ -275,6 +275,7 @@ func prepareExtend(c *call) func() error {
 	level := c.String("level", "t", "`t`, lt or lta")
 	out := c.String("out", "", "write to this `file`; default: FILE itself")
 	known := c.evidenceFlags()
+	online := c.onlineFlag()
 	tsa := c.tsaFlag()
 	return func() error {
 		opt, err := known()
@@ -297,6 +298,15 @@ func prepareExtend(c *call) func() error {
 		}
 		if len(opt.Documents) == 0 {
 			opt.Documents = neighbours(file, b)
+		}
+		if fetch := online(); fetch != nil && *level != "t" {
+			if b, err = extendAny(c.p.ctx, b, "t", stamp, opt); err != nil { // whose authority is to be asked about, too
+				return err
+			}
+			var missing []error
+			if opt, missing = fetch(c.p.ctx, b, opt); len(missing) > 0 {
+				return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
+			}
 		}
 		if b, err = extendAny(c.p.ctx, b, *level, stamp, opt); err != nil {
 			return err

@@ -17,9 +17,8 @@ import (
 
 var verifyCommand = &command{
 	name: "verify", summary: "says who signed a document, whether that holds, and why.", args: "FILE...",
-	help: `Reads XAdES in XML and CAdES in CMS, and judges by ETSI EN 319 102-1. Nothing is fetched: what a signature does not bring
-along, certificates, revocation lists and OCSP responses, is given with --with. Without --trust nobody is trusted, and the
-best verdict is INDETERMINATE.
+	help: `Reads XAdES in XML and CAdES in CMS, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
+is given with --with, or fetched with --online. Without --trust nobody is trusted, and the best verdict is INDETERMINATE.
 The exit status is 0 when every signature of every file is TOTAL_PASSED.`,
 	example: "viadukt verify contract.xml --trust authorities.pem\nviadukt verify contract.p7s --detached contract.pdf --trust authorities.pem --explain",
 	prepare: prepareVerdict,
@@ -131,6 +130,7 @@ func prepareVerdict(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
 	known := c.evidenceFlags()
+	online := c.onlineFlag()
 	at := c.String("at", "", "judge as of this `time`, such as 2026-05-04T09:30:00Z; default: now")
 	explain := c.Bool("explain", false, "show every question that was asked")
 	return func() error {
@@ -145,7 +145,16 @@ func prepareVerdict(c *call) func() error {
 			}
 		}
 		status := statusDone
+		fetch := online()
 		for _, file := range c.values {
+			opt := opt
+			if b, err := os.ReadFile(file); err == nil && fetch != nil {
+				var missing []error
+				opt, missing = fetch(c.p.ctx, b, opt)
+				for _, err := range missing {
+					fmt.Fprintf(c.p.err, "%s: not fetched: %v\n", file, err)
+				}
+			}
 			j := verifyFile(file, opt, now)
 			switch {
 			case j.Error != nil:
