@@ -1,0 +1,378 @@
+// Package decimal computes with exact decimal numbers of up to 38 digits, as xs:decimal does: the arithmetic that
+// amounts, quantities and rates of business documents need.
+//
+// A [Decimal] is a plain value. What cannot be represented, and what is computed from it, is [NaN], which is equal to
+// nothing and ordered before nothing: a check of a sum over a number nobody can read fails instead of passing.
+package decimal
+
+import (
+	"errors"
+	"math/bits"
+)
+
+// ErrSyntax is what Parse says of text that is no decimal number.
+var ErrSyntax = errors.New("not a decimal number of at most 38 digits")
+
+// maxScale is the largest number of digits behind the point: products of two amounts with prices stay below it.
+const maxScale = 38
+
+// Decimal is (-1)^neg × (hi·2^64+lo) × 10^-scale. The zero value is 0.
+type Decimal struct {
+	hi, lo uint64
+	scale  uint8
+	neg    bool
+	nan    bool
+}
+
+// NaN is the value of what is no number.
+var NaN = Decimal{nan: true}
+
+// New returns coefficient × 10^-scale.
+func New(coefficient int64, scale uint8) Decimal {
+	d := Decimal{lo: uint64(coefficient), scale: scale}
+	if coefficient < 0 {
+		d.neg, d.lo = true, -uint64(coefficient)
+	}
+	return d
+}
+
+// Parse reads an optional sign, digits, and an optional point among them; white space around it is allowed.
+func Parse(s string) (Decimal, error) {
+	if d := Read(s); !d.nan {
+		return d, nil
+	}
+	return NaN, ErrSyntax
+}
+
+// Read is Parse for callers who go on with NaN.
+func Read(s string) Decimal {
+	for len(s) > 0 && space(s[0]) {
+		s = s[1:]
+	}
+	for len(s) > 0 && space(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	var d Decimal
+	if len(s) > 0 && (s[0] == '-' || s[0] == '+') {
+		d.neg = s[0] == '-'
+		s = s[1:]
+	}
+	digits, point := 0, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '.' && !point:
+			point = true
+		case c < '0' || c > '9':
+			return NaN
+		default:
+			digits++
+			if d.hi == 0 && d.lo < 1<<59 { // times ten still fits one word
+				d.lo = d.lo*10 + uint64(c-'0')
+			} else if !d.shift(uint64(c - '0')) {
+				return NaN
+			}
+			if point {
+				if d.scale == maxScale {
+					return NaN
+				}
+				d.scale++
+			}
+		}
+	}
+	if digits == 0 {
+		return NaN
+	}
+	return d.unsign()
+}
+
+func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// shift multiplies by ten and adds a digit, and reports whether that fits.
+func (d *Decimal) shift(digit uint64) bool {
+	h1, l1 := bits.Mul64(d.lo, 10)
+	h2, l2 := bits.Mul64(d.hi, 10)
+	hi, carry := bits.Add64(l2, h1, 0)
+	if h2 != 0 || carry != 0 {
+		return false
+	}
+	lo, carry := bits.Add64(l1, digit, 0)
+	hi, carry = bits.Add64(hi, 0, carry)
+	if carry != 0 {
+		return false
+	}
+	d.hi, d.lo = hi, lo
+	return true
+}
+
+func (d Decimal) unsign() Decimal {
+	if d.hi|d.lo == 0 {
+		d.neg = false
+	}
+	return d
+}
+
+// align brings both to the larger scale.
+func align(a, b Decimal) (Decimal, Decimal, bool) {
+	for a.scale < b.scale {
+		if !a.shift(0) {
+			return a, b, false
+		}
+		a.scale++
+	}
+	for b.scale < a.scale {
+		if !b.shift(0) {
+			return a, b, false
+		}
+		b.scale++
+	}
+	return a, b, true
+}
+
+// trim drops zeros at the end, down to the scale given.
+func (d Decimal) trim(scale uint8) Decimal {
+	for d.scale > scale {
+		q, r := d.div(10)
+		if r != 0 {
+			return d
+		}
+		d.hi, d.lo = q.hi, q.lo
+		d.scale--
+	}
+	return d
+}
+
+// div divides the coefficient by a small number.
+func (d Decimal) div(n uint64) (Decimal, uint64) {
+	hi, r := d.hi/n, d.hi%n
+	d.hi = hi
+	d.lo, r = bits.Div64(r, d.lo, n)
+	return d, r
+}
+
+// Add returns a + b.
+func (a Decimal) Add(b Decimal) Decimal {
+	if a.nan || b.nan {
+		return NaN
+	}
+	if a.scale != b.scale {
+		var ok bool
+		if a, b, ok = align(a, b); !ok {
+			if a, b, ok = align(a.trim(0), b.trim(0)); !ok {
+				return NaN
+			}
+		}
+	}
+	if a.neg == b.neg {
+		lo, carry := bits.Add64(a.lo, b.lo, 0)
+		hi, carry := bits.Add64(a.hi, b.hi, carry)
+		if carry != 0 {
+			return NaN
+		}
+		a.hi, a.lo = hi, lo
+		return a
+	}
+	if a.less(b) {
+		a, b = b, a
+	}
+	lo, borrow := bits.Sub64(a.lo, b.lo, 0)
+	a.hi, _ = bits.Sub64(a.hi, b.hi, borrow)
+	a.lo = lo
+	return a.unsign()
+}
+
+// less compares coefficients.
+func (a Decimal) less(b Decimal) bool { return a.hi < b.hi || a.hi == b.hi && a.lo < b.lo }
+
+// Neg returns -a.
+func (a Decimal) Neg() Decimal {
+	a.neg = !a.neg
+	return a.unsign()
+}
+
+// Sub returns a - b.
+func (a Decimal) Sub(b Decimal) Decimal { return a.Add(b.Neg()) }
+
+// Abs returns a without its sign.
+func (a Decimal) Abs() Decimal {
+	a.neg = false
+	return a
+}
+
+// Mul returns a × b.
+func (a Decimal) Mul(b Decimal) Decimal {
+	if a.nan || b.nan {
+		return NaN
+	}
+	if a.hi|b.hi != 0 || int(a.scale)+int(b.scale) > maxScale {
+		a, b = a.trim(0), b.trim(0)
+	}
+	if a.hi != 0 {
+		a, b = b, a
+	}
+	if a.hi != 0 || int(a.scale)+int(b.scale) > maxScale {
+		return NaN
+	}
+	h1, l1 := bits.Mul64(a.lo, b.lo)
+	h2, l2 := bits.Mul64(a.lo, b.hi)
+	hi, carry := bits.Add64(h1, l2, 0)
+	if h2 != 0 || carry != 0 {
+		return NaN
+	}
+	return Decimal{hi: hi, lo: l1, scale: a.scale + b.scale, neg: a.neg != b.neg}.unsign()
+}
+
+// Quo returns a / b, cut off after at least 18 digits behind the point, as implementations of xs:decimal do.
+func (a Decimal) Quo(b Decimal) Decimal {
+	if a.nan || b.nan || b.hi|b.lo == 0 {
+		return NaN
+	}
+	b = b.trim(0)
+	if b.hi != 0 {
+		return NaN
+	}
+	neg := a.neg != b.neg
+	scale := int(a.scale) - int(b.scale)
+	q, r := a.div(b.lo)
+	for scale < 18 || r != 0 && scale < 18 {
+		if r == 0 && scale >= 0 {
+			break
+		}
+		h, l := bits.Mul64(r, 10)
+		digit, rest := bits.Div64(h, l, b.lo)
+		if !q.shift(digit) {
+			return NaN
+		}
+		r = rest
+		scale++
+	}
+	for scale < 0 {
+		if !q.shift(0) {
+			return NaN
+		}
+		scale++
+	}
+	if scale > maxScale {
+		return NaN
+	}
+	q.scale, q.neg = uint8(scale), neg
+	return q.unsign()
+}
+
+// Cmp returns -1, 0 or 1, and false when either is NaN or too large to compare exactly.
+func (a Decimal) Cmp(b Decimal) (int, bool) {
+	if a.nan || b.nan {
+		return 0, false
+	}
+	if a.neg != b.neg {
+		if a.neg {
+			return -1, true
+		}
+		return 1, true
+	}
+	if a.scale != b.scale {
+		var ok bool
+		if a, b, ok = align(a, b); !ok {
+			if a, b, ok = align(a.trim(0), b.trim(0)); !ok {
+				return 0, false
+			}
+		}
+	}
+	c := 0
+	switch {
+	case a.less(b):
+		c = -1
+	case b.less(a):
+		c = 1
+	}
+	if a.neg {
+		c = -c
+	}
+	return c, true
+}
+
+// Equal reports whether both are numbers and the same.
+func (a Decimal) Equal(b Decimal) bool { c, ok := a.Cmp(b); return ok && c == 0 }
+
+// Less reports whether both are numbers and a < b.
+func (a Decimal) Less(b Decimal) bool { c, ok := a.Cmp(b); return ok && c < 0 }
+
+// LessEqual reports whether both are numbers and a ≤ b.
+func (a Decimal) LessEqual(b Decimal) bool { c, ok := a.Cmp(b); return ok && c <= 0 }
+
+// Sign returns -1, 0 or 1; NaN has 0.
+func (a Decimal) Sign() int {
+	switch {
+	case a.nan || a.hi|a.lo == 0:
+		return 0
+	case a.neg:
+		return -1
+	}
+	return 1
+}
+
+// IsNaN reports whether a is no number.
+func (a Decimal) IsNaN() bool { return a.nan }
+
+// IsZero reports whether a is the number 0.
+func (a Decimal) IsZero() bool { return !a.nan && a.hi|a.lo == 0 }
+
+// Scale returns the digits behind the point, zeros at the end included.
+func (a Decimal) Scale() int { return int(a.scale) }
+
+// Round returns a with at most the given digits behind the point; a half goes towards positive infinity.
+func (a Decimal) Round(scale uint8) Decimal {
+	if a.nan || a.scale <= scale {
+		return a
+	}
+	var last uint64
+	rest := false
+	for a.scale > scale {
+		rest = rest || last != 0
+		a, last = a.div(10)
+		a.scale--
+	}
+	if last > 5 || last == 5 && (rest || !a.neg) {
+		lo, carry := bits.Add64(a.lo, 1, 0)
+		a.lo, a.hi = lo, a.hi+carry
+	}
+	return a.unsign()
+}
+
+// Fix returns a with exactly the given digits behind the point.
+func (a Decimal) Fix(scale uint8) Decimal {
+	a = a.Round(scale)
+	for !a.nan && a.scale < scale {
+		if !a.shift(0) {
+			return NaN
+		}
+		a.scale++
+	}
+	return a
+}
+
+// Normal returns a without zeros at the end of its fraction: equal numbers become equal values.
+func (a Decimal) Normal() Decimal { return a.trim(0) }
+
+// String writes a with all its digits, "NaN" for no number.
+func (a Decimal) String() string {
+	if a.nan {
+		return "NaN"
+	}
+	var buf [48]byte
+	i := len(buf)
+	for n := 0; n <= int(a.scale) || a.hi|a.lo != 0; n++ {
+		if n == int(a.scale) && n > 0 {
+			i--
+			buf[i] = '.'
+		}
+		var r uint64
+		a, r = a.div(10)
+		i--
+		buf[i] = '0' + byte(r)
+	}
+	if a.neg {
+		i--
+		buf[i] = '-'
+	}
+	return string(buf[i:])
+}

@@ -1,0 +1,61 @@
+// Package edocument holds what all judges of business documents say in the same words: findings and reports.
+//
+// The judges themselves are in the packages below: rules has the business rules for invoices that this project wrote,
+// and whoever runs rules of other origin implements [Validator] beside it.
+package edocument
+
+import "github.com/viadukt-eu/viadukt/xmlcore/dom"
+
+// Severity says what a finding means for the document.
+type Severity string
+
+// The severities, the gravest first. A document with a fatal finding or an error must be refused; a warning never
+// changes the verdict.
+const (
+	Fatal   Severity = "fatal"
+	Error   Severity = "error"
+	Warning Severity = "warning"
+	Info    Severity = "info"
+)
+
+// Refuses reports whether a finding of this severity makes a document invalid.
+func (s Severity) Refuses() bool { return s == Fatal || s == Error }
+
+// Finding is one rule that one place of a document breaks.
+type Finding struct {
+	ID       string   `json:"id"`       // of the rule, as its publisher wrote it
+	Severity Severity `json:"severity"` //
+	Location string   `json:"location"` // an XPath with the prefixes of the document
+	Line     int      `json:"line"`     // from 1
+	Column   int      `json:"column"`   // from 1, in characters
+	Value    string   `json:"value"`    // what stands there, shortened; for a formula the numbers it was computed from
+	Text     string   `json:"text"`     // what the rule demands
+	Remedy   string   `json:"remedy"`   // what a person can do
+}
+
+// Report is the verdict on one document.
+type Report struct {
+	Type     string    `json:"type"` // what the document is, for people and programs: "invoice", "credit note" ...
+	Pack     []string  `json:"pack"` // the rules that were asked, each as id@version
+	Valid    bool      `json:"valid"`
+	Findings []Finding `json:"findings"`
+	// Suppressed counts findings above the limit that the caller set; they count for the verdict.
+	Suppressed int `json:"suppressed,omitempty"`
+}
+
+// Count returns how many findings have the severity.
+func (r *Report) Count(s Severity) int {
+	n := 0
+	for i := range r.Findings {
+		if r.Findings[i].Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// Validator judges a document. It returns an error only when it cannot judge, for example because no rules are known
+// for such a document; then errors.Is(err, ErrUnknownType) holds.
+type Validator interface {
+	Validate(doc *dom.Document) (*Report, error)
+}
