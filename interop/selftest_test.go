@@ -1,0 +1,74 @@
+package interop
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/viadukt-eu/viadukt/internal/selftest"
+	"github.com/viadukt-eu/viadukt/node/config"
+)
+
+// phase4Differs are cases in which phase4 does something else than the assertion says: what it does, and why, where that is
+// known. One that does as it says again fails the test.
+var phase4Differs = map[string]string{
+	"AS4_CP_TA30":  "EBMS:0004 Other", // this program of its reads payloads in a handler, whose failure becomes 0004
+	"VK_WRAPPING":  "neither an error nor a fault",
+	"VK_REPLAY":    "EBMS:0004 Other", // a duplicate is an error to it
+	"VK_PARALLEL":  "EBMS:0004 Other",
+	"VK_BOMB":      "a receipt where an error should be",
+	"VK_DOCTYPE":   "HTTP status 200, 0 octets", // no receipt either
+	"VK_TRUNCATED": "HTTP status 500, 0 octets",
+	"VK_NO_SOAP":   "HTTP status 200, 0 octets",
+}
+
+// TestPhase4AnswersTheAssertions lets the self-test judge phase4: what a receiver shows on the wire.
+func TestPhase4AnswersTheAssertions(t *testing.T) {
+	t.Parallel()
+	p := phase4Profiles[0]
+	_, url, _ := p.receiver(t, nil)
+	g := start(t, p.ours, func(_ string, c tree) { partner(c, p.ours, url, nil) })
+	c, err := config.Load(g.Config.File())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := selftest.Select(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := map[string]*selftest.Result{}
+	rep, err := selftest.Run(t.Context(), selftest.Options{Peer: url, Config: c, PMode: "bilateral", Patience: patience}, func(r *selftest.Result) { results[r.ID] = r })
+	if err != nil {
+		t.Fatal(err)
+	}
+	judged := 0
+	for _, k := range cases {
+		r := results[k.ID]
+		if r.Verdict == selftest.NotApplicable || r.Verdict == selftest.NotTestable {
+			if k.Peer {
+				t.Logf("%s: %s: %s", r.ID, r.Verdict, r.Seen)
+			}
+			continue
+		}
+		judged++
+		t.Run(k.ID, func(t *testing.T) {
+			e := entry(t, p.name(), sent, took)
+			e.what = k.ID + " " + k.Predicate
+			e.detail = string(r.Verdict)
+			why, differs := phase4Differs[k.ID]
+			switch {
+			case differs && r.Verdict != selftest.Fail:
+				t.Errorf("%s now: it is listed as different: %s", r.Verdict, why)
+			case differs && !strings.Contains(r.Seen, why):
+				t.Errorf("%s: %s, listed is %s", r.Verdict, r.Seen, why)
+			case differs:
+				e.detail = "differs: " + r.Seen
+			case r.Verdict != selftest.Pass:
+				t.Errorf("%s (%s): %s", r.Verdict, k.Level, r.Seen)
+			}
+		})
+	}
+	if judged < 25 || !slices.ContainsFunc(rep.Results, func(r *selftest.Result) bool { return r.ID == "AS4_CP_TA01" && r.Verdict == selftest.Pass }) {
+		t.Errorf("%d assertions were judged", judged)
+	}
+}
