@@ -152,10 +152,7 @@ func onePartyEach(r *run) error {
 	if err != nil {
 		return err
 	}
-	if f, t := len(v.um.From.IDs), len(v.um.To.IDs); f != 1 || t != 1 {
-		return fail("%d in eb:From, %d in eb:To", f, t)
-	}
-	return nil
+	return v.oneParty()
 }
 
 func uncompressedIsTaken(r *run) error {
@@ -372,10 +369,7 @@ func pingIsNamed(r *run) error {
 	if err != nil {
 		return err
 	}
-	if v.um.Service.Value != ebms.TestService || v.um.Action != ebms.TestAction {
-		return fail("service %q, action %q", v.um.Service.Value, v.um.Action)
-	}
-	return nil
+	return v.ping()
 }
 
 func pingIsAnswered(r *run) error {
@@ -404,10 +398,7 @@ func conversationIsMade(r *run) error {
 	if err != nil {
 		return err
 	}
-	if v.um.ConversationID == "" {
-		return fail("eb:ConversationId is empty")
-	}
-	return nil
+	return v.conversation()
 }
 
 func conversationIsKept(r *run) error {
