@@ -10,8 +10,10 @@ import (
 
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/testbed"
 )
 
 var update = flag.Bool("update", false, "write the documents that are made from the code")
@@ -41,6 +43,8 @@ func TestConfigurationGuideIsUpToDate(t *testing.T) {
 		{"An entry of partners", "partners[]", node.Partner{}},
 		{"An entry of pmodes", "pmodes[]", node.PModeSettings{}},
 		{"The section backoffice", "backoffice", backoffice.Settings{}},
+		{"The section alerts", "alerts", alert.Settings{}},
+		{"The section testbed", "testbed", testbed.Settings{}},
 		{"The section domains.procurement", "domains.procurement", procurement.Settings{}},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n```\n", s.title)

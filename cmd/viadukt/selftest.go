@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -63,6 +64,9 @@ func prepareSelftest(c *call) func() error {
 			}
 		}
 		rep, err := selftest.Run(c.p.ctx, o, p.Result)
+		if errors.Is(err, selftest.ErrSettings) {
+			return usage("%v", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -114,8 +114,12 @@ type Options struct {
 	sameKey bool                        // of tests: a change of keys that does not happen
 }
 
-// ErrUnknown says that no case has one of the ids.
-var ErrUnknown = errors.New("selftest: there is no such assertion")
+var (
+	// ErrUnknown says that no case has one of the ids.
+	ErrUnknown = errors.New("selftest: there is no such assertion")
+	// ErrSettings says that the peer cannot be judged with what was given.
+	ErrSettings = errors.New("selftest: the peer cannot be judged")
+)
 
 // Select finds the cases that ids name.
 func Select(only []string) ([]*Case, error) {
@@ -220,7 +224,7 @@ func openBed(ctx context.Context, o Options) (b *bed, err error) {
 func (b *bed) openPeer(ctx context.Context) (*pair, error) {
 	u, err := url.Parse(b.Peer)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("selftest: %q is no address of an access point", b.Peer)
+		return nil, fmt.Errorf("%w: %q is no address of an access point", ErrSettings, b.Peer)
 	}
 	p := &pair{dir: b.dir, driver: b.driver, log: b.Log, only: b.PMode}
 	if p.wires[1], err = openWire("127.0.0.1", "/as4", func() string { return b.Peer }); err != nil {
@@ -242,10 +246,10 @@ func (b *bed) openPeer(ctx context.Context) (*pair, error) {
 func (b *bed) peerMode() (*as4.PMode, error) {
 	pm := b.peer.nodes[0].PMode(b.PMode)
 	if pm == nil {
-		return nil, fmt.Errorf("selftest: the configuration has no P-Mode %q for sending", b.PMode)
+		return nil, fmt.Errorf("%w: the configuration has no P-Mode %q for sending", ErrSettings, b.PMode)
 	}
 	if len(pm.Certificates) == 0 {
-		return nil, fmt.Errorf("selftest: P-Mode %q has no partner with a certificate", b.PMode)
+		return nil, fmt.Errorf("%w: P-Mode %q has no partner with a certificate", ErrSettings, b.PMode)
 	}
 	return pm, nil
 }

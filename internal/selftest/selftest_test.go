@@ -12,12 +12,18 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
 )
 
-func TestEverythingPasses(t *testing.T) {
+// TestSeed runs everything: the node proves itself, driven by a test bed over the interface of the official one.
+func TestSeed(t *testing.T) {
 	t.Parallel()
+	t.Run("ESENS-17", everythingPasses)
+}
+
+func everythingPasses(t *testing.T) {
 	var log *slog.Logger
 	if os.Getenv("SELFTEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -236,5 +242,60 @@ func TestAReceiptThatTheBedSignsCanBeGood(t *testing.T) {
 	}})
 	if r.Verdict != Fail || !strings.Contains(r.Seen, "told of Receipt") {
 		t.Errorf("%s: %s", r.Verdict, r.Seen)
+	}
+}
+
+// TestAPeerIsJudgedByItsAddress takes one of our own nodes for a peer, as somebody else's node sees it.
+func TestAPeerIsJudgedByItsAddress(t *testing.T) {
+	t.Parallel()
+	d, err := OpenDriver("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	p, err := openPair(t.Context(), t.TempDir(), "eu-edelivery", d, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := config.Load(p.made[0].ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	rep, err := Run(t.Context(), Options{Peer: "http://" + p.nodes[1].Addr("as4") + "/as4", Config: c, PMode: oneWay, Dir: dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rep.Results {
+		if r.Verdict == Fail || r.Verdict == Broken || r.Peer && r.Verdict == NotApplicable && !strings.Contains(r.Seen, "TLS") && !strings.Contains(r.Seen, "agreement") {
+			t.Errorf("%s: %s: %s", r.ID, r.Verdict, r.Seen)
+		}
+		if r.Verdict == Pass {
+			if b, err := os.ReadFile(r.Evidence); err != nil || !bytes.Contains(b, []byte("=== to c3")) {
+				t.Errorf("%s: evidence %q: %v", r.ID, r.Evidence, err)
+			}
+		}
+	}
+	if n := rep.Count(Pass); n < 30 || rep.Peer == "" {
+		t.Errorf("%d passed", n)
+	}
+	for _, o := range []Options{
+		{Peer: "nowhere", Config: c, PMode: oneWay},
+		{Peer: "http://127.0.0.1:1/as4", Config: c, PMode: "no such agreement"},
+		{Peer: "http://127.0.0.1:1/as4", Config: c, PMode: discover},
+	} {
+		if _, err := Run(t.Context(), o, nil); !errors.Is(err, ErrSettings) {
+			t.Errorf("%s by %s: %v", o.Peer, o.PMode, err)
+		}
+	}
+	// Nobody is there: a mandatory assertion fails, for that reason.
+	rep, err = Run(t.Context(), Options{Peer: "http://127.0.0.1:1/as4", Config: c, PMode: oneWay, Only: []string{"AS4_CP_TA01"}}, nil)
+	if err != nil || rep.OK() || rep.Results[0].Verdict != Fail || !strings.Contains(rep.Results[0].Seen, "no answer") {
+		t.Errorf("%v %+v", err, rep)
 	}
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/wss"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/trust/xmlenc"
 )
@@ -87,5 +90,43 @@ func TestAMessageByItselfIsJudged(t *testing.T) {
 		if c.m.Judge()[c.id] == nil {
 			t.Errorf("%s passes", c.id)
 		}
+	}
+}
+
+// TestTheReceiverMayBeNamedInEveryForm encrypts for one certificate and asks about it and about another.
+func TestTheReceiverMayBeNamedInEveryForm(t *testing.T) {
+	t.Parallel()
+	ca, err := pki.NewAuthority(nil, "CN=CA", pki.P256, time.Now(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids [2]*pki.Identity
+	for i := range ids {
+		if ids[i], err = ca.Issue(pki.Template{CommonName: "receiver", Algorithm: pki.RSA2048}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, form := range []wss.TokenForm{wss.TokenBST, wss.TokenPKIPath, wss.TokenSKI, wss.TokenIssuerSerial, wss.TokenThumbprint, wss.TokenX509SKI} {
+		t.Run(string(form), func(t *testing.T) {
+			suite := wss.SuiteRSA
+			suite.EncryptToken = form
+			um := &ebms.UserMessage{MessageID: "m@x.example", Timestamp: time.Now(), From: ebms.Party{IDs: []ebms.PartyID{{Value: "urn:a"}}, Role: "r"}, To: ebms.Party{IDs: []ebms.PartyID{{Value: "urn:b"}}, Role: "r"},
+				Service: ebms.Service{Value: "urn:s"}, Action: "a", ConversationID: "1", Parts: []ebms.PartInfo{{Href: "cid:p@x"}}}
+			sec, err := wss.Secure(wss.NewDraft(&ebms.Messaging{UserMessages: []*ebms.UserMessage{um}}, "m"), []wss.Content{{ContentID: "p@x", MimeType: "application/gzip"}},
+				wss.SecureOptions{Suite: suite, Recipient: ids[0].Certificate, ID: "m"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := read(ebms.ContentTypeSOAP, sec.Envelope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.encrypted(xmlenc.AES128GCM, ids[0].Certificate); err != nil {
+				t.Error(err)
+			}
+			if err := v.encrypted(xmlenc.AES128GCM, ids[1].Certificate); err == nil {
+				t.Error("another certificate passes")
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -339,30 +340,25 @@ func (v *view) encrypted(method string, recipient *pki.Certificate) error {
 	return nil
 }
 
-// names says whether a token reference names a certificate: the certificate itself, or something of it.
+// names says whether a token reference names a certificate: by itself, or by something of it.
 func names(env *ebms.Envelope, info dom.Node, c *pki.Certificate) bool {
+	is := func(n dom.Node, want ...[]byte) bool {
+		b, err := xmldsig.DecodeBase64(n, 64<<10)
+		return err == nil && slices.ContainsFunc(want, func(w []byte) bool { return bytes.Equal(b, w) })
+	}
+	tokens := find(env.Security, wss.NamespaceWSSE, "BinarySecurityToken")
 	for _, r := range find(info, wss.NamespaceWSSE, "Reference") {
-		for _, t := range find(env.Security, wss.NamespaceWSSE, "BinarySecurityToken") {
-			if id, _ := t.AttrNS(wss.NamespaceWSU, "Id"); "#"+id == r.Attr("URI") {
-				der, err := xmldsig.DecodeBase64(t, 64<<10)
-				return err == nil && bytes.Contains(der, c.Raw)
+		for _, t := range tokens {
+			id, _ := t.AttrNS(wss.NamespaceWSU, "Id")
+			if b, err := xmldsig.DecodeBase64(t, 64<<10); "#"+id == r.Attr("URI") && err == nil && bytes.Contains(b, c.Raw) { // in a path too
+				return true
 			}
 		}
-		return false
 	}
 	sum := sha1.Sum(c.Raw)
-	for _, k := range find(info, wss.NamespaceWSSE, "KeyIdentifier") {
-		b, err := xmldsig.DecodeBase64(k, 1<<10)
-		return err == nil && (bytes.Equal(b, c.SubjectKeyID) || bytes.Equal(b, sum[:]))
-	}
-	for _, n := range find(info, nsDS, "X509SKI") {
-		b, err := xmldsig.DecodeBase64(n, 1<<10)
-		return err == nil && bytes.Equal(b, c.SubjectKeyID)
-	}
-	for _, n := range find(info, nsDS, "X509SerialNumber") {
-		return n.TrimmedText() == c.SerialNumber.String()
-	}
-	return false
+	return slices.ContainsFunc(find(info, wss.NamespaceWSSE, "KeyIdentifier"), func(n dom.Node) bool { return is(n, c.SubjectKeyID, sum[:]) }) ||
+		slices.ContainsFunc(find(info, nsDS, "X509SKI"), func(n dom.Node) bool { return is(n, c.SubjectKeyID) }) ||
+		slices.ContainsFunc(find(info, nsDS, "X509SerialNumber"), func(n dom.Node) bool { return n.TrimmedText() == c.SerialNumber.String() })
 }
 
 // decode reads the base64 of the first of some elements.

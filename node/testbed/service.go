@@ -231,7 +231,7 @@ func (b *Bed) Tell(ctx context.Context, t *store.Task) error {
 		defer body.Close()
 		part := Part{ID: p.ContentID, Size: p.PlainSize, Body: body}
 		for _, q := range um.Parts[i].Properties {
-			if q.Name != ebms.PropertyCompressionType { // the payload is expanded [EU-AS4 1.4.3.1]
+			if q.Name != ebms.PropertyCompressionType { // the payload is expanded [AS4 3.1]
 				part.Properties = append(part.Properties, q)
 			}
 		}
