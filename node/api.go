@@ -19,6 +19,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -86,6 +87,7 @@ func (a api) authorize(r *http.Request, scopes []string) (*store.Token, error) {
 	}
 	t, err := a.n.Store.TokenByHash(r.Context(), sha256.Sum256([]byte(secret)))
 	if errors.Is(err, store.ErrNotFound) {
+		a.n.alerts.note(alert.LoginRefused, "api")
 		return nil, unauthorized
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -28,7 +29,8 @@ func (n *Node) loadBackoffice() (*backoffice.Service, error) {
 	}
 	s, err := backoffice.New(backoffice.Options{
 		Settings: settings, Gateway: backend{n}, Store: n.Store, Clock: n.Clock, Log: n.Log, Ready: n.taskReady, Version: Version,
-		Listen: string(n.Config.API.Listen), MaxBody: int64(n.Config.AS4.Limits.Message) / 2 * 3, // base64 and room for the rest
+		Refused: func() { n.alerts.note(alert.LoginRefused, "backoffice") },
+		Listen:  string(n.Config.API.Listen), MaxBody: int64(n.Config.AS4.Limits.Message) / 2 * 3, // base64 and room for the rest
 	})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/smp"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/console"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -49,6 +50,7 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Key:   key,
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
+		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
 	if n.publisher != nil {
 		opt.Publisher = ownPublisher{n}

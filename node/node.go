@@ -88,7 +88,8 @@ type Node struct {
 	backups    backups
 	restored   time.Time           // when the store went back to a backup; zero: never
 	backoffice *backoffice.Service // nil without its section
-	testbed    *testbed.Bed        // nil without its section
+	alerts     alerts
+	testbed    *testbed.Bed // nil without its section
 	observers  []observer
 	taskReady  chan struct{} // a token when tasks were stored
 	bedReady   chan struct{} // the same, for the test bed
@@ -158,6 +159,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	if n.backoffice, err = n.loadBackoffice(); err != nil {
 		return err
 	}
+	if err := n.loadAlerts(); err != nil {
+		return err
+	}
 	if n.testbed, err = n.loadTestbed(); err != nil {
 		return err
 	}
@@ -203,6 +207,7 @@ func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, e
 	n.metrics.refused.Inc()
 	n.recordRefused(ctx, um, peer, err)
 	n.tellRefused(ctx, um, err)
+	n.noteRefused(um)
 	attrs := []slog.Attr{slog.String("peer", peer), slog.Any("err", err)}
 	if um != nil {
 		attrs = append(attrs, slog.String("msgid", um.MessageID))
@@ -254,6 +259,9 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.runTasks(ctx, pieceQueue, n.pieces, n.pieceTask) })
 	n.work.Go(func() { n.runRetention(ctx) })
 	n.startFetching(ctx)
+	if n.alerts.Center != nil {
+		n.work.Go(func() { n.runAlerts(ctx) })
+	}
 	if n.backoffice != nil {
 		n.work.Go(func() { n.backoffice.Run(ctx) })
 	}

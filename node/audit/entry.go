@@ -32,13 +32,14 @@ const (
 	Token           Type = "token"            // an API token was set or removed
 	User            Type = "user"             // somebody who may open the console was set or removed
 	Administration  Type = "administration"   // any other administrative act
+	Alert           Type = "alert"            // something needed a hand, got worse, or is over
 	NodeStarted     Type = "node-started"     // also the first entry of each log
 )
 
 var types = map[Type]bool{
 	MessageAccepted: true, MessageReceived: true, ReceiptSent: true, ReceiptReceived: true, ErrorReceived: true, ErrorSent: true, ErrorsSent: true,
 	StateChanged: true, EvidenceAdded: true, PayloadsDeleted: true, MessageDeleted: true, Participant: true, Token: true, User: true,
-	Administration: true, NodeStarted: true,
+	Administration: true, Alert: true, NodeStarted: true,
 }
 
 // Entry is one entry of the log. Its octets are text, one line a fact, so that a person can read what was recorded:

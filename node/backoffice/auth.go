@@ -96,6 +96,7 @@ func (s *Service) authenticate(r *http.Request) (*caller, error) {
 			}
 		}
 		if found == nil {
+			s.Refused()
 			return nil, errUnknownUser
 		}
 		return found, nil

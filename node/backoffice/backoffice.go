@@ -63,6 +63,7 @@ type Options struct {
 	Listen   string          // address of the interface that [Service.Routes] are put on
 	MaxBody  int64           // octets of one request
 	Version  string
+	Refused  func() // told of each call whose password was wrong; nil: nobody
 }
 
 // Service is the interfaces of one node.
@@ -79,6 +80,9 @@ type Service struct {
 // New reads passwords, certificates and secrets.
 func New(opt Options) (*Service, error) {
 	s := &Service{Options: opt}
+	if s.Refused == nil {
+		s.Refused = func() {}
+	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}

@@ -67,8 +67,8 @@ func loadHooks(list []Webhook) (out []hook, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("backoffice: webhook %s: %w", w.URL, err)
 		}
-		if len(secret) < 16 {
-			return nil, fmt.Errorf("backoffice: webhook %s: a secret of %d octets proves little: take 32 random ones", w.URL, len(secret))
+		if err := CheckSecret(secret); err != nil {
+			return nil, fmt.Errorf("backoffice: webhook %s: %w", w.URL, err)
 		}
 		h.secret = []byte(secret)
 		if len(w.States) > 0 {
@@ -141,15 +141,47 @@ func (s *Service) callHook(ctx context.Context, t store.Task) error {
 	if i < 0 {
 		return errDead{fmt.Errorf("backoffice: webhook %s is not configured any more", n.URL)}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.URL, bytes.NewReader(n.Body))
+	return Call{
+		Client: s.guarded, URL: n.URL, Secret: s.hooks[i].secret, Delivery: strconv.FormatInt(t.ID, 10), Version: s.Version, Time: s.Clock(), Body: n.Body,
+	}.Do(ctx)
+}
+
+// CheckSecret refuses keys of signatures that are soon guessed.
+func CheckSecret(secret string) error {
+	if len(secret) < 16 {
+		return fmt.Errorf("a secret of %d octets proves little: take 32 random ones", len(secret))
+	}
+	return nil
+}
+
+// WebhookClient calls webhooks: it keeps out of the inner network, unless that is allowed, and follows no redirect.
+func WebhookClient(allowPrivate bool) *http.Client {
+	_, guarded := clients(allowPrivate)
+	return guarded
+}
+
+// Call is one call of a webhook with JSON, signed.
+type Call struct {
+	Client   *http.Client
+	URL      string
+	Secret   []byte
+	Delivery string // the same at each attempt
+	Version  string // of the program
+	Time     time.Time
+	Body     []byte
+}
+
+// Do makes it. Any answer but success is an error.
+func (c Call) Do(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL, bytes.NewReader(c.Body))
 	if err != nil {
 		return errDead{err}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "Viadukt/"+s.Version)
-	req.Header.Set(DeliveryHeader, strconv.FormatInt(t.ID, 10))
-	req.Header.Set(SignatureHeader, Sign(s.hooks[i].secret, n.Body, s.Clock()))
-	resp, err := s.guarded.Do(req)
+	req.Header.Set("User-Agent", "Viadukt/"+c.Version)
+	req.Header.Set(DeliveryHeader, c.Delivery)
+	req.Header.Set(SignatureHeader, Sign(c.Secret, c.Body, c.Time))
+	resp, err := c.Client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type AuditEntry struct {
 var auditTypes = []audit.Type{
 	audit.MessageAccepted, audit.MessageReceived, audit.ReceiptSent, audit.ReceiptReceived, audit.ErrorReceived, audit.ErrorSent, audit.ErrorsSent,
 	audit.StateChanged, audit.EvidenceAdded, audit.PayloadsDeleted, audit.MessageDeleted, audit.Participant, audit.Token, audit.User,
-	audit.Administration, audit.NodeStarted,
+	audit.Administration, audit.Alert, audit.NodeStarted,
 }
 
 type auditData struct {

@@ -45,6 +45,18 @@ type Options struct {
 	Longest time.Duration // and at any rate after this; 0: 12 hours
 	// Acted is told what people did, once it is done. It must not block.
 	Acted func(ctx context.Context, a Act)
+	// Refused is told of each wrong password or code; nil: nobody.
+	Refused func()
+	// Alerts are what needs a hand, in a language, the worst first; nil: nobody looks.
+	Alerts func(language string) []Alert
+}
+
+// Alert is one thing that needs a hand.
+type Alert struct {
+	Severity string // "info", "warning", "critical"
+	Text     string
+	Remedy   string
+	Since    time.Time
 }
 
 // Act is something that a person did in the console.
@@ -105,6 +117,12 @@ func New(opt Options) (*Console, error) {
 	}
 	if opt.Acted == nil {
 		opt.Acted = func(context.Context, Act) {}
+	}
+	if opt.Refused == nil {
+		opt.Refused = func() {}
+	}
+	if opt.Alerts == nil {
+		opt.Alerts = func(string) []Alert { return nil }
 	}
 	c := &Console{
 		opt: opt, mux: http.NewServeMux(), throttle: newThrottle(opt.Clock), hasher: newHasher(), origins: http.NewCrossOriginProtection(),

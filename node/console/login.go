@@ -53,6 +53,7 @@ func (c *Console) login(x *call) error {
 		return err
 	}
 	if !right || u == nil {
+		c.opt.Refused()
 		c.opt.Log.Warn("console login refused", slog.String("user", clip(f.User, 100)), slog.String("address", address))
 		return again(http.StatusUnauthorized, "login.wrong")
 	}
@@ -129,6 +130,7 @@ func (c *Console) code(x *call) error {
 		return err
 	}
 	if !right {
+		c.opt.Refused()
 		c.opt.Log.Warn("console code refused", slog.String("user", name), slog.String("address", address))
 		return again(http.StatusUnauthorized, "code.wrong")
 	}

@@ -29,6 +29,7 @@ type concern struct {
 type overviewData struct {
 	Tiles    []tile
 	Concerns []concern
+	Alerts   []Alert
 	Charts   []chart
 	Span     string
 	Spans    []spanOf
@@ -80,6 +81,7 @@ func (c *Console) overviewData(ctx context.Context, p *pageSet, span string) (*o
 		{"tile.in-failed", of(store.In, store.Failed, store.Rejected), "bad", "messages?direction=in&group=failed"},
 		{"tile.in-done", of(store.In, store.Confirmed), "good", "messages?direction=in&group=confirmed"},
 	}
+	d.Alerts = c.opt.Alerts(p.language)
 	if err := c.concerns(ctx, d, p, now); err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func families() map[string]bool {
 	add("language.", Languages...)
 	add("direction.", "in", "out")
 	add("queue.", "in", "out")
-	add("severity.", "ok", "warning", "failure")
+	add("severity.", "ok", "info", "warning", "failure", "critical")
 	add("check.worst.", "ok", "warning", "failure")
 	add("evidence.", string(store.KindReceipt), string(store.KindError), string(store.KindNonRepudiation), string(store.KindREM))
 	for _, u := range []Use{UseSigning, UseEncryption, UseFormer, UsePublisher, UseTLS, UsePartner, UseAuthority} {
