@@ -171,7 +171,7 @@ func TestGolden(t *testing.T) {
 		sum, all = sum+equal[pack], all+total[pack]
 	}
 	t.Logf("all %d of %d", sum, all)
-	if all < 900 {
+	if all < 1600 {
 		t.Errorf("only %d documents: is the corpus there?", all)
 	}
 }
@@ -236,7 +236,7 @@ func TestAnnotations(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d annotations of %d unit tests hold", checks-bad, checks, tests)
-	if tests < 800 {
+	if tests < 1500 {
 		t.Errorf("only %d unit tests", tests)
 	}
 }

@@ -15,6 +15,7 @@ type vocabulary struct {
 
 	indicator *path // of an allowance or charge: true is a charge
 	scheme    *path // of a tax category
+	strict    bool  // the scheme is compared with white space
 }
 
 // Namespaces of the two syntaxes.
@@ -46,6 +47,7 @@ func newCIIVocabulary() *vocabulary {
 		spaces: map[string]string{nsRSM: "", nsRAM: "", nsUDT: "", nsQDT: "qdt:"},
 		codes:  map[string]uint16{}, names: []string{""}, listed: map[uint16]bool{},
 	}
+	v.strict = true
 	v.code("CrossIndustryInvoice")
 	v.indicator, v.scheme = v.path("ChargeIndicator/Indicator"), v.path("TypeCode")
 	return v
@@ -93,6 +95,6 @@ func (v *vocabulary) charge(want bool) condition {
 func (v *vocabulary) vat(x *eval, n dom.Node) bool {
 	return v.scheme.walk(x, n, func(c dom.Node) bool {
 		s := c.Text()
-		return s == "VAT" || strings.ToUpper(normalize(s)) == "VAT"
+		return s == "VAT" || !v.strict && strings.ToUpper(normalize(s)) == "VAT" || v.strict && strings.ToUpper(s) == "VAT"
 	})
 }
