@@ -58,6 +58,7 @@ func Check(ctx context.Context, c *config.Config, domains []Domain) []Finding {
 	k.keys()
 	k.anchors()
 	k.policy()
+	k.testbed()
 	k.store()
 	k.addresses()
 	n := k.assemble(domains)
@@ -93,6 +94,13 @@ func (k *checker) keys() {
 			return
 		}
 		k.validity("TLS certificate", cert)
+	}
+}
+
+// testbed warns of an interface that is for test networks alone.
+func (k *checker) testbed() {
+	if !k.c.Testbed.IsZero() {
+		k.warn("test bed", "remove the section testbed, unless a conformance test bed drives this node right now", "whoever reaches its address sends messages in the name of this node")
 	}
 }
 

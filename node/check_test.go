@@ -56,6 +56,14 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 					t.Fatal(err)
 				}
 			}},
+		{name: "an open test bed interface is a warning", severity: node.SeverityWarning, what: "test bed", text: "in the name of this node",
+			after: func(t *testing.T, _ *setup.Result, c *config.Config) {
+				own, err := config.Parse("bed", ".", []byte("node: {name: bed, country: EE}\ntestbed: {listen: \"127.0.0.1:0\", driver: \"http://127.0.0.1:1/\"}\n"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Testbed = own.Testbed
+			}},
 		{name: "a rule of evidence that means nothing is an error", severity: node.SeverityError, what: "evidence policy", text: `"recipt"`,
 			after: func(t *testing.T, r *setup.Result, c *config.Config) {
 				c.Evidence.Policy = config.Path(filepath.Join(r.Dir, "evidence.yaml"))

@@ -20,7 +20,7 @@ func (n *Node) loadTestbed() (*testbed.Bed, error) {
 	if section.IsZero() {
 		return nil, nil
 	}
-	b := &testbed.Bed{Gateway: driven{backend{n}}, Store: n.Store, Client: &http.Client{}, Clock: n.Clock, Log: n.Log,
+	b := &testbed.Bed{Gateway: driven{backend{n}}, Store: n.Store, Client: &http.Client{}, Clock: n.Clock, Log: n.Log, Host: n.Host(),
 		NewID: func() (string, error) { return ebms.NewMessageID(n.Rand, n.Host()) }}
 	if err := config.Decode(section, &b.Settings); err != nil {
 		return nil, err

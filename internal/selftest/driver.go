@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,11 @@ func (d *Driver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	d.mu.Lock()
+	if slices.ContainsFunc(d.told, func(o *Told) bool { return o.Node == t.Node && o.MessageID == t.MessageID && o.MessageID != "" }) {
+		d.mu.Unlock() // told again, after a crash or a lost answer
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
 	times := 1
 	if d.alter != nil {
 		times = d.alter(t)

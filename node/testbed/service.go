@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -44,7 +45,8 @@ type Bed struct {
 	Store   store.Store
 	Client  *http.Client
 	Clock   func() time.Time
-	NewID   func() (string, error) // of messages to the bed
+	NewID   func() (string, error) // of answers to the bed
+	Host    string                 // right side of the ids of other messages to it
 	Log     *slog.Logger
 }
 
@@ -201,7 +203,9 @@ func (b *Bed) Tell(ctx context.Context, t *store.Task) error {
 	if err := json.Unmarshal(t.Body, &n); err != nil {
 		return nil // nothing of ours
 	}
-	m := &Message{Action: n.Action}
+	// The same at each attempt, so that a bed knows a message again that it took and a crash left here.
+	id := fmt.Sprintf("%s-%d-%d@%s", strings.ToLower(n.Action), t.ID, t.Created.UnixMilli(), b.Host)
+	m := &Message{MessageID: id, Action: n.Action}
 	if n.Action == Notify {
 		for _, p := range []ebms.Property{{Name: SignalType, Value: n.Signal}, {Name: RefToMessageID, Value: n.Ref}, {Name: ErrorCode, Value: n.Code}, {Name: ShortDesc, Value: n.Short}, {Name: Description, Value: n.Detail}} {
 			if p.Value != "" {
@@ -222,6 +226,7 @@ func (b *Bed) Tell(ctx context.Context, t *store.Task) error {
 		return err
 	}
 	m = delivered(um)
+	m.MessageID = id
 	for i := range stored.Payloads {
 		p := &stored.Payloads[i]
 		body, err := b.Gateway.Open(ctx, p)
@@ -241,10 +246,7 @@ func (b *Bed) Tell(ctx context.Context, t *store.Task) error {
 }
 
 // post makes one request to the bed.
-func (b *Bed) post(ctx context.Context, m *Message) (err error) {
-	if m.MessageID, err = b.NewID(); err != nil {
-		return err
-	}
+func (b *Bed) post(ctx context.Context, m *Message) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	contentType, length, write := m.Encode(b.ends(), b.Clock())

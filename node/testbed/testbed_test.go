@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -162,6 +166,56 @@ func TestPayloadsAndHeaderMustAgree(t *testing.T) {
 			}
 			if !errors.Is(err, ebms.ExternalPayloadError) {
 				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestWhatIsToldTwiceHasOneID is what a bed knows a message by that it took when the node, or its answer, got lost.
+func TestWhatIsToldTwiceHasOneID(t *testing.T) {
+	t.Parallel()
+	var ids []string
+	bed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, err := Decode(r.Header.Get("Content-Type"), r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ids = append(ids, in.MessageID)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(bed.Close)
+	b := &Bed{Settings: Settings{Driver: config.URL(bed.URL), Party: "sut", DriverParty: "minder"}, Client: bed.Client(), Clock: time.Now, Host: "c2.example"}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, id := range []int64{7, 7, 8} {
+		if err := b.Tell(t.Context(), &store.Task{ID: id, Created: at, Body: []byte(`{"action":"Notify","ref":"m@x","signal":"Receipt"}`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(ids) != 3 || ids[0] != ids[1] || ids[1] == ids[2] || !ebms.ValidMessageID(ids[0]) {
+		t.Errorf("%q", ids)
+	}
+}
+
+// TestWhatTheBedRefusesIsToldAgain also where it refuses in a message of its own.
+func TestWhatTheBedRefusesIsToldAgain(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"by status": func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
+		"by signal": func(w http.ResponseWriter) {
+			x := dom.NewWriter(nil)
+			ebms.WriteEnvelope(x, &ebms.Messaging{Signals: []*ebms.Signal{ebms.NewErrorSignal("e@bed", "m@x", time.Now(), ebms.Other.New("not now"))}}, ebms.EnvelopeIDs{}, nil)
+			w.Header().Set("Content-Type", ebms.ContentTypeSOAP)
+			w.Write(x.Bytes())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
+			t.Cleanup(bed.Close)
+			b := &Bed{Settings: Settings{Driver: config.URL(bed.URL), Party: "sut", DriverParty: "minder"}, Client: bed.Client(), Clock: time.Now, Host: "c2.example"}
+			if err := b.Tell(t.Context(), &store.Task{ID: 1, Body: []byte(`{"action":"Notify","ref":"m@x","signal":"Receipt"}`)}); err == nil {
+				t.Error("counts as told")
 			}
 		})
 	}
