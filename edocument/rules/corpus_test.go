@@ -287,3 +287,39 @@ func annotated(s *Set, assert dom.Node, d *dom.Document, checks *int) []string {
 	}
 	return complaints
 }
+
+// TestEveryOfficialRuleIsThere compares ids and flags with the published files.
+func TestEveryOfficialRuleIsThere(t *testing.T) {
+	t.Parallel()
+	dir := corpus.Dir(t, "edocuments")
+	l := &loader{t, dir, map[string]*dom.Document{}}
+	for file, set := range map[string]*Set{
+		"rules/en16931-1.3.16/ubl/preprocessed/EN16931-UBL-validation-preprocessed.sch": coreUBL(),
+		"rules/en16931-1.3.16/cii/preprocessed/EN16931-CII-validation-preprocessed.sch": coreCII(),
+		"rules/peppol-2026.5/PEPPOL-EN16931-UBL.sch":                                    billingUBL(),
+		"rules/peppol-2026.5/PEPPOL-EN16931-UBL-SB.sch":                                 selfBillingUBL(),
+		"rules/peppol-billing-3.0.19/PEPPOL-EN16931-CII.sch":                            billingCII(),
+	} {
+		official := map[string]string{}
+		for n := range l.parse(file).Root().Descendants() {
+			if n.Kind() == dom.ElementNode && n.Local() == "assert" {
+				official[n.Attr("id")] = n.Attr("flag")
+			}
+		}
+		ours := map[string]string{}
+		for _, r := range set.Rules() {
+			ours[r.ID] = string(r.Severity)
+		}
+		for id, flag := range official {
+			if ours[id] != flag {
+				t.Errorf("%s: %s is %q, officially %s", set.ID(), id, ours[id], flag)
+			}
+		}
+		for id := range ours {
+			if official[id] == "" {
+				t.Errorf("%s: %s is nobody's rule", set.ID(), id)
+			}
+		}
+		t.Logf("%s: %d rules", set.ID(), len(official))
+	}
+}
