@@ -130,9 +130,9 @@ func (c *Checked) checkTypes() error {
 		}
 		ok := true
 		switch r.Type {
-		case "http://www.w3.org/2000/09/xmldsig#Object":
+		case xmldsig.TypeObject:
 			ok = n.Parent() == c.Node && (n.Is(xmldsig.Namespace, "Object") || n.Is(xmldsig.Namespace, "KeyInfo"))
-		case typeManifest:
+		case xmldsig.TypeManifest:
 			ok = n.Is(xmldsig.Namespace, "Manifest") && n.Parent().Parent() == c.Node ||
 				n.Is(xmldsig.Namespace, "Object") && n.Parent() == c.Node && n.Child(xmldsig.Namespace, "Manifest").Valid()
 		}
@@ -154,7 +154,7 @@ func (c *Checked) checkCounter() error {
 			return c.Errs[i]
 		}
 	}
-	return c.Node.Errorf("%w: the counter-signature has no reference to the SignatureValue that it stands by", ErrStructure)
+	return c.Node.Errorf("%w: the counter-signature has no reference to the value that it stands by", ErrStructure)
 }
 
 // candidates orders the certificates that may be the signer's. named is the one that the signed properties name.

@@ -9,12 +9,6 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Types of references to parts of a signature [XMLDSIG 5].
-const (
-	typeManifest            = "http://www.w3.org/2000/09/xmldsig#Manifest"
-	typeSignatureProperties = "http://www.w3.org/2000/09/xmldsig#SignatureProperties"
-)
-
 // Level names how far a signature goes, by the properties that it has. It says nothing about whether these hold.
 type Level string
 
@@ -175,7 +169,7 @@ func (c *Checked) inManifest(id string) bool {
 func (c *Checked) formatted() bool {
 	for i := range c.References {
 		r := &c.References[i]
-		if isSignedProperties(r.Type) || strings.TrimSpace(r.Type) == TypeCountersignature || r.Type == typeManifest || r.Type == typeSignatureProperties || r.Target.Valid() && r.Target == c.Examination.KeyInfo {
+		if isSignedProperties(r.Type) || strings.TrimSpace(r.Type) == TypeCountersignature || r.Type == xmldsig.TypeManifest || r.Type == xmldsig.TypeSignatureProperties || r.Target.Valid() && r.Target == c.Examination.KeyInfo {
 			continue
 		}
 		found := false

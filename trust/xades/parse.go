@@ -31,9 +31,9 @@ func Parse(sig dom.Node) (*Signature, error) {
 	if !sig.Is(xmldsig.Namespace, "Signature") {
 		return nil, sig.Errorf("%w: no ds:Signature", ErrStructure)
 	}
-	s := &Signature{Node: sig, ID: sig.Attr("Id"), Value: sig.Child(xmldsig.Namespace, "SignatureValue"), counts: map[string]int{}}
+	s := &Signature{Node: sig, ID: sig.Attr("Id"), Value: xmldsig.ValueOf(sig), counts: map[string]int{}}
 	if !s.Value.Valid() {
-		return nil, sig.Errorf("%w: no ds:SignatureValue", ErrStructure)
+		return nil, sig.Errorf("%w: no value", ErrStructure)
 	}
 	for object := range sig.Elements() {
 		if !object.Is(xmldsig.Namespace, "Object") {

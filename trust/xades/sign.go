@@ -192,7 +192,7 @@ func (b *builder) enveloping(documents []Document) error {
 		sum := b.hash.New()
 		sum.Write(content)
 		n := strconv.Itoa(len(b.refs) + 1)
-		b.add(xmldsig.SignReference{URI: "#o" + n + "-", Type: "http://www.w3.org/2000/09/xmldsig#Object", Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Base64}}}, d)
+		b.add(xmldsig.SignReference{URI: "#o" + n + "-", Type: xmldsig.TypeObject, Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Base64}}}, d)
 		mime := b.formats[len(b.formats)-1].MimeType
 		b.objects = append(b.objects, func(w *dom.Writer) {
 			w.Start("ds:Object", "Encoding", xmldsig.Base64, "Id", "o"+n+"-"+b.ID, "MimeType", mime)

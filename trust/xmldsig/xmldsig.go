@@ -58,6 +58,17 @@ var (
 	ErrDigest = errors.New("xmldsig: digest does not match")
 )
 
+// Types of references to parts of a signature [XMLDSIG 4.5, 5].
+const (
+	TypeObject              = Namespace + "Object"
+	TypeManifest            = Namespace + "Manifest"
+	TypeSignatureProperties = Namespace + "SignatureProperties"
+)
+
+// ValueOf returns the ds:SignatureValue of a ds:Signature, the zero Node where there is none: what time-stamps and
+// counter-signatures are over.
+func ValueOf(sig dom.Node) dom.Node { return sig.Child(Namespace, "SignatureValue") }
+
 // ReferenceError says which ds:Reference did not hold. Index counts from 0 in document order.
 type ReferenceError struct {
 	Index int

@@ -1,0 +1,242 @@
+package gather
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/trust/asic"
+	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+)
+
+const clauseContainer = "EN 319 162-1 4"
+
+// openContainer reads all signatures of a container. What is wrong with the container is wrong with each of them.
+func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
+	c, err := asic.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	out := &Result{Format: string(c.Type), Container: c, Facts: &validation.Facts{}}
+	all := make([]xades.Document, 0, len(c.Files))
+	for _, f := range c.Files {
+		all = append(all, xades.Document{Name: f.Name, Open: f.Open})
+	}
+	manifests, unreadable := c.Manifests()
+	wrong := containerFaults(c)
+	for _, err := range unreadable {
+		wrong = append(wrong, validation.Malformed{Question: "Can every manifest be read?", Answer: err.Error(), Clause: clauseContainer})
+	}
+	byFile := map[string][]*Signature{}
+	for _, f := range c.Files {
+		if !f.Signature() && !f.TimeStamp() {
+			continue
+		}
+		b, err := f.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		if f.TimeStamp() {
+			out.timeStamp(c, f, b, manifests, opt)
+			continue
+		}
+		part, err := openPart(c, f, b, all, manifests, opt)
+		if errors.Is(err, ErrNoSignature) {
+			continue
+		}
+		if err != nil {
+			out.addBroken(f.Name, err)
+			continue
+		}
+		for _, s := range part.Signatures {
+			s.Malformed = append(s.Malformed, wrong...)
+			out.Signatures = append(out.Signatures, s)
+			out.Facts.Signatures = append(out.Facts.Signatures, s.Signature)
+			byFile[f.Name] = append(byFile[f.Name], s)
+		}
+	}
+	out.protect(c, manifests, byFile)
+	if len(out.Signatures)+len(out.TimeStamps) == 0 {
+		return nil, ErrNoSignature
+	}
+	return out, nil
+}
+
+// protect lets time-stamps over the container prove the existence of the signatures that their manifest lists, and of all that
+// these hold.
+func (r *Result) protect(c *asic.Container, manifests []*asic.Manifest, byFile map[string][]*Signature) {
+	i := 0
+	for _, f := range c.Files {
+		if !f.TimeStamp() {
+			continue
+		}
+		v := r.TimeStamps[i]
+		i++
+		for _, m := range manifests {
+			if m.Signature != f.Name {
+				continue
+			}
+			for _, o := range m.Objects {
+				for _, s := range byFile[o.Name] {
+					v.Covers = append(append(v.Covers, s.ID), s.inside...)
+					for _, t := range s.TimeStamps {
+						v.Covers = append(v.Covers, t.ID)
+					}
+					s.TimeStamps = append(s.TimeStamps, v)
+				}
+			}
+		}
+	}
+}
+
+// containerFaults is what the kind of container does not allow.
+func containerFaults(c *asic.Container) (out []validation.Malformed) {
+	data := c.Data()
+	switch {
+	case c.Type == asic.S && len(data) != 1:
+		out = append(out, validation.Malformed{Question: "Does the ASiC-S container hold one file?", Answer: fmt.Sprintf("it holds %d", len(data)), Clause: "EN 319 162-1 4.3.3"})
+	case c.Type == asic.S && strings.Contains(data[0].Name, "/"):
+		out = append(out, validation.Malformed{Question: "Does the file stand at the root of the ASiC-S container?", Answer: "it is " + data[0].Name, Clause: "EN 319 162-1 4.3.3"})
+	case len(data) == 0:
+		out = append(out, validation.Malformed{Question: "Does the container hold files that are signed?", Answer: "it holds none", Clause: "EN 319 162-1 4.4.3"})
+	}
+	return out
+}
+
+// openPart reads one signature file.
+func openPart(c *asic.Container, f *asic.File, b []byte, all []xades.Document, manifests []*asic.Manifest, opt Options) (*Result, error) {
+	if strings.HasSuffix(strings.ToLower(f.Name), ".xml") {
+		o := opt
+		o.Documents = append(append([]xades.Document{}, all...), opt.Documents...)
+		if data := c.Data(); c.Type == asic.S && len(data) == 1 {
+			o.Documents = []xades.Document{{Open: data[0].Open}} // whatever it is called
+		}
+		part, err := openXML(b, newPool(opt), o)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range part.Signatures {
+			if len(s.References) > 0 {
+				s.Packaging = "detached"
+			}
+		}
+		return part, nil
+	}
+	o := opt
+	o.Documents = nil
+	var m *asic.Manifest
+	for _, x := range manifests {
+		if x.Signature == f.Name {
+			m = x
+		}
+	}
+	data := c.Data()
+	switch {
+	case m != nil:
+		o.Documents = []xades.Document{xades.Bytes(m.Name, "text/xml", m.Octets)}
+	case c.Type == asic.S && len(data) == 1:
+		o.Documents = []xades.Document{{Name: data[0].Name, Open: data[0].Open}}
+	}
+	part, err := openCMS(b, newPool(opt), o)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range part.Signatures {
+		if s.Counter != nil {
+			continue
+		}
+		switch {
+		case m != nil:
+			s.References = append(s.References, entries(c, m)...)
+			if m.Critical {
+				s.Malformed = append(s.Malformed, validation.Malformed{Question: "Is every critical extension of the manifest understood?", Answer: "one is not", Clause: clauseContainer})
+			}
+		case c.Type == asic.E:
+			s.Malformed = append(s.Malformed, validation.Malformed{Question: "Is there a manifest for the signature?", Answer: "no manifest names " + f.Name, Clause: "EN 319 162-1 4.4.3.2"})
+		}
+	}
+	return part, nil
+}
+
+// entries are the files that a manifest lists, as references.
+func entries(c *asic.Container, m *asic.Manifest) (out []validation.Reference) {
+	for _, o := range m.Objects {
+		h, ok := xmldsig.DigestHash(o.DigestMethod)
+		x := validation.Reference{Name: o.Name, Kind: "MANIFEST_ENTRY", Digest: digestName(h)}
+		if f, err := c.File(o.Name); err == nil && ok && h.Available() {
+			x.Found = true
+			sum, err := sumOf(f, h)
+			x.Intact = err == nil && bytes.Equal(sum, o.Digest)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func sumOf(f *asic.File, h crypto.Hash) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sum := h.New()
+	if _, err := io.Copy(sum, r); err != nil {
+		return nil, err
+	}
+	return sum.Sum(nil), nil
+}
+
+// addBroken reports a signature file that cannot be read.
+func (r *Result) addBroken(name string, err error) {
+	s := &Signature{Signature: &validation.Signature{
+		Token:     validation.Token{ID: name},
+		Malformed: []validation.Malformed{{Question: "Can " + name + " be read?", Answer: err.Error(), Clause: clauseContainer}},
+	}}
+	r.Signatures = append(r.Signatures, s)
+	r.Facts.Signatures = append(r.Facts.Signatures, s.Signature)
+}
+
+// timeStamp reads a time-stamp over the content of a container.
+func (r *Result) timeStamp(c *asic.Container, f *asic.File, b []byte, manifests []*asic.Manifest, opt Options) {
+	p := newPool(opt)
+	token, err := tsp.ParseToken(b)
+	if err == nil {
+		p.addToken(token)
+	} else {
+		token = nil
+	}
+	v := p.token(token, "CONTAINER_TIMESTAMP")
+	r.TimeStamps = append(r.TimeStamps, v)
+	r.Facts.TimeStamps = append(r.Facts.TimeStamps, v)
+	if token == nil {
+		return
+	}
+	var content cms.Content
+	data := c.Data()
+	for _, m := range manifests {
+		if m.Signature != f.Name {
+			continue
+		}
+		content = cms.Bytes(m.Octets)
+		for _, x := range entries(c, m) {
+			if !x.Intact {
+				v.Malformed = append(v.Malformed, validation.Malformed{Question: "Is " + x.Name + " as the manifest says?", Answer: "it is not", Clause: clauseContainer})
+			}
+		}
+	}
+	if content == nil && len(data) == 1 {
+		content = outside{xades.Document{Name: data[0].Name, Open: data[0].Open}}
+	}
+	if content == nil {
+		return
+	}
+	err = token.CheckImprint(content)
+	v.ImprintFound, v.ImprintIntact = !errors.Is(err, cms.ErrContent), err == nil
+}
