@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,12 +15,14 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -28,8 +31,8 @@ var (
 		name: "sign", summary: "signs files with your key.", args: "FILE...",
 		help: `Makes XAdES or CAdES signatures of the baseline levels B, and with a time-stamping authority T. XML is signed enveloped, so
 that the signature stands in it; other files enveloping, so that they stand in the signature. --packaging detached writes the
-signature alone.`,
-		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu",
+signature alone. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.`,
+		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu",
 		prepare: prepareSign,
 	}
 	extendCommand = &command{
@@ -81,7 +84,8 @@ func prepareSign(c *call) func() error {
 	c.TextVar(&password, "password", config.Secret{}, "where the password of the key file is: file:PATH or env:NAME, a `place`")
 	format := c.String("format", "xades", "`xades` or cades")
 	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML, else enveloping")
-	out := c.String("out", "", "write to this `file`, with one FILE; default: beside it")
+	container := c.String("container", "", "asic-s or asic-e, a `kind` of container for the files and one signature; default: none")
+	out := c.String("out", "", "write to this `file`, with one FILE or a container; default: beside it")
 	city := c.String("city", "", "where you sign: `city`")
 	country := c.String("country", "", "where you sign: two letters of the `country`")
 	commitment := c.String("commitment", "", "what you bind yourself to: an OID or URI, an `identifier`")
@@ -92,8 +96,8 @@ func prepareSign(c *call) func() error {
 		if *key == "" {
 			return usage("--key is missing: the file with your key and certificate")
 		}
-		if *out != "" && len(c.values) > 1 {
-			return usage("--out is for one FILE")
+		if *out != "" && len(c.values) > 1 && *container == "" {
+			return usage("--out is for one FILE, or with --container")
 		}
 		id, err := loadSigner(*key, password)
 		if err != nil {
@@ -111,6 +115,9 @@ func prepareSign(c *call) func() error {
 			do = s.cades
 		default:
 			return usage("there is no format %q; there are xades and cades", *format)
+		}
+		if *container != "" {
+			return s.contain(c, *format, *container, *out)
 		}
 		for _, file := range c.values {
 			to, b, err := do(c.p.ctx, file, *out)
@@ -163,41 +170,75 @@ type signing struct {
 	stamp                    tsp.Stamper
 }
 
-func (s *signing) xades(ctx context.Context, file, out string) (string, []byte, error) {
-	p := xades.Params{
-		Packaging: xades.Packaging(s.packaging), Signer: s.id.Certificate, Chain: s.id.Chain, Time: time.Now(), Roles: s.roles,
-	}
+func (s *signing) xadesParams(packaging xades.Packaging) xades.Params {
+	p := xades.Params{Packaging: packaging, Signer: s.id.Certificate, Chain: s.id.Chain, Time: time.Now(), Roles: s.roles}
 	if s.city != "" || s.country != "" {
 		p.Place = &xades.Place{City: s.city, Country: s.country}
 	}
 	if s.commitment != "" {
 		p.Commitments = []xades.Commitment{{ID: s.commitment}}
 	}
+	return p
+}
+
+// xadesOver signs documents, with a time-stamp where there is an authority.
+func (s *signing) xadesOver(ctx context.Context, docs []xades.Document, packaging xades.Packaging) ([]byte, error) {
+	b, err := xades.Sign(s.id.Key.(crypto.Signer), rand.Reader, docs, s.xadesParams(packaging))
+	if err != nil || s.stamp == nil {
+		return b, err
+	}
+	return extendXML(ctx, b, "t", s.stamp, gather.Options{Documents: docs})
+}
+
+func (s *signing) xades(ctx context.Context, file, out string) (string, []byte, error) {
+	packaging := xades.Packaging(s.packaging)
 	isXML := strings.EqualFold(filepath.Ext(file), ".xml")
-	if p.Packaging == "" {
-		p.Packaging = xades.Enveloping
+	if packaging == "" {
+		packaging = xades.Enveloping
 		if isXML {
-			p.Packaging = xades.Enveloped
+			packaging = xades.Enveloped
 		}
 	}
 	doc := fileDocument(file)
 	if isXML {
 		doc.MimeType = "application/xml"
 	}
-	b, err := xades.Sign(s.id.Key.(crypto.Signer), rand.Reader, []xades.Document{doc}, p)
-	if err != nil {
-		return "", nil, err
-	}
 	if out == "" {
 		out = strings.TrimSuffix(file, filepath.Ext(file)) + ".signed.xml"
-		if p.Packaging == xades.Detached {
+		if packaging == xades.Detached {
 			out = file + ".xades.xml"
 		}
 	}
-	if s.stamp != nil {
-		b, err = extendXML(ctx, b, "t", s.stamp, gather.Options{Documents: []xades.Document{doc}})
-	}
+	b, err := s.xadesOver(ctx, []xades.Document{doc}, packaging)
 	return out, b, err
+}
+
+// cadesOver signs content, with a time-stamp where there is an authority.
+func (s *signing) cadesOver(ctx context.Context, content []byte, detached bool) ([]byte, error) {
+	p := cades.Parameters{Certificate: s.id.Certificate, Chain: s.id.Chain, SigningTime: time.Now()}
+	if s.city != "" || s.country != "" {
+		p.Location = &cades.Location{Locality: s.city, Country: s.country}
+	}
+	if s.commitment != "" {
+		oid, ok := pki.ParseOID(s.commitment)
+		if !ok {
+			return nil, usage("--commitment: CAdES names commitments by OID, such as 1.2.840.113549.1.9.16.6.5")
+		}
+		p.Commitments = []cades.Commitment{{ID: oid}}
+	}
+	if len(s.roles) > 0 {
+		p.Claimed = []cades.ClaimedAttribute{{Type: "2.5.4.72", Values: s.roles}}
+	}
+	sig, err := cades.Sign(rand.Reader, s.id, content, detached, p)
+	if err != nil {
+		return nil, err
+	}
+	if s.stamp != nil {
+		if err := sig.Extend(ctx, cades.LevelT, cades.Extension{Stamper: s.stamp, Content: cms.Bytes(content)}); err != nil {
+			return nil, err
+		}
+	}
+	return sig.Message.Bytes()
 }
 
 func (s *signing) cades(ctx context.Context, file, out string) (string, []byte, error) {
@@ -213,37 +254,92 @@ func (s *signing) cades(ctx context.Context, file, out string) (string, []byte, 
 	if err != nil {
 		return "", nil, err
 	}
-	p := cades.Parameters{Certificate: s.id.Certificate, Chain: s.id.Chain, SigningTime: time.Now()}
-	if s.city != "" || s.country != "" {
-		p.Location = &cades.Location{Locality: s.city, Country: s.country}
-	}
-	if s.commitment != "" {
-		oid, ok := pki.ParseOID(s.commitment)
-		if !ok {
-			return "", nil, usage("--commitment: CAdES names commitments by OID, such as 1.2.840.113549.1.9.16.6.5")
-		}
-		p.Commitments = []cades.Commitment{{ID: oid}}
-	}
-	if len(s.roles) > 0 {
-		p.Claimed = []cades.ClaimedAttribute{{Type: "2.5.4.72", Values: s.roles}}
-	}
-	sig, err := cades.Sign(rand.Reader, s.id, content, detached, p)
-	if err != nil {
-		return "", nil, err
-	}
-	if s.stamp != nil {
-		if err := sig.Extend(ctx, cades.LevelT, cades.Extension{Stamper: s.stamp, Content: cms.Bytes(content)}); err != nil {
-			return "", nil, err
-		}
-	}
 	if out == "" {
 		out = file + ".p7m"
 		if detached {
 			out = file + ".p7s"
 		}
 	}
-	b, err := sig.Message.Bytes()
+	b, err := s.cadesOver(ctx, content, detached)
 	return out, b, err
+}
+
+// contain writes a container with the files and one signature over them.
+func (s *signing) contain(c *call, format, kind, out string) error {
+	var t asic.Type
+	switch kind {
+	case "asic-e":
+		t = asic.E
+	case "asic-s":
+		if t = asic.S; len(c.values) != 1 {
+			return usage("an ASiC-S container holds one file, not %d: --container asic-e holds more", len(c.values))
+		}
+	default:
+		return usage("there is no container %q; there are asic-s and asic-e", kind)
+	}
+	if s.packaging != "" && s.packaging != "detached" {
+		return usage("signatures in containers are detached: leave --packaging away")
+	}
+	if out == "" {
+		out = c.values[0] + "." + strings.ReplaceAll(kind, "-", "")
+	}
+	content := make([]asic.Content, len(c.values))
+	for i, file := range c.values {
+		if _, err := os.Stat(file); err != nil {
+			return usage("%v", err)
+		}
+		d := fileDocument(file)
+		content[i] = asic.Content{Name: d.Name, MimeType: mime.TypeByExtension(filepath.Ext(file)), Open: d.Open}
+	}
+	signature, manifest, err := s.detached(c.p.ctx, t, format, content)
+	if err != nil {
+		return err
+	}
+	err = writeFile(out, func(f io.Writer) error { return asic.Write(f, t, time.Now(), content, manifest, signature) })
+	if err != nil {
+		return err
+	}
+	r, err := gatherFile(out, gather.Options{})
+	if err != nil {
+		return err
+	}
+	level := r.Signatures[0].Level
+	for _, file := range c.values {
+		if c.json {
+			if err := c.print(signedJSON{File: file, Out: out, Format: kind, Level: level}); err != nil {
+				return err
+			}
+			continue
+		}
+		c.printf("%s: signed, %s, in %s\n", file, level, out)
+	}
+	return nil
+}
+
+// detached signs the content of a container: each file, or for CMS the one file of ASiC-S and else a manifest that lists them.
+func (s *signing) detached(ctx context.Context, t asic.Type, format string, content []asic.Content) (signature, manifest *asic.Small, err error) {
+	if format == "xades" {
+		var docs []xades.Document
+		for _, x := range content {
+			docs = append(docs, xades.Document{Name: x.Name, MimeType: x.MimeType, Open: x.Open})
+		}
+		b, err := s.xadesOver(ctx, docs, xades.Detached)
+		return &asic.Small{Name: "META-INF/signatures.xml", Octets: asic.WrapXAdES(b)}, nil, err
+	}
+	signature = &asic.Small{Name: "META-INF/signature.p7s"}
+	var signed []byte
+	if t == asic.E {
+		manifest = &asic.Small{Name: "META-INF/ASiCManifest.xml"}
+		manifest.Octets, err = asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, xmldsig.SHA256)
+		signed = manifest.Octets
+	} else {
+		signed, err = readAll(content[0].Open)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	signature.Octets, err = s.cadesOver(ctx, signed, true)
+	return signature, manifest, err
 }
 
 // levelOf reads back what was made.
@@ -255,18 +351,34 @@ func levelOf(b []byte, file string) string {
 	return r.Signatures[len(r.Signatures)-1].Level
 }
 
-// writeWhole writes a file that is there wholly or not at all.
 func writeWhole(file string, b []byte) error {
+	return writeFile(file, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// writeFile writes a file that is there wholly or not at all.
+func writeFile(file string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".viadukt-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(b)
+	err = write(f)
 	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), file)
+}
+
+func readAll(open func() (io.ReadCloser, error)) ([]byte, error) {
+	f, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 func prepareExtend(c *call) func() error {
@@ -336,6 +448,9 @@ func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, o
 	if err != nil {
 		return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
 	}
+	if r.Container != nil {
+		return nil, usage("signatures in containers are not extended yet: sign with --tsa for level T")
+	}
 	if r.Format == "XAdES" {
 		return extendXML(ctx, b, level, stamp, opt)
 	}
@@ -350,12 +465,7 @@ func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, o
 		return cades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
 	}}
 	if all[0].Message.Detached && len(opt.Documents) > 0 {
-		f, err := opt.Documents[0].Open()
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		content, err := io.ReadAll(f)
+		content, err := readAll(opt.Documents[0].Open)
 		if err != nil {
 			return nil, err
 		}

@@ -17,9 +17,9 @@ import (
 
 var verifyCommand = &command{
 	name: "verify", summary: "says who signed a document, whether that holds, and why.", args: "FILE...",
-	help: `Reads XAdES in XML and CAdES in CMS, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
+	help: `Reads XAdES in XML, CAdES in CMS, and both in ASiC containers, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
 is given with --with, or fetched with --online. Without --trust nobody is trusted, and the best verdict is INDETERMINATE.
-The exit status is 0 when every signature of every file is TOTAL_PASSED.`,
+The exit status is 0 when every signature of every file is TOTAL_PASSED, and every time-stamp over a container holds.`,
 	example: "viadukt verify contract.xml --trust authorities.pem\nviadukt verify contract.p7s --detached contract.pdf --trust authorities.pem --explain",
 	prepare: prepareVerdict,
 }
@@ -90,6 +90,7 @@ type verifyJSON struct {
 	Format     string          `json:"format,omitempty"`
 	Packaging  string          `json:"packaging,omitempty"`
 	Signatures []signatureJSON `json:"signatures"`
+	TimeStamps []stampJSON     `json:"timeStamps,omitempty"` // over a container
 	Error      *exit           `json:"error,omitempty"`
 }
 
@@ -179,8 +180,8 @@ func prepareVerdict(c *call) func() error {
 
 func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
 	j := &verifyJSON{File: file, Signatures: []signatureJSON{}}
-	b, err := os.ReadFile(file)
-	if err != nil {
+	r, err := gatherFile(file, opt)
+	if missing := new(fs.PathError); errors.As(err, &missing) {
 		status := statusFailed
 		if errors.Is(err, fs.ErrNotExist) {
 			status = statusUsage
@@ -188,10 +189,6 @@ func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
 		j.Error = &exit{status: status, Code: "NO_FILE", Text: err.Error()}
 		return j
 	}
-	if len(opt.Documents) == 0 {
-		opt.Documents = neighbours(file, b)
-	}
-	r, err := gather.Open(b, opt)
 	if err != nil {
 		j.Error = &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error(), Remedy: "give the signed file, or the file with the signature and the content with --detached"}
 		return j
@@ -206,7 +203,39 @@ func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
 		j.Valid = j.Valid && v.Indication == validation.TotalPassed
 		j.Signatures = append(j.Signatures, describe(s, v))
 	}
+	for _, t := range r.TimeStamps {
+		x := validation.ValidateTimeStamp(t, nil, at)
+		j.Valid = j.Valid && x.Indication == validation.Passed
+		j.TimeStamps = append(j.TimeStamps, describeStamp(t, x))
+	}
 	return j
+}
+
+// gatherFile reads a signed file; what is signed may stand beside it.
+func gatherFile(file string, opt gather.Options) (*gather.Result, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if len(opt.Documents) == 0 {
+		head := make([]byte, 4096)
+		n, _ := f.ReadAt(head, 0)
+		opt.Documents = neighbours(file, head[:n])
+	}
+	return gather.OpenAt(f, info.Size(), opt)
+}
+
+func describeStamp(t *validation.TimeStamp, c validation.Conclusion) stampJSON {
+	x := stampJSON{Kind: t.Kind, Time: t.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: c.Why}
+	if t.Signer != nil {
+		x.Authority = t.Signer.Subject
+	}
+	return x
 }
 
 func describe(s *gather.Signature, v *validation.Report) signatureJSON {
@@ -225,12 +254,7 @@ func describe(s *gather.Signature, v *validation.Report) signatureJSON {
 		j.BestTime = &best
 	}
 	for _, t := range s.TimeStamps {
-		c := v.TimeStamps[t]
-		x := stampJSON{Kind: t.Kind, Time: t.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: c.Why}
-		if t.Signer != nil {
-			x.Authority = t.Signer.Subject
-		}
-		j.TimeStamps = append(j.TimeStamps, x)
+		j.TimeStamps = append(j.TimeStamps, describeStamp(t, v.TimeStamps[t]))
 	}
 	for _, c := range v.Archival.Checks {
 		answer := c.Answer
@@ -263,7 +287,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 		c.printf("%s: %s\n", j.File, j.Error.Text)
 		return
 	}
-	c.printf("%s: %s, %s\n", j.File, j.Format, j.Packaging)
+	c.printf("%s: %s\n", j.File, strings.TrimSuffix(j.Format+", "+j.Packaging, ", "))
 	for _, s := range j.Signatures {
 		who := s.Signer
 		if who == "" {
@@ -293,9 +317,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 		if s.Remedy != "" {
 			c.printf("    %s\n", s.Remedy)
 		}
-		for _, t := range s.TimeStamps {
-			c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority, strings.TrimSpace(t.Indication+" "+t.SubIndication+" "+t.Why))
-		}
+		c.describeStamps(s.TimeStamps)
 		if !explain {
 			continue
 		}
@@ -309,6 +331,16 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 			}
 			c.printf("      %s %s [%s]\n", x.Question, mark, x.Clause)
 		}
+	}
+	if len(j.TimeStamps) > 0 {
+		c.printf("  over the container\n")
+		c.describeStamps(j.TimeStamps)
+	}
+}
+
+func (c *call) describeStamps(stamps []stampJSON) {
+	for _, t := range stamps {
+		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority, strings.TrimSpace(t.Indication+" "+t.SubIndication+" "+t.Why))
 	}
 }
 

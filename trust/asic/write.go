@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"crypto"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -67,6 +68,38 @@ func (w *Writer) Add(name string, r io.Reader) error {
 
 // Close ends the container.
 func (w *Writer) Close() error { return w.z.Close() }
+
+// Small is a file of META-INF, in memory.
+type Small struct {
+	Name   string
+	Octets []byte
+}
+
+// Write writes a container: the content, the manifest where there is one, and the signature.
+func Write(to io.Writer, t Type, when time.Time, content []Content, manifest, signature *Small) error {
+	w, err := NewWriter(to, t, when)
+	if err != nil {
+		return err
+	}
+	for _, c := range content {
+		r, err := c.Open()
+		if err != nil {
+			return err
+		}
+		if err = errors.Join(w.Add(c.Name, r), r.Close()); err != nil {
+			return err
+		}
+	}
+	for _, s := range []*Small{manifest, signature} {
+		if s == nil {
+			continue
+		}
+		if err := w.Add(s.Name, bytes.NewReader(s.Octets)); err != nil {
+			return err
+		}
+	}
+	return w.Close()
+}
 
 // WriteManifest writes an ASiCManifest over content, for the signature file of that name [EN 319 162-1 A.4].
 func WriteManifest(signature, mimeType string, content []Content, method string) ([]byte, error) {
