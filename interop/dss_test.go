@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -23,6 +25,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -153,9 +156,9 @@ func (s *scribe) xades(t *testing.T, id *pki.Identity, p xades.Packaging, level 
 	return b
 }
 
-func (s *scribe) cades(t *testing.T, id *pki.Identity, detached bool, level string) []byte {
+func (s *scribe) cades(t *testing.T, id *pki.Identity, content []byte, detached bool, level string) []byte {
 	t.Helper()
-	sig, err := cades.Sign(rand.Reader, id, []byte(letterXML), detached, cades.Parameters{
+	sig, err := cades.Sign(rand.Reader, id, content, detached, cades.Parameters{
 		Certificate: id.Certificate, SigningTime: time.Now(), Location: &cades.Location{Locality: "Tallinn", Country: "EE"},
 	})
 	if err != nil {
@@ -163,7 +166,7 @@ func (s *scribe) cades(t *testing.T, id *pki.Identity, detached bool, level stri
 	}
 	if to := map[string]cades.Level{"T": cades.LevelT, "LT": cades.LevelLT, "LTA": cades.LTA}[level]; to != "" {
 		err := sig.Extend(context.Background(), to, cades.Extension{
-			Stamper: s.tsa, Content: cms.Bytes([]byte(letterXML)),
+			Stamper: s.tsa, Content: cms.Bytes(content),
 			Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
 				return cades.Material{Certificates: []*pki.Certificate{s.ca.Certificate}, CRLs: [][]byte{s.crl}}, nil
 			},
@@ -177,6 +180,38 @@ func (s *scribe) cades(t *testing.T, id *pki.Identity, detached bool, level stri
 		t.Fatal(err)
 	}
 	return b
+}
+
+// container puts the letter, and for ASiC-E a remark, into a container with a signature.
+func (s *scribe) container(t *testing.T, id *pki.Identity, kind asic.Type, xml bool, level string) []byte {
+	t.Helper()
+	open := func(b []byte) func() (io.ReadCloser, error) {
+		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	}
+	content := []asic.Content{{Name: "letter.xml", MimeType: "application/xml", Open: open([]byte(letterXML))}}
+	var manifest, signature *asic.Small
+	switch {
+	case xml:
+		if kind == asic.E {
+			manifest = &asic.Small{Name: "META-INF/manifest.xml", Octets: asic.WriteFiles(content)}
+		}
+		signature = &asic.Small{Name: "META-INF/signatures.xml", Octets: asic.WrapXAdES(s.xades(t, id, xades.Detached, level))}
+	case kind == asic.S:
+		signature = &asic.Small{Name: "META-INF/signature.p7s", Octets: s.cades(t, id, []byte(letterXML), true, level)}
+	default:
+		content = append(content, asic.Content{Name: "Märk mõte.txt", MimeType: "text/plain", Open: open([]byte("yes"))})
+		b, err := asic.WriteManifest("META-INF/signature.p7s", "application/pkcs7-signature", content, xmldsig.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		manifest = &asic.Small{Name: "META-INF/ASiCManifest.xml", Octets: b}
+		signature = &asic.Small{Name: "META-INF/signature.p7s", Octets: s.cades(t, id, b, true, level)}
+	}
+	var out bytes.Buffer
+	if err := asic.Write(&out, kind, time.Now(), content, manifest, signature); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 var levels = []string{"B", "T", "LT", "LTA"}
@@ -217,9 +252,20 @@ func TestDSSAcceptsOurSignatures(t *testing.T) {
 				if detached {
 					name, inputs = fmt.Sprintf("detached-%s-%s.p7s", alg, level), "letter.xml"
 				}
-				write(name, s.cades(t, id, detached, level))
+				write(name, s.cades(t, id, []byte(letterXML), detached, level))
 				want[name] = "CAdES-BASELINE-" + level
 				fmt.Fprintf(&list, "%s\t%s\tca.crt\n", name, inputs)
+			}
+			for _, kind := range []asic.Type{asic.S, asic.E} {
+				if level == "LTA" { // ASiC-E with CAdES has archive manifests, which are not written
+					continue
+				}
+				for _, form := range []string{"XAdES", "CAdES"} {
+					name := fmt.Sprintf("%s-%s-%s-%s.%s", kind, form, alg, level, map[asic.Type]string{asic.S: "asics", asic.E: "asice"}[kind])
+					write(name, s.container(t, id, kind, form == "XAdES", level))
+					want[name] = form + "-BASELINE-" + level
+					fmt.Fprintf(&list, "%s\t-\tca.crt\n", name)
+				}
 			}
 		}
 	}

@@ -323,8 +323,11 @@ func (s *signing) detached(ctx context.Context, t asic.Type, format string, cont
 		for _, x := range content {
 			docs = append(docs, xades.Document{Name: x.Name, MimeType: x.MimeType, Open: x.Open})
 		}
+		if t == asic.E {
+			manifest = &asic.Small{Name: "META-INF/manifest.xml", Octets: asic.WriteFiles(content)}
+		}
 		b, err := s.xadesOver(ctx, docs, xades.Detached)
-		return &asic.Small{Name: "META-INF/signatures.xml", Octets: asic.WrapXAdES(b)}, nil, err
+		return &asic.Small{Name: "META-INF/signatures.xml", Octets: asic.WrapXAdES(b)}, manifest, err
 	}
 	signature = &asic.Small{Name: "META-INF/signature.p7s"}
 	var signed []byte

@@ -130,6 +130,25 @@ func WriteManifest(signature, mimeType string, content []Content, method string)
 	return w.Bytes(), nil
 }
 
+const opendocument = "urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"
+
+// WriteFiles writes META-INF/manifest.xml, the list of files that other implementations expect in ASiC-E with XAdES
+// [EN 319 162-1 4.4.3].
+func WriteFiles(content []Content) []byte {
+	w := dom.NewWriter([]byte(`<?xml version="1.0" encoding="UTF-8"?>`))
+	w.Start("manifest:manifest", "xmlns:manifest", opendocument, "manifest:version", "1.2")
+	w.Element("manifest:file-entry", "", "manifest:full-path", "/", "manifest:media-type", MimeTypeE)
+	for _, c := range content {
+		mime := c.MimeType
+		if mime == "" {
+			mime = "application/octet-stream"
+		}
+		w.Element("manifest:file-entry", "", "manifest:full-path", c.Name, "manifest:media-type", mime)
+	}
+	w.End()
+	return w.Bytes()
+}
+
 func digest(c Content, h crypto.Hash) ([]byte, error) {
 	r, err := c.Open()
 	if err != nil {
