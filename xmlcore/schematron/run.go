@@ -1,0 +1,344 @@
+package schematron
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/xpath"
+)
+
+// ValidateOptions say what a validation may cost and what it tells. The zero value is fine.
+type ValidateOptions struct {
+	Limits      xpath.Limits
+	MaxFindings int       // more are only counted; default 10,000
+	Now         time.Time // current-date() and the like; zero: 1970
+	// Trace keeps every rule that fired, for SVRL that lists them.
+	Trace bool
+}
+
+// Result is what a validation found.
+type Result struct {
+	Schema   *Schema
+	Document *dom.Document
+	Findings []Finding // in the order of patterns in each node, nodes in the order of the document
+	Errors   []EvaluationError
+	Fired    []Fired // with ValidateOptions.Trace
+	Omitted  int     // findings above the limit
+	omitted  [4]int  // the same, by level
+}
+
+// Count returns how many findings have a level, the omitted ones with them.
+func (r *Result) Count(l Level) int {
+	n := r.omitted[l]
+	for i := range r.Findings {
+		if r.Findings[i].Level() == l {
+			n++
+		}
+	}
+	return n
+}
+
+// Valid reports whether no finding is an error or fatal, and every assertion could be evaluated.
+func (r *Result) Valid() bool {
+	return len(r.Errors) == 0 && r.Count(LevelError) == 0 && r.Count(LevelFatal) == 0
+}
+
+// EvaluationError is an expression whose value is an error. Whether the document is valid cannot be told.
+type EvaluationError struct {
+	Pattern, Assertion string // ids; Assertion is "" for the context of a rule
+	Node               dom.Node
+	Err                error // an *xpath.Error
+}
+
+func (e EvaluationError) Error() string {
+	line, _ := e.Node.Pos()
+	what := e.Assertion
+	if what == "" {
+		what = "pattern " + e.Pattern
+	}
+	return fmt.Sprintf("line %d: %s cannot be evaluated: %v", line, what, e.Err)
+}
+
+// Unwrap returns the error of the expression.
+func (e EvaluationError) Unwrap() error { return e.Err }
+
+// Fired is a rule that was applied to a node.
+type Fired struct {
+	pattern, rule int
+	Node          dom.Node
+}
+
+// documents are those that document() may read: files of the rules, read once.
+type documents struct {
+	fsys   fs.FS
+	limits dom.Limits
+	mu     sync.Mutex
+	read   map[string]*dom.Document
+}
+
+func (d *documents) get(uri string) (*dom.Document, error) {
+	name, ok := strings.CutPrefix(uri, base)
+	if !ok || name == "" {
+		return nil, fmt.Errorf("%s is not among the rules: nothing is fetched", uri)
+	}
+	name = path.Clean(name)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if doc := d.read[name]; doc != nil {
+		return doc, nil
+	}
+	if len(d.read) >= maxFiles {
+		return nil, fmt.Errorf("more than %d documents", maxFiles)
+	}
+	b, err := fs.ReadFile(d.fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := dom.Parse(b, d.limits)
+	if err != nil {
+		return nil, err
+	}
+	if d.read == nil {
+		d.read = map[string]*dom.Document{}
+	}
+	d.read[name] = doc
+	return doc, nil
+}
+
+// run is the validation of one document; it is also where expressions find their variables.
+type run struct {
+	s      *Schema
+	ctx    *xpath.Context
+	opt    ValidateOptions
+	doc    dom.Node
+	node   dom.Node
+	state  []letState
+	value  []xpath.Sequence
+	failed []error // of variables, by index; nil until one fails
+	done   []int32 // by pattern: 1 + index of the node at which it has fired
+	keys   []*keyIndex
+	result *Result
+}
+
+type letState uint8
+
+const (
+	letUnknown letState = iota
+	letRunning
+	letKnown
+	letFailed
+)
+
+// Variable evaluates a variable when it is first asked for.
+func (r *run) Variable(ctx *xpath.Context, i int) (xpath.Sequence, error) {
+	switch r.state[i] {
+	case letKnown:
+		return r.value[i], nil
+	case letFailed:
+		return nil, r.failed[i]
+	case letRunning:
+		return nil, &xpath.Error{Code: xpath.QName{Space: xpath.ErrorSpace, Local: "XTDE0640", Prefix: "err"}, Msg: "the variable " + r.s.lets[i].name + " needs itself", Offset: -1}
+	}
+	l := &r.s.lets[i]
+	at := r.doc
+	if l.rule {
+		at = r.node
+	}
+	r.state[i] = letRunning
+	v, err := r.evaluate(ctx.Nested(xpath.NodeItem(at), r), l)
+	if err != nil {
+		if r.failed == nil {
+			r.failed = make([]error, len(r.s.lets))
+		}
+		r.state[i], r.failed[i] = letFailed, err
+		return nil, err
+	}
+	r.state[i], r.value[i] = letKnown, v
+	return v, nil
+}
+
+func (r *run) evaluate(ctx *xpath.Context, l *let) (xpath.Sequence, error) {
+	var fr *frame
+	if l.slots > 0 {
+		fr = &frame{run: r, first: l.first, vals: make([]xpath.Sequence, l.slots)}
+		ctx.Variables = fr
+	}
+	v, err := l.value.eval(ctx, fr)
+	switch {
+	case err != nil:
+		return nil, err
+	case l.tree:
+		return asTree(v), nil
+	case l.as != nil:
+		return l.as.Convert(v)
+	}
+	return v, nil
+}
+
+// Validate applies the rules to a document. It returns an error only where it must give up: ErrLimit, or that of the
+// context.
+func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOptions) (*Result, error) {
+	if opt.MaxFindings == 0 {
+		opt.MaxFindings = 10_000
+	}
+	r := &run{s: s, opt: opt, doc: d.Node(), state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns))}
+	r.result = &Result{Schema: s, Document: d}
+	r.ctx = &xpath.Context{Variables: r, Now: opt.Now, Limits: opt.Limits, Resolve: s.documents.get, Cancel: ctx.Err}
+	for i := range d.Len() {
+		n := d.At(i)
+		kind := n.Kind()
+		if kind == dom.AttributeNode && !s.attributes {
+			continue
+		}
+		if i&0xfff == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+		name := int32(-1)
+		if kind == dom.ElementNode || kind == dom.AttributeNode {
+			name = r.ctx.NameID(n, s.names)
+		}
+		list := s.candidates(kind, name)
+		if len(list) == 0 {
+			continue
+		}
+		if err := r.visit(n, int32(i+1), list); err != nil {
+			switch {
+			case errors.Is(err, xpath.ErrLimit):
+				return nil, fmt.Errorf("%w: %w", ErrLimit, err)
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			}
+			return nil, err
+		}
+	}
+	return r.result, nil
+}
+
+// fatal reports whether an error ends the run and not only one assertion.
+func fatal(err error) bool {
+	return errors.Is(err, xpath.ErrLimit) || errors.Is(err, xpath.ErrCancelled)
+}
+
+// visit applies to a node the first rule of each pattern that matches it.
+func (r *run) visit(n dom.Node, mark int32, list []candidate) error {
+	r.node = n
+	for _, c := range list {
+		if r.done[c.pattern] == mark {
+			continue
+		}
+		p := &r.s.patterns[c.pattern]
+		x := &p.rules[c.rule]
+		if !c.plain {
+			ok, err := x.match.MatchesBranch(r.ctx, int(c.branch), n)
+			if err != nil {
+				if fatal(err) {
+					return err
+				}
+				r.result.Errors = append(r.result.Errors, EvaluationError{p.id, "", n, err})
+				continue
+			}
+			if !ok {
+				continue
+			}
+		}
+		r.done[c.pattern] = mark
+		if r.opt.Trace {
+			r.result.Fired = append(r.result.Fired, Fired{int(c.pattern), int(c.rule), n})
+		}
+		clear(r.state[x.lo:x.hi])
+		r.ctx.Item = xpath.NodeItem(n)
+		for i := range x.asserts {
+			a := &x.asserts[i]
+			v, err := a.test.EBV(r.ctx)
+			if err != nil {
+				if fatal(err) {
+					return err
+				}
+				r.result.Errors = append(r.result.Errors, EvaluationError{p.id, a.id, n, err})
+				continue
+			}
+			if !a.fires(v) {
+				continue
+			}
+			if err := r.found(p, x, a, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// found adds a finding with its texts.
+func (r *run) found(p *pattern, x *rule, a *assertion, n dom.Node) error {
+	f := Finding{Pattern: p.id, Rule: x.id, ID: a.id, Flag: a.flag, Role: a.role, Report: a.report && !a.failed, Node: n, assertion: a, rule: x, fired: len(r.result.Fired)}
+	if f.Flag == "" {
+		f.Flag = x.flag
+	}
+	if f.Role == "" {
+		f.Role = x.role
+	}
+	if len(r.result.Findings) >= r.opt.MaxFindings {
+		r.result.Omitted++
+		r.result.omitted[f.Level()]++
+		return nil
+	}
+	var err error
+	if f.Text, err = r.text(a.text, p, a, n); err != nil {
+		return err
+	}
+	for _, d := range a.diagnostics {
+		s, err := r.text(d.text, p, a, n)
+		if err != nil {
+			return err
+		}
+		f.Diagnostics = append(f.Diagnostics, Text{d.id, s})
+	}
+	for _, d := range a.properties {
+		s, err := r.text(d.text, p, a, n)
+		if err != nil {
+			return err
+		}
+		f.Properties = append(f.Properties, Text{d.id, s})
+	}
+	r.result.Findings = append(r.result.Findings, f)
+	return nil
+}
+
+func (r *run) text(t *template, p *pattern, a *assertion, n dom.Node) (string, error) {
+	if t.parts == nil || len(t.parts) == 1 && t.parts[0].expr == nil {
+		return t.fixed, nil
+	}
+	var b strings.Builder
+	for _, part := range t.parts {
+		if part.expr == nil {
+			b.WriteString(part.literal)
+			continue
+		}
+		s, err := part.expr.Text(r.ctx)
+		if err != nil {
+			if fatal(err) {
+				return "", err
+			}
+			r.result.Errors = append(r.result.Errors, EvaluationError{p.id, a.id, n, err})
+			continue
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
+
+// inOrder sorts nodes of one document and drops repeated ones.
+func inOrder(nodes []dom.Node) []dom.Node {
+	slices.SortFunc(nodes, func(a, b dom.Node) int { return a.Index() - b.Index() })
+	return slices.Compact(nodes)
+}
