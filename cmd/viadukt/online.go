@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
@@ -75,10 +76,31 @@ func certificatesOf(b []byte, opt gather.Options) (certs, known []*pki.Certifica
 			}
 		}
 	}
-	if r.Format == "CAdES" {
+	var messages [][]byte
+	switch {
+	case r.Format == "CAdES":
+		messages = append(messages, b)
+	case r.Container != nil:
+		for _, f := range r.Container.Files {
+			if !f.Signature() && !f.TimeStamp() {
+				continue
+			}
+			b, err := f.Bytes()
+			switch {
+			case err != nil:
+			case f.TimeStamp():
+				if t, err := tsp.ParseToken(b); err == nil {
+					token(t)
+				}
+			case !strings.HasSuffix(strings.ToLower(f.Name), ".xml"):
+				messages = append(messages, b)
+			}
+		}
+	}
+	for _, b := range messages {
 		list, err := cades.Parse(b)
 		if err != nil {
-			return certs, known
+			continue
 		}
 		for _, s := range list {
 			known = append(known, s.Material().Certificates...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -451,12 +453,55 @@ func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, o
 	if err != nil {
 		return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
 	}
-	if r.Container != nil {
-		return nil, usage("signatures in containers are not extended yet: sign with --tsa for level T")
-	}
-	if r.Format == "XAdES" {
+	switch {
+	case r.Container != nil:
+		return extendContainer(ctx, r.Container, level, stamp, opt)
+	case r.Format == "XAdES":
 		return extendXML(ctx, b, level, stamp, opt)
 	}
+	return extendCMS(ctx, b, level, stamp, opt)
+}
+
+// extendContainer brings every signature in a container to a level.
+func extendContainer(ctx context.Context, c *asic.Container, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
+	manifests, unreadable := c.Manifests()
+	if len(unreadable) > 0 {
+		return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: errors.Join(unreadable...).Error()}
+	}
+	changed := map[string][]byte{}
+	for _, f := range c.Files {
+		if !f.Signature() {
+			continue
+		}
+		for _, m := range manifests {
+			if slices.ContainsFunc(m.Objects, func(o asic.Object) bool { return o.Name == f.Name }) {
+				return nil, &exit{status: statusInvalid, Code: "COVERED", Text: fmt.Sprintf("%s is covered by %s: what is added to it would break that", f.Name, m.Signature)}
+			}
+			if m.Signature == f.Name && level == "lta" {
+				return nil, usage("level LTA of CAdES in ASiC-E needs an archive manifest, which is not written: --level lt, or sign with XAdES")
+			}
+		}
+		b, err := f.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		o := opt
+		o.Documents = gather.Documents(c, f, manifests)
+		extend := extendCMS
+		if strings.HasSuffix(strings.ToLower(f.Name), ".xml") {
+			extend = extendXML
+		}
+		if changed[f.Name], err = extend(ctx, b, level, stamp, o); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	err := c.Replace(&out, changed)
+	return out.Bytes(), err
+}
+
+// extendCMS brings every signature of a CMS message to a level.
+func extendCMS(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
 	all, err := cades.Parse(b)
 	if err != nil {
 		return nil, err

@@ -101,6 +101,28 @@ func Write(to io.Writer, t Type, when time.Time, content []Content, manifest, si
 	return w.Close()
 }
 
+// Replace writes the container with other octets for the files of these names; all others are copied as they are packed.
+func (c *Container) Replace(to io.Writer, octets map[string][]byte) error {
+	z := zip.NewWriter(to)
+	for _, f := range c.Files {
+		b, ok := octets[f.Name]
+		if !ok {
+			if err := z.Copy(f.zip); err != nil {
+				return fmt.Errorf("%w: %q: %w", ErrFormat, f.Name, err)
+			}
+			continue
+		}
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Deflate, Modified: f.zip.Modified})
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return errors.Join(z.SetComment(c.Comment), z.Close())
+}
+
 // WriteManifest writes an ASiCManifest over content, for the signature file of that name [EN 319 162-1 A.4].
 func WriteManifest(signature, mimeType string, content []Content, method string) ([]byte, error) {
 	h, ok := xmldsig.DigestHash(method)

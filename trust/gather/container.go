@@ -25,10 +25,6 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		return nil, err
 	}
 	out := &Result{Format: string(c.Type), Container: c, Facts: &validation.Facts{}}
-	all := make([]xades.Document, 0, len(c.Files))
-	for _, f := range c.Files {
-		all = append(all, xades.Document{Name: f.Name, Open: f.Open})
-	}
 	manifests, unreadable := c.Manifests()
 	wrong := containerFaults(c)
 	for _, err := range unreadable {
@@ -47,7 +43,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 			out.timeStamp(c, f, b, manifests, opt)
 			continue
 		}
-		part, err := openPart(c, f, b, all, manifests, opt)
+		part, err := openPart(c, f, b, manifests, opt)
 		if errors.Is(err, ErrNoSignature) {
 			continue
 		}
@@ -110,14 +106,40 @@ func containerFaults(c *asic.Container) (out []validation.Malformed) {
 	return out
 }
 
-// openPart reads one signature file.
-func openPart(c *asic.Container, f *asic.File, b []byte, all []xades.Document, manifests []*asic.Manifest, opt Options) (*Result, error) {
-	if strings.HasSuffix(strings.ToLower(f.Name), ".xml") {
-		o := opt
-		o.Documents = append(append([]xades.Document{}, all...), opt.Documents...)
-		if data := c.Data(); c.Type == asic.S && len(data) == 1 {
-			o.Documents = []xades.Document{{Open: data[0].Open}} // whatever it is called
+func isXML(f *asic.File) bool { return strings.HasSuffix(strings.ToLower(f.Name), ".xml") }
+
+func manifestOf(f *asic.File, manifests []*asic.Manifest) *asic.Manifest {
+	for _, m := range manifests {
+		if m.Signature == f.Name {
+			return m
 		}
+	}
+	return nil
+}
+
+// Documents are what a signature file of a container may sign: any file by its name; for CMS its manifest; in ASiC-S the one
+// file, whatever the signature calls it.
+func Documents(c *asic.Container, f *asic.File, manifests []*asic.Manifest) (out []xades.Document) {
+	m, data := manifestOf(f, manifests), c.Data()
+	switch {
+	case m != nil && !isXML(f):
+		return []xades.Document{xades.Bytes(m.Name, "text/xml", m.Octets)}
+	case c.Type == asic.S && len(data) == 1:
+		return []xades.Document{{Open: data[0].Open}}
+	case isXML(f):
+		for _, x := range c.Files {
+			out = append(out, xades.Document{Name: x.Name, Open: x.Open})
+		}
+	}
+	return out
+}
+
+// openPart reads one signature file.
+func openPart(c *asic.Container, f *asic.File, b []byte, manifests []*asic.Manifest, opt Options) (*Result, error) {
+	o := opt
+	o.Documents = Documents(c, f, manifests)
+	if isXML(f) {
+		o.Documents = append(o.Documents, opt.Documents...)
 		part, err := openXML(b, newPool(opt), o)
 		if err != nil {
 			return nil, err
@@ -129,21 +151,7 @@ func openPart(c *asic.Container, f *asic.File, b []byte, all []xades.Document, m
 		}
 		return part, nil
 	}
-	o := opt
-	o.Documents = nil
-	var m *asic.Manifest
-	for _, x := range manifests {
-		if x.Signature == f.Name {
-			m = x
-		}
-	}
-	data := c.Data()
-	switch {
-	case m != nil:
-		o.Documents = []xades.Document{xades.Bytes(m.Name, "text/xml", m.Octets)}
-	case c.Type == asic.S && len(data) == 1:
-		o.Documents = []xades.Document{{Name: data[0].Name, Open: data[0].Open}}
-	}
+	m := manifestOf(f, manifests)
 	part, err := openCMS(b, newPool(opt), o)
 	if err != nil {
 		return nil, err
