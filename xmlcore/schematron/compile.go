@@ -43,6 +43,9 @@ func compile(src *schemaSource, l *loader, opt Options) (*Schema, error) {
 	c.env.Functions = append(c.env.Functions, keyFunction(2), keyFunction(3))
 	bodies := c.declareFunctions()
 
+	if len(src.patterns) == 0 {
+		c.problem(src.at, nil, "there is no pattern in it: nothing would be judged")
+	}
 	active, lets := c.phase(opt.Phase)
 	patterns := c.resolve(active)
 	c.globals(append(slices.Clone(src.lets), lets...), patterns)
@@ -56,7 +59,7 @@ func compile(src *schemaSource, l *loader, opt Options) (*Schema, error) {
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	c.s.files = l.files
+	c.s.files, c.s.warnings = l.files, l.warnings
 	c.s.documents = &documents{fsys: l.fsys, limits: l.limits}
 	c.s.index()
 	return c.s, nil

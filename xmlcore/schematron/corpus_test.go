@@ -247,4 +247,155 @@ func configuration(dir, file string, sets map[string]*dom.Document) string {
 	return name
 }
 
-var _ = xsd.Compile
+// TestPublishedSchemasJudgeAsGolden runs the rows of golden.tsv that are about XML Schema.
+func TestPublishedSchemasJudgeAsGolden(t *testing.T) {
+	t.Parallel()
+	dir := corpus.Dir(t, "edocuments")
+	have := map[string]*xsd.Schema{}
+	total, agree := 0, 0
+	for _, row := range corpus.Table(t, filepath.Join(dir, "golden.tsv")) {
+		name, ok := strings.CutPrefix(row["pack"], "XSD ")
+		if !ok {
+			continue
+		}
+		total++
+		s := have[name]
+		if s == nil {
+			var err error
+			if s, err = xsd.Compile(os.DirFS(dir), xsd.Options{}, schemaFile(t, dir, name)); err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			have[name] = s
+		}
+		got := "valid"
+		if d, err := document(dir, row["file"], "", map[string]*dom.Document{}); err != nil {
+			got = "ERROR"
+		} else if r, err := s.Validate(d, xsd.ValidateOptions{}); err != nil {
+			t.Error(err)
+		} else if !r.Valid {
+			got = fmt.Sprintf("invalid*%d %s", len(r.Findings), r.Findings[0].Rule)
+		}
+		if want := row[fired]; got == want || got == "ERROR" && strings.HasPrefix(want, got) {
+			agree++
+		} else {
+			t.Errorf("%s %s: %s, want %s", row["file"], name, got, want)
+		}
+	}
+	t.Logf("%d of %d verdicts of schemas are the same", agree, total)
+	if total < 200 {
+		t.Errorf("only %d rows: is the corpus there?", total)
+	}
+}
+
+func schemaFile(tb testing.TB, dir, name string) string {
+	tb.Helper()
+	f := strings.Fields(name)
+	pattern := ""
+	switch f[0] {
+	case "UBL":
+		pattern = "xsd/ubl21/maindoc/UBL-" + f[2] + "-2.1.xsd"
+	case "Factur-X":
+		pattern = "xsd/factur-x-2.5.2/" + f[1] + "/*" + strings.Replace(strings.ToUpper(f[1]), "BASICWL", "BASIC-WL", 1) + ".xsd"
+	default:
+		pattern = "xsd/cii-d16b-uncoupled/uncefact/data/standard/CrossIndustryInvoice_100pD16B.xsd"
+	}
+	found, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
+	if len(found) != 1 {
+		tb.Errorf("%s: %d schemas", name, len(found))
+		return pattern
+	}
+	rel, _ := filepath.Rel(dir, found[0])
+	return filepath.ToSlash(rel)
+}
+
+// nationalFile is the schema of a pack of the corpus xml-engines.
+var nationalFile = map[string]string{
+	"cius-ro-1.0.9":        "EN16931-CIUS_RO-UBL-validation.sch",
+	"fr-ctc-cdar-1.4.0.03": "20260804_BR-FR-CDV-Schematron-CDAR_V1.4.0.03.sch",
+	"it-order-3.2.1":       "AGID-PEPPOL-T01.sch",
+	"oioubl-3.0.1":         "OIOUBL-Invoice.sch",
+	"si-ubl-2.0.3.13":      "si-ubl-2.0.3.13.sch",
+	"srbdt-1.0.0":          "EN16931-UBL-srbdt-validation.sch",
+	"tdd-ae-1.0.4":         "peppol-ae-tdd-1.0.4.sch",
+	"ubl-tr-1.2.1":         "UBL-TR_Main_Schematron.sch",
+}
+
+// TestNationalRulesFireAsGolden runs rule sets that were chosen for the constructs they use.
+func TestNationalRulesFireAsGolden(t *testing.T) {
+	t.Parallel()
+	known := corpus.Known(t, "testdata/known.tsv")
+	dir := corpus.Dir(t, "xml-engines")
+	var cache schemas
+	agree, total := 0, 0
+	for _, row := range corpus.Table(t, filepath.Join(dir, "schematron", "golden.tsv")) {
+		total++
+		pack := row["pack"]
+		s := cache.get(t, dir, "schematron/"+pack+"/"+nationalFile[pack])
+		if s == nil {
+			continue
+		}
+		d, err := document(dir, row["file"], "", map[string]*dom.Document{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got, want := outcome(t, s, d), sortedOutcome(row["assertions fired: id:flag*count"])
+		same := got == want || strings.HasPrefix(got, "ERROR") && strings.HasPrefix(want, "ERROR")
+		name := row["file"] + " " + pack
+		switch reason := known[name]; {
+		case same && reason != "":
+			t.Errorf("%s agrees now: take it from the known ones", name)
+		case same:
+			agree++
+		case reason == "":
+			t.Errorf("%s: fired %s, want %s", name, got, want)
+		}
+	}
+	t.Logf("%d of %d documents fire the same", agree, total)
+	if total < 100 {
+		t.Errorf("only %d rows: is the corpus there?", total)
+	}
+}
+
+// TestSchemasOfOthersCompileOrNotAsNamed compiles the small schemas of the corpus: those whose names begin with
+// "invalid" are wrong, and each with a reason that can be shown.
+func TestSchemasOfOthersCompileOrNotAsNamed(t *testing.T) {
+	t.Parallel()
+	known := corpus.Known(t, "testdata/known.tsv")
+	dir := corpus.Dir(t, "xml-engines")
+	total, agree := 0, 0
+	err := filepath.WalkDir(filepath.Join(dir, "schematron"), func(path string, e os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".sch" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if d, err := dom.Parse(b, dom.Limits{}); err == nil && d.Root().Local() != "schema" {
+			return nil // a part of another schema
+		}
+		rel, _ := filepath.Rel(dir, path)
+		rel = filepath.ToSlash(rel)
+		total++
+		_, err = schematron.Compile(os.DirFS(dir), rel, schematron.Options{})
+		want := !strings.HasPrefix(filepath.Base(path), "invalid")
+		switch same, reason := (err == nil) == want, known[rel]; {
+		case same && reason != "":
+			t.Errorf("%s agrees now: take it from the known ones", rel)
+		case same:
+			agree++
+		case reason == "":
+			t.Errorf("%s: %v, should be good: %v", rel, err, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d schemas are judged as named", agree, total)
+	if total < 30 {
+		t.Errorf("only %d schemas: is the corpus there?", total)
+	}
+}

@@ -18,6 +18,7 @@ type loader struct {
 	files    []string
 	elements int // seen with all inclusions
 	problems []Problem
+	warnings []string
 }
 
 func newLoader(fsys fs.FS, lim dom.Limits) *loader {
@@ -212,8 +213,9 @@ func (l *loader) schemaChild(k place, s *schemaSource) {
 		l.children(k, 1, func(c place) { l.schemaChild(c, s) })
 	case "group", "library":
 		l.problem(k, nil, "sch:%s of the edition of 2025 is not supported", n.Local())
-	default:
-		l.problem(k, nil, "sch:%s has no place in a schema", n.Local())
+	default: // the usual engines pass over it: a published schema has rules there, which never ran
+		line, _ := n.Pos()
+		l.warnings = append(l.warnings, fmt.Sprintf("%s:%d: sch:%s has no place in a schema and is ignored", k.file, line, n.Local()))
 	}
 }
 

@@ -114,7 +114,7 @@ type Schema struct {
 	keys                  map[string][]key
 	names                 *xpath.Names
 	dispatch              dispatch
-	files                 []string
+	files, warnings       []string
 	attributes            bool // a rule looks at attributes
 	documents             *documents
 }
@@ -133,6 +133,9 @@ func (s *Schema) Patterns() int { return len(s.patterns) }
 
 // Files returns the documents that the schema was read from, in order.
 func (s *Schema) Files() []string { return s.files }
+
+// Warnings tells what was passed over in the schema documents, as other engines do.
+func (s *Schema) Warnings() []string { return s.warnings }
 
 // Catalogue lists the assertions in their order, for whoever compares two versions of a schema.
 func (s *Schema) Catalogue() []Entry {
