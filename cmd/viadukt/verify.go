@@ -149,11 +149,13 @@ func prepareVerdict(c *call) func() error {
 		fetch := online()
 		for _, file := range c.values {
 			opt := opt
-			if b, err := os.ReadFile(file); err == nil && fetch != nil {
-				var missing []error
-				opt, missing = fetch(c.p.ctx, b, opt)
-				for _, err := range missing {
-					fmt.Fprintf(c.p.err, "%s: not fetched: %v\n", file, err)
+			if fetch != nil {
+				if b, err := os.ReadFile(file); err == nil {
+					var missing []error
+					opt, missing = fetch(c.p.ctx, b, opt)
+					for _, err := range missing {
+						fmt.Fprintf(c.p.err, "%s: not fetched: %v\n", file, err)
+					}
 				}
 			}
 			j := verifyFile(file, opt, now)

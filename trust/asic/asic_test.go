@@ -210,3 +210,54 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatDoesNotGetSmallerIsStored(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, 200_000)
+	x := uint32(1)
+	for i := range noise {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		noise[i] = byte(x)
+	}
+	c := open(t, pack(t, E, "noise.bin", string(noise), "text.txt", strings.Repeat("all the same ", 20_000)))
+	for name, want := range map[string]uint16{"noise.bin": zip.Store, "text.txt": zip.Deflate} {
+		f, err := c.File(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.zip.Method != want {
+			t.Errorf("%s has method %d, want %d", name, f.zip.Method, want)
+		}
+	}
+}
+
+func TestReplacingAFileLeavesTheOthersAsTheyArePacked(t *testing.T) {
+	t.Parallel()
+	old := open(t, pack(t, E, "a.txt", "hello", "META-INF/signatures.xml", "<old/>", "b.txt", strings.Repeat("b", 5000)))
+	var out bytes.Buffer
+	if err := old.Replace(&out, map[string][]byte{"META-INF/signatures.xml": []byte("<new/>")}); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, out.Bytes())
+	if c.Type != E || !c.First || len(c.Files) != len(old.Files) {
+		t.Errorf("type %s, mimetype first %v, %d files", c.Type, c.First, len(c.Files))
+	}
+	for i, f := range c.Files {
+		b, err := f.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, err := old.Files[i].Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name == "META-INF/signatures.xml" {
+			was = []byte("<new/>")
+		}
+		if f.Name != old.Files[i].Name || !bytes.Equal(b, was) || (f.Name != "META-INF/signatures.xml" && f.zip.CompressedSize64 != old.Files[i].zip.CompressedSize64) {
+			t.Errorf("%s: %.20q, want %s: %.20q", f.Name, b, old.Files[i].Name, was)
+		}
+	}
+}

@@ -2,7 +2,9 @@ package asic
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
+	"compress/flate"
 	"crypto"
 	"errors"
 	"fmt"
@@ -56,14 +58,41 @@ func (w *Writer) Add(name string, r io.Reader) error {
 		return fmt.Errorf("%w: %q", ErrTwice, name)
 	}
 	w.seen[name] = true
-	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+	b := bufio.NewReaderSize(r, sample)
+	method, err := methodFor(b)
+	if err != nil {
+		return err
+	}
+	h := &zip.FileHeader{Name: name, Method: method}
 	h.Modified = w.when
 	f, err := w.z.CreateHeader(h)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, r)
+	_, err = io.Copy(f, b)
 	return err
+}
+
+const sample = 64 << 10 // octets
+
+// methodFor packs what gets smaller; images, archives and PDF mostly do not, and packing costs far more than signing.
+func methodFor(r *bufio.Reader) (uint16, error) {
+	head, err := r.Peek(sample)
+	if err != nil && err != io.EOF {
+		return 0, err
+	}
+	var packed bytes.Buffer
+	z, err := flate.NewWriter(&packed, flate.BestSpeed)
+	if err != nil {
+		return 0, err
+	}
+	if _, err = z.Write(head); err == nil {
+		err = z.Close()
+	}
+	if packed.Len() > len(head)*9/10 {
+		return zip.Store, err
+	}
+	return zip.Deflate, err
 }
 
 // Close ends the container.
