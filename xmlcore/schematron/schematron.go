@@ -45,7 +45,7 @@ var (
 	// ErrSchema says that a schema is wrong; the error is a *SchemaError.
 	ErrSchema = errors.New("not a valid Schematron schema")
 	// ErrLimit says that a document costs more to judge than the limits allow.
-	ErrLimit = errors.New("Schematron limit exceeded")
+	ErrLimit = errors.New("limit of Schematron exceeded")
 )
 
 // Options say how a schema is compiled.
