@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
@@ -64,7 +65,7 @@ func BenchmarkValidate(b *testing.B) {
 					}
 					fired = 0
 					for _, s := range all {
-						r, err := s.Validate(context.Background(), d, schematron.ValidateOptions{})
+						r, err := s.Validate(context.Background(), d, schematron.ValidateOptions{Workers: runtime.GOMAXPROCS(0)})
 						if err != nil || len(r.Errors) > 0 {
 							b.Fatal(err, r)
 						}

@@ -22,6 +22,9 @@ type ValidateOptions struct {
 	Now         time.Time // current-date() and the like; zero: 1970
 	// Trace keeps every rule that fired, for SVRL that lists them.
 	Trace bool
+	// Workers is how many goroutines may share a document of some size; they end before the call does. 0 is one. What a
+	// document may cost is then counted for each.
+	Workers int
 }
 
 // Result is what a validation found.
@@ -30,6 +33,7 @@ type Result struct {
 	Document *dom.Document
 	Findings []Finding // in the order of patterns in each node, nodes in the order of the document
 	Errors   []EvaluationError
+	Rules    int     // how often a rule was applied: 0 says that the schema is about other documents
 	Fired    []Fired // with ValidateOptions.Trace
 	Omitted  int     // findings above the limit
 	omitted  [4]int  // the same, by level
@@ -189,10 +193,82 @@ func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOpti
 	if opt.MaxFindings == 0 {
 		opt.MaxFindings = 10_000
 	}
+	workers := min(max(opt.Workers, 1), 1+d.Len()/nodesPerWorker)
+	if workers == 1 {
+		r := s.run(ctx, d, opt)
+		if err := r.verdict(ctx, r.visitAll(ctx, 0, d.Len())); err != nil {
+			return nil, err
+		}
+		return r.result, nil
+	}
+	runs := make([]*run, workers)
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := range runs {
+		runs[w] = s.run(ctx, d, opt)
+		wg.Go(func() {
+			errs[w] = runs[w].verdict(ctx, runs[w].visitAll(ctx, d.Len()*w/workers, d.Len()*(w+1)/workers))
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range runs[1:] {
+		runs[0].result.add(r.result, opt.MaxFindings)
+	}
+	return runs[0].result, nil
+}
+
+// nodesPerWorker is what makes a worker of its own worth while.
+const nodesPerWorker = 50_000
+
+func (s *Schema) run(ctx context.Context, d *dom.Document, opt ValidateOptions) *run {
 	r := &run{s: s, opt: opt, doc: d.Node(), state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns))}
 	r.result = &Result{Schema: s, Document: d}
 	r.ctx = &xpath.Context{Variables: r, Now: opt.Now, Limits: opt.Limits, Resolve: s.documents.get, Cancel: ctx.Err}
-	for i := range d.Len() {
+	return r
+}
+
+// verdict turns the error that ended a run into one for the caller.
+func (r *run) verdict(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, xpath.ErrLimit):
+		return fmt.Errorf("%w: %w", ErrLimit, err)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// add appends the result of what follows in the document.
+func (r *Result) add(next *Result, most int) {
+	for _, f := range next.Findings {
+		if len(r.Findings) >= most {
+			r.Omitted++
+			r.omitted[f.Level()]++
+			continue
+		}
+		f.fired += len(r.Fired)
+		r.Findings = append(r.Findings, f)
+	}
+	r.Errors = append(r.Errors, next.Errors...)
+	r.Fired = append(r.Fired, next.Fired...)
+	r.Rules += next.Rules
+	r.Omitted += next.Omitted
+	for i, n := range next.omitted {
+		r.omitted[i] += n
+	}
+}
+
+// visitAll applies the rules to the nodes from one index to another.
+func (r *run) visitAll(ctx context.Context, from, to int) error {
+	d, s := r.doc.Document(), r.s
+	for i := from; i < to; i++ {
 		n := d.At(i)
 		kind := n.Kind()
 		if kind == dom.AttributeNode && !s.attributes {
@@ -200,28 +276,20 @@ func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOpti
 		}
 		if i&0xfff == 0 {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		name := int32(-1)
 		if kind == dom.ElementNode || kind == dom.AttributeNode {
 			name = r.ctx.NameID(n, s.names)
 		}
-		list := s.candidates(kind, name)
-		if len(list) == 0 {
-			continue
-		}
-		if err := r.visit(n, int32(i+1), list); err != nil {
-			switch {
-			case errors.Is(err, xpath.ErrLimit):
-				return nil, fmt.Errorf("%w: %w", ErrLimit, err)
-			case ctx.Err() != nil:
-				return nil, ctx.Err()
+		if list := s.candidates(kind, name); len(list) > 0 {
+			if err := r.visit(n, int32(i+1), list); err != nil {
+				return err
 			}
-			return nil, err
 		}
 	}
-	return r.result, nil
+	return nil
 }
 
 // fatal reports whether an error ends the run and not only one assertion.
@@ -252,6 +320,7 @@ func (r *run) visit(n dom.Node, mark int32, list []candidate) error {
 			}
 		}
 		r.done[c.pattern] = mark
+		r.result.Rules++
 		if r.opt.Trace {
 			r.result.Fired = append(r.result.Fired, Fired{int(c.pattern), int(c.rule), n})
 		}

@@ -134,6 +134,15 @@ func (s *Schema) Patterns() int { return len(s.patterns) }
 // Files returns the documents that the schema was read from, in order.
 func (s *Schema) Files() []string { return s.files }
 
+// Prefixes returns the namespace of each prefix that expressions may use.
+func (s *Schema) Prefixes() map[string]string {
+	m := map[string]string{}
+	for _, n := range s.namespaces {
+		m[n.prefix] = n.uri
+	}
+	return m
+}
+
 // Warnings tells what was passed over in the schema documents, as other engines do.
 func (s *Schema) Warnings() []string { return s.warnings }
 

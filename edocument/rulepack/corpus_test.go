@@ -1,0 +1,193 @@
+package rulepack_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/viadukt-eu/viadukt/edocument/rulepack"
+	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// corpusPacks is what golden.tsv calls the packs that the importer makes of the rules there.
+var corpusPacks = map[string]string{
+	"EN16931-UBL 1.3.16":      "eu.cen.en16931:ubl:1.3.16",
+	"EN16931-CII 1.3.16":      "eu.cen.en16931:cii:1.3.16",
+	"PEPPOL-UBL 2026.5":       "eu.peppol.bis3:invoice:2026.5",
+	"PEPPOL-UBL-SB 2026.5":    "eu.peppol.bis3:invoice-self-billing:2026.5",
+	"PEPPOL-CII 3.0.19":       "eu.peppol.bis3:invoice-cii:3.0.19",
+	"PEPPOLBIS-T01 2026.5":    "eu.peppol.bis3:t01:2026.5",
+	"PEPPOLBIS-T16 2026.5":    "eu.peppol.bis3:t16:2026.5",
+	"PEPPOLBIS-T19 2026.5":    "eu.peppol.bis3:t19:2026.5",
+	"PEPPOLBIS-T76 2026.5":    "eu.peppol.bis3:t76:2026.5",
+	"PEPPOLBIS-T110 2026.5":   "eu.peppol.bis3:t110:2026.5",
+	"PEPPOLBIS-T111 2026.5":   "eu.peppol.bis3:t111:2026.5",
+	"PEPPOLBIS-T114 2026.5":   "eu.peppol.bis3:t114:2026.5",
+	"PEPPOLBIS-T115 2026.5":   "eu.peppol.bis3:t115:2026.5",
+	"PEPPOLBIS-T116 2026.5":   "eu.peppol.bis3:t116:2026.5",
+	"XRechnung-UBL 3.0.2":     "de.xrechnung:ubl:3.0.2",
+	"XRechnung-CII 3.0.2":     "de.xrechnung:cii:3.0.2",
+	"Factur-X 2.5.2 basic":    "fr.factur-x:basic:2.5.2",
+	"Factur-X 2.5.2 basicwl":  "fr.factur-x:basic-wl:2.5.2",
+	"Factur-X 2.5.2 en16931":  "fr.factur-x:en16931:2.5.2",
+	"Factur-X 2.5.2 extended": "fr.factur-x:extended:2.5.2",
+	"Factur-X 2.5.2 minimum":  "fr.factur-x:minimum:2.5.2",
+}
+
+// TestImportedReleasesJudgeAsGolden imports the rules of the corpus as their publishers lay them out, stores the packs,
+// and judges whole documents by them.
+func TestImportedReleasesJudgeAsGolden(t *testing.T) {
+	t.Parallel()
+	dir := corpus.Dir(t, "edocuments")
+	folder := rulepack.Folder(t.TempDir())
+	for _, release := range []string{"en16931-1.3.16", "peppol-2026.5", "peppol-billing-3.0.19", "xrechnung-3.0.2", "factur-x-2.5.2"} {
+		packs, err := rulepack.Import(os.DirFS(filepath.Join(dir, "rules", release)), rulepack.ImportOptions{Name: release, Now: today})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packs {
+			if err := folder.Add(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	judges := map[string]*rulepack.Judge{}
+	agree, total := 0, 0
+	for _, row := range corpus.Table(t, filepath.Join(dir, "golden.tsv")) {
+		name := corpusPacks[row["pack"]]
+		if name == "" || !strings.HasPrefix(row["file"], "examples/") {
+			continue
+		}
+		want := row["assertions fired: id:flag*count, or XSD verdict"]
+		b := corpus.Read(t, "edocuments", row["file"])
+		d, err := dom.Parse(b, dom.Limits{})
+		if err != nil {
+			if !strings.HasPrefix(want, "ERROR") {
+				t.Errorf("%s: %v", row["file"], err)
+			}
+			continue
+		}
+		total++
+		j := judges[name]
+		if j == nil {
+			id, err := rulepack.ParseID(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := folder.Get(id, today)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if j, err = rulepack.Compile(p); err != nil {
+				t.Fatal(err)
+			}
+			judges[name] = j
+		}
+		r, err := j.Validate(d)
+		if err != nil {
+			t.Errorf("%s by %s: %v", row["file"], name, err)
+			continue
+		}
+		counts := map[string]int{}
+		for _, f := range r.Findings {
+			counts[f.ID]++
+		}
+		expect := map[string]int{}
+		valid := true
+		for _, f := range strings.Fields(want) {
+			if f == "none" {
+				continue
+			}
+			id, flag, _ := strings.Cut(f, ":")
+			flag, times, ok := strings.Cut(flag, "*")
+			n := 1
+			if ok {
+				n, _ = strconv.Atoi(times)
+			}
+			expect[id] += n
+			valid = valid && (flag == "warning" || flag == "information" || flag == "info")
+		}
+		if !equal(counts, expect) || r.Valid != valid {
+			t.Errorf("%s by %s: %v valid %v, want %v valid %v", row["file"], name, counts, r.Valid, expect, valid)
+			continue
+		}
+		agree++
+	}
+	t.Logf("%d packs judge %d of %d documents as golden", len(judges), agree, total)
+	if total < 200 {
+		t.Errorf("only %d documents: is the corpus there?", total)
+	}
+}
+
+func equal(a, b map[string]int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, n := range a {
+		if b[k] != n {
+			return false
+		}
+	}
+	return true
+}
+
+// invoice is an example of the corpus with its line so often that it has some 21 kB.
+func invoice(tb testing.TB) []byte {
+	tb.Helper()
+	b := corpus.Read(tb, "edocuments", "examples/peppol-2026.5/billing/sales-order-example.xml")
+	from := bytes.LastIndex(b, []byte("<cac:InvoiceLine>"))
+	to := bytes.LastIndex(b, []byte("</cac:InvoiceLine>")) + len("</cac:InvoiceLine>")
+	line := b[from:to]
+	return slices.Concat(b[:to], bytes.Repeat(line, max(0, (21_000-len(b))/len(line))), b[to:])
+}
+
+// BenchmarkJudge parses an invoice of 21 kB and judges it by XML Schema, EN 16931 and Peppol, everything being ready.
+func BenchmarkJudge(b *testing.B) {
+	dir := corpus.Dir(b, "edocuments")
+	var packs []*rulepack.Pack
+	for _, x := range []struct{ folder, id string }{{"xsd/ubl21", "org.example:ubl:2.1"}, {"rules/en16931-1.3.16/ubl", ""}, {"rules/peppol-2026.5", ""}} {
+		list, err := rulepack.Import(os.DirFS(filepath.Join(dir, filepath.FromSlash(x.folder))), rulepack.ImportOptions{ID: x.id, Version: "1", Now: today})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, p := range list {
+			if n := p.ID.Name(); n == "org.example:ubl" || n == "eu.cen.en16931:ubl" || n == "eu.peppol.bis3:invoice" {
+				packs = append(packs, p)
+			}
+		}
+	}
+	if len(packs) != 3 {
+		b.Fatalf("%d packs", len(packs))
+	}
+	src := invoice(b)
+	b.Run("compile", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := rulepack.Compile(packs...); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	j, err := rulepack.Compile(packs...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("21kB", func(b *testing.B) {
+		b.SetBytes(int64(len(src)))
+		b.ReportAllocs()
+		for b.Loop() {
+			d, err := dom.Parse(bytes.Clone(src), dom.Limits{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if r, err := j.Validate(d); err != nil || len(r.Pack) != 3 {
+				b.Fatal(r, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,265 @@
+package rulepack
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
+	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
+)
+
+// ImportOptions say what the importer cannot find in a release.
+type ImportOptions struct {
+	Name      string // of the file or folder: versions are often written there
+	Now       time.Time
+	ID        string // for a release of one pack: its name; the version may be missing
+	Version   string // of all packs, where the release does not tell
+	ValidFrom time.Time
+	ValidTo   time.Time
+}
+
+// ImportArchive makes packs of a ZIP archive as its publisher offers it. A pack file is taken as it is.
+func ImportArchive(octets []byte, opt ImportOptions) ([]*Pack, error) {
+	z, err := openArchive(octets)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRelease, err)
+	}
+	if _, err := fs.Stat(z, manifestFile); err == nil {
+		p, err := Read(octets)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := p.Compile(); err != nil {
+			return nil, err
+		}
+		return []*Pack{p}, nil
+	}
+	sum := sha256.Sum256(octets)
+	return importFrom(z, opt, hex.EncodeToString(sum[:]))
+}
+
+// Import makes packs of a folder.
+func Import(fsys fs.FS, opt ImportOptions) ([]*Pack, error) { return importFrom(fsys, opt, "") }
+
+func importFrom(fsys fs.FS, opt ImportOptions, sum string) ([]*Pack, error) {
+	files, err := load(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRelease, err)
+	}
+	r := &release{files: files, opt: opt, source: Source{Name: opt.Name, SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
+	var manifests []Manifest
+	for _, recognise := range []func() ([]Manifest, error){r.scenarios, r.executorSets, r.schematron, r.stylesheets, r.schemas} {
+		if manifests, err = recognise(); err != nil {
+			return nil, err
+		}
+		if manifests != nil {
+			break
+		}
+	}
+	if manifests == nil {
+		return nil, fmt.Errorf("%w: %s has no scenarios.xml, no Schematron and no XML Schema", ErrRelease, opt.Name)
+	}
+	if opt.ID != "" && len(manifests) > 1 {
+		return nil, fmt.Errorf("%s holds %d packs: they cannot have one name", opt.Name, len(manifests))
+	}
+	var out []*Pack
+	seen := map[ID]string{}
+	for _, m := range manifests {
+		if err := r.name(&m); err != nil {
+			return nil, err
+		}
+		if other, twice := seen[m.ID]; twice {
+			return nil, fmt.Errorf("%s and %s would both be %s", other, m.Scenarios[0].entry(), m.ID)
+		}
+		seen[m.ID] = m.Scenarios[0].entry()
+		p, err := r.pack(m)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.ID, err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (s *Scenario) entry() string {
+	if len(s.Rules) > 0 {
+		return s.Rules[0]
+	}
+	return strings.Join(s.Schemas, ", ")
+}
+
+// release is what an import works on.
+type release struct {
+	files  memory
+	opt    ImportOptions
+	source Source
+	roots  map[string]dom.Node
+}
+
+// root parses a file and returns its document element; none where it is not well-formed.
+func (r *release) root(name string) dom.Node {
+	if n, ok := r.roots[name]; ok {
+		return n
+	}
+	var n dom.Node
+	if d, err := dom.Parse(bytes.Clone(r.files[name]), dom.Limits{}); err == nil {
+		n = d.Root()
+	}
+	r.roots[name] = n
+	return n
+}
+
+// name completes the name of a pack by what the caller said.
+func (r *release) name(m *Manifest) error {
+	if r.opt.ID != "" {
+		id, err := ParseID(r.opt.ID)
+		if err != nil {
+			return err
+		}
+		id.Version = cmp.Or(id.Version, m.ID.Version)
+		m.ID = id
+	}
+	m.ID.Version = cmp.Or(r.opt.Version, m.ID.Version)
+	if m.ID.Version == "" {
+		return fmt.Errorf("%s: the release does not tell its version", m.ID.Name())
+	}
+	if _, err := ParseID(m.ID.String()); err != nil {
+		return err
+	}
+	if !r.opt.ValidFrom.IsZero() {
+		m.ValidFrom = &r.opt.ValidFrom
+	}
+	if !r.opt.ValidTo.IsZero() {
+		m.ValidTo = &r.opt.ValidTo
+	}
+	kind := m.Source.Kind
+	m.Source = r.source
+	m.Source.Kind = kind
+	return nil
+}
+
+var documentCall = regexp.MustCompile(`document\(\s*['"]([^'"]+)['"]`)
+
+// pack compiles what a manifest names and puts the files that took into a pack.
+func (r *release) pack(m Manifest) (*Pack, error) {
+	var files []string
+	for i := range m.Scenarios {
+		s := &m.Scenarios[i]
+		if len(s.Schemas) > 0 {
+			x, err := xsd.Compile(r.files, xsd.Options{}, s.Schemas...)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, x.Files()...)
+		}
+		for _, rules := range s.Rules {
+			x, err := schematron.Compile(r.files, rules, schematron.Options{})
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range x.Files() {
+				files = append(files, f)
+				for _, call := range documentCall.FindAllSubmatch(r.files[f], -1) {
+					if name := path.Join(path.Dir(f), string(call[1])); r.files[name] != nil {
+						files = append(files, name)
+					}
+				}
+			}
+		}
+	}
+	return build(m, r.files, files)
+}
+
+// byExtension returns the files with one of some extensions, sorted.
+func (r *release) byExtension(ext ...string) (out []string) {
+	for _, name := range r.files.names() {
+		if slices.Contains(ext, strings.ToLower(path.Ext(name))) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// schematron makes a pack of each schema of Schematron that no other includes.
+func (r *release) schematron() ([]Manifest, error) {
+	included := map[string]bool{}
+	var entries []string
+	for _, name := range r.byExtension(".sch") {
+		n := r.root(name)
+		if !n.Valid() {
+			continue
+		}
+		for k := range n.Descendants() {
+			if k.Is(schematron.Namespace, "include") || k.Is(schematron.Namespace, "extends") && k.Attr("href") != "" {
+				file, _, _ := strings.Cut(k.Attr("href"), "#")
+				included[path.Join(path.Dir(name), file)] = true
+			}
+		}
+		if n.Is(schematron.Namespace, "schema") {
+			entries = append(entries, name)
+		}
+	}
+	var out []Manifest
+	for _, name := range entries {
+		stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
+		if included[name] || strings.HasSuffix(stem, "-preprocessed") && slices.ContainsFunc(entries, func(o string) bool {
+			return strings.TrimSuffix(path.Base(o), path.Ext(o)) == strings.TrimSuffix(stem, "-preprocessed")
+		}) {
+			continue
+		}
+		out = append(out, r.known(name, "Schematron"))
+	}
+	return out, nil
+}
+
+// stylesheets makes a pack of each style sheet that a compiler of Schematron has written.
+func (r *release) stylesheets() (out []Manifest, err error) {
+	for _, name := range r.byExtension(".xslt", ".xsl") {
+		if bytes.Contains(r.files[name], []byte("fired-rule")) {
+			out = append(out, r.known(name, "compiled Schematron"))
+		}
+	}
+	return out, nil
+}
+
+// schemas makes one pack of the XML Schemas that no other imports.
+func (r *release) schemas() ([]Manifest, error) {
+	used := map[string]bool{}
+	var all, entries []string
+	for _, name := range r.byExtension(".xsd") {
+		n := r.root(name)
+		if !n.Is(xsd.Namespace, "schema") {
+			continue
+		}
+		all = append(all, name)
+		for k := range n.Elements() {
+			if at := k.Attr("schemaLocation"); at != "" {
+				used[path.Join(path.Dir(name), at)] = true
+			}
+		}
+	}
+	for _, name := range all {
+		if !used[name] {
+			entries = append(entries, name)
+		}
+	}
+	if entries == nil {
+		return nil, nil
+	}
+	m := r.known(entries[0], "XML Schema")
+	m.Scenarios = []Scenario{{Schemas: entries}}
+	if base := path.Base(path.Clean(r.opt.Name)); m.ID.Group == localGroup && base != "." {
+		m.ID.Artifact = slug(base)
+	}
+	return []Manifest{m}, nil
+}
