@@ -40,6 +40,10 @@ type Verifier struct {
 	// revocation data. Default one minute; negative: not at all.
 	CacheTTL time.Duration
 
+	// Current, where there is one, gives the verifier that judges now in place of this one: for trust that is replaced
+	// while a program runs. Verifiers themselves do not change once they were asked.
+	Current func() *Verifier
+
 	once  sync.Once
 	index nameIndex
 	cache chainCache
@@ -93,6 +97,9 @@ func (v *Verifier) VerifyRecipient(ctx context.Context, leaf *Certificate, extra
 
 // VerifyAt is [Verifier.VerifyContext] at another moment than now, for archived material. It is not cached.
 func (v *Verifier) VerifyAt(ctx context.Context, leaf *Certificate, extra []*Certificate, purpose Purpose, at time.Time) ([]*Certificate, error) {
+	if v.Current != nil {
+		v = v.Current()
+	}
 	v.once.Do(v.init)
 	chain, _, err := v.find(ctx, leaf, extra, purpose, useSign, at)
 	return chain, err
@@ -101,6 +108,9 @@ func (v *Verifier) VerifyAt(ctx context.Context, leaf *Certificate, extra []*Cer
 func (v *Verifier) cached(ctx context.Context, leaf *Certificate, extra []*Certificate, purpose Purpose, u use) ([]*Certificate, error) {
 	if leaf == nil {
 		return nil, fmt.Errorf("%w: no certificate", ErrUntrusted)
+	}
+	if v.Current != nil {
+		v = v.Current()
 	}
 	now := v.now()
 	key := cacheKey{leaf.fingerprint, purpose, u}
