@@ -127,24 +127,58 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 	if syscall.Statfs(string(n.Config.Node.DataDir), &st) == nil {
 		f.Free = int64(st.Bavail) * int64(st.Bsize)
 	}
+	f.Lists = n.trust().facts()
 	now := n.Clock()
-	for _, c := range (network{n}).Certificates() {
+	k := n.key()
+	for use, list := range map[string][]timedKey{"signing": k.sign, "encryption": k.encrypt} {
+		if use == "encryption" && k.single {
+			continue
+		}
+		for _, s := range list[1:] {
+			f.Planned = append(f.Planned, alert.Planned{Use: use, At: s.activate})
+		}
+	}
+	for _, s := range n.pmodes.Load().partners {
+		var p Partner
+		if config.Decode(s, &p) == nil && p.Next != nil {
+			f.Planned = append(f.Planned, alert.Planned{Use: p.Name, At: p.Next.From.T()})
+		}
+	}
+	certs := (network{n}).Certificates()
+	newest := map[string]time.Time{} // of each partner
+	for _, c := range certs {
+		if c.Use == console.UsePartner && c.NotAfter.After(newest[c.Of]) {
+			newest[c.Of] = c.NotAfter
+		}
+	}
+	for _, c := range certs {
 		use, name := "own", c.Subject
+		replaced := k.replaced(&c, now)
 		switch c.Use {
 		case console.UsePartner:
-			use, name = "partner", c.Of
+			use, name, replaced = "partner", c.Of, c.NotAfter.Before(newest[c.Of])
 		case console.UseTLS:
 			use = "tls"
 		case console.UseAuthority:
 			use, name = "authority", c.Of
 		case console.UseFormer:
-			if !now.Before(c.NotAfter) {
-				continue // nobody encrypts for it any more
-			}
+			continue // nobody encrypts for it any more, or will soon not
 		}
-		f.Certificates = append(f.Certificates, alert.Certificate{Use: use, Name: name, Fingerprint: c.Fingerprint, NotBefore: c.NotBefore, Expiry: c.NotAfter})
+		f.Certificates = append(f.Certificates, alert.Certificate{Use: use, Name: name, Fingerprint: c.Fingerprint, NotBefore: c.NotBefore, Expiry: c.NotAfter, Replaced: replaced})
 	}
 	return f
+}
+
+// replaced reports whether another key takes over before a certificate of an own one ends.
+func (k *keys) replaced(c *console.Certificate, now time.Time) bool {
+	list := k.sign
+	if c.Use == console.UseEncryption {
+		list = k.encrypt
+	} else if c.Use != console.UseSigning {
+		return false
+	}
+	next := list[len(list)-1]
+	return len(list) > 1 && now.Before(next.activate) && next.activate.Before(c.NotAfter)
 }
 
 func (n *Node) queueFacts(ctx context.Context, f *alert.Facts) error {

@@ -47,6 +47,9 @@ func beginAt(t *testing.T, r *setup.Result, clock func() time.Time, change func(
 
 func (g *gateway) alerts(t *testing.T, query string) (ids []string) {
 	t.Helper()
+	if _, err := g.Evidence.Sign(context.Background()); err != nil { // as the log does by itself, by another clock
+		t.Fatal(err)
+	}
 	if err := g.CheckAlerts(context.Background()); err != nil {
 		t.Fatal(err)
 	}

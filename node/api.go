@@ -99,7 +99,7 @@ func (a api) authorize(r *http.Request, scopes []string) (*store.Token, error) {
 	if slices.ContainsFunc(t.Scopes, func(s string) bool { return s == scopeAdmin || slices.Contains(scopes, s) }) {
 		return t, nil
 	}
-	return nil, &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "change its scopes under api.tokens"}
+	return nil, &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "use another token (viadukt init wrote keys/admin.token), change its scopes under api.tokens, or make one: viadukt token add NAME --scope " + scopes[0]}
 }
 
 func (a api) problem(err error) *apiError {

@@ -191,7 +191,7 @@ func (b backend) Fetched(m *store.Message) bool { return strings.HasPrefix(m.Pee
 
 // Trusted implements backoffice.Gateway.
 func (b backend) Trusted() (list []backoffice.Trusted) {
-	for _, a := range b.n.trust.Anchors {
+	for _, a := range b.n.trust().Anchors {
 		list = append(list, backoffice.Trusted{Name: a.Certificate.Subject.CommonName(), Certificate: a.Certificate})
 	}
 	seen := map[[32]byte]bool{}

@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -82,19 +81,28 @@ func (k *checker) keys() {
 	if k.c.SMP.Listen != "" && k.c.SMP.Signing.Key != "" {
 		k.identity("publisher's key", "smp.signing", k.c.SMP.Signing, pki.PurposeSMP)
 	}
-	if t := k.c.TLS; t != nil {
-		pair, err := tls.LoadX509KeyPair(string(t.Certificate), string(t.Key))
-		if err != nil {
-			k.fail("TLS certificate", "tls.certificate and tls.key must belong together", "%v", err)
-			return
-		}
-		cert, err := pki.ParseCertificate(pair.Certificate[0])
-		if err != nil {
-			k.fail("TLS certificate", "", "%v", err)
-			return
-		}
-		k.validity("TLS certificate", cert)
+	k.listenerTLS("TLS certificate", "tls", k.c.TLS)
+	k.listenerTLS("TLS certificate of the API", "api.tls", k.c.API.TLS)
+}
+
+func (k *checker) listenerTLS(what, key string, t *config.TLS) {
+	if t == nil {
+		return
 	}
+	pair, err := tlsCertificate(t)
+	if err == nil {
+		_, err = tlsConfig(t)
+	}
+	if err != nil {
+		k.fail(what, key+".certificate and "+key+".key must belong together", "%v", err)
+		return
+	}
+	cert, err := pki.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		k.fail(what, "", "%v", err)
+		return
+	}
+	k.validity(what, cert)
 }
 
 // testbed warns of an interface that is for test networks alone.
@@ -313,7 +321,7 @@ func local(addr string) string {
 // keysWrong reports whether a key or an authority was found wrong: a start ends there.
 func (k *checker) keysWrong() bool {
 	return slices.ContainsFunc(k.findings, func(f Finding) bool {
-		return f.Severity == SeverityError && (strings.HasSuffix(f.What, "key") || strings.HasPrefix(f.What, "trust ") || f.What == "TLS certificate")
+		return f.Severity == SeverityError && (strings.HasSuffix(f.What, "key") || strings.HasPrefix(f.What, "trust ") || strings.HasPrefix(f.What, "TLS certificate"))
 	})
 }
 

@@ -102,12 +102,20 @@ func (k *checker) ownParticipant() (p ids.Participant, ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(k.ctx, probeTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+local(string(k.c.API.Listen))+"/api/v1/participants", nil)
+	client, err := APIClient(k.c)
+	if err != nil {
+		return p, false
+	}
+	scheme := "http"
+	if k.c.API.TLS != nil {
+		scheme = "https"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+local(string(k.c.API.Listen))+"/api/v1/participants", nil)
 	if err != nil {
 		return p, false
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return p, false
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -270,7 +271,7 @@ func (n network) Partners() (out []console.Partner) {
 			continue // the node would not have started
 		}
 		row := console.Partner{Name: p.Name, ID: p.ID, Type: p.Type, URL: string(p.URL)}
-		if loaded, err := loadPartner(&p); err == nil {
+		if loaded, err := loadPartner(&p); err == nil && loaded.follow(&p, n.Clock(), new(time.Time)) == nil {
 			for _, c := range append(loaded.template.Certificates, loaded.template.EncryptionCertificate) {
 				if c != nil {
 					row.Certificates = append(row.Certificates, certificate(console.UsePartner, p.Name, c))
@@ -290,19 +291,17 @@ func (n network) Certificates() (out []console.Certificate) {
 			out = append(out, certificate(use, of, c))
 		}
 	}
-	add(console.UseSigning, "", n.keys.sign.Certificate)
-	for i, id := range n.keys.decrypt {
-		switch {
-		case i > 0:
-			add(console.UseFormer, "", id.Certificate)
-		case id != n.keys.sign:
-			add(console.UseEncryption, "", id.Certificate)
+	k := n.key()
+	out = append(out, k.certificates(n.Clock())...)
+	if n.publisher != nil && k.smp != k.sign[0].Identity {
+		add(console.UsePublisher, "", k.smp.Certificate)
+	}
+	seen := map[config.Path]bool{}
+	for _, t := range []*config.TLS{n.live.Load().TLS, n.live.Load().API.TLS} {
+		if t == nil || seen[t.Certificate] {
+			continue
 		}
-	}
-	if n.publisher != nil && n.keys.smp != n.keys.sign {
-		add(console.UsePublisher, "", n.keys.smp.Certificate)
-	}
-	if t := n.Config.TLS; t != nil {
+		seen[t.Certificate] = true
 		if b, err := readFile(t.Certificate); err == nil {
 			if certs, err := parseCertificates(b); err == nil {
 				add(console.UseTLS, "", certs[0])
@@ -312,13 +311,40 @@ func (n network) Certificates() (out []console.Certificate) {
 	for _, p := range n.Partners() {
 		out = append(out, p.Certificates...)
 	}
-	for _, a := range n.Config.AS4.Trust {
+	for _, a := range n.trust().anchors {
 		if b, err := readFile(a.File); err == nil {
 			certs, _ := parseCertificates(b)
 			for _, c := range certs {
 				add(console.UseAuthority, filepath.Base(string(a.File)), c)
 			}
 		}
+	}
+	return out
+}
+
+// certificates are those of the own keys, with what each is for at a time.
+func (k *keys) certificates(now time.Time) (out []console.Certificate) {
+	list := func(list []timedKey, use console.Use, inUse *pki.Identity) {
+		former := true
+		for _, s := range list {
+			c := certificate(use, "", s.Certificate)
+			switch {
+			case s.Identity == inUse:
+				former = false
+			case former:
+				c.Use = console.UseFormer
+			default:
+				c.Use, c.Publish, c.Activate = console.UseNext, s.publish, s.activate
+			}
+			out = append(out, c)
+		}
+	}
+	list(k.sign, console.UseSigning, k.signing(now))
+	if !k.single {
+		list(k.encrypt, console.UseEncryption, last(k.encrypt, now, false))
+	}
+	for _, id := range k.former {
+		out = append(out, certificate(console.UseFormer, "", id.Certificate))
 	}
 	return out
 }
@@ -389,3 +415,6 @@ func WithUsers(ctx context.Context, c *config.Config, actor string, f func(tx st
 	}
 	return errors.Join(st.Write(store.WithActor(ctx, actor), f), st.Close())
 }
+
+// OwnCertificates are those of the node's own keys, with what each is for now.
+func (n *Node) OwnCertificates() []console.Certificate { return n.key().certificates(n.Clock()) }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
@@ -37,7 +38,7 @@ func (n *Node) openLog(ctx context.Context) (*audit.Log, error) {
 	if b, err := os.ReadFile(n.Config.File()); err == nil { // none in tests that make theirs
 		started.Objects = append(started.Objects, store.Object{Kind: "configuration", SHA256: sha256.Sum256(b), Size: int64(len(b))})
 	}
-	cert := n.keys.sign.Certificate
+	cert := n.Identity().Certificate
 	started.Objects = append(started.Objects, store.Object{Kind: "certificate", SHA256: cert.Fingerprint(), Size: int64(len(cert.Raw))})
 	return audit.Open(ctx, audit.Options{
 		Store: n.Store, Identity: n.Identity, Rand: n.Rand, Clock: n.Clock, Logger: n.Log,
@@ -101,11 +102,17 @@ func (n *Node) caseOptions() audit.CaseOptions {
 			}
 		}
 	}
-	for _, a := range n.trust.Anchors {
+	trust := n.trust()
+	for _, a := range trust.Anchors {
 		add(a.Certificate)
 	}
-	add(n.trust.Intermediates...)
-	for _, id := range append([]*pki.Identity{n.keys.sign}, n.keys.decrypt...) {
+	add(trust.Intermediates...)
+	k := n.key()
+	ids := slices.Clone(k.decrypt)
+	for _, s := range k.sign {
+		ids = append(ids, s.Identity)
+	}
+	for _, id := range ids {
 		add(id.Certificate)
 		add(id.Chain...)
 	}
@@ -115,10 +122,8 @@ func (n *Node) caseOptions() audit.CaseOptions {
 			add(pm.Certificates...)
 		}
 	}
-	for _, f := range n.Config.AS4.CRLs {
-		if b, err := readFile(f); err == nil { // a case without it says so
-			o.CRLs = append(o.CRLs, b)
-		}
+	for _, l := range trust.lists {
+		o.CRLs = append(o.CRLs, l.octets)
 	}
 	return o
 }

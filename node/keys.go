@@ -3,14 +3,13 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/bdxl"
@@ -19,36 +18,110 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
-// keys are the node's own.
+// keys are the node's own. They do not change: a reload replaces all of them.
 type keys struct {
-	sign    *pki.Identity
-	decrypt []*pki.Identity
-	smp     *pki.Identity
+	// sign and encrypt are in the order of their times; the first is that of the configuration. Where partners encrypt
+	// for the signing key, both are the same.
+	sign, encrypt []timedKey
+	single        bool // encrypt is sign
+	former        []*pki.Identity
+	smp           *pki.Identity
+	decrypt       []*pki.Identity // all that partners may encrypt for
 }
 
-func loadKeys(c *config.Config) (k keys, err error) {
-	if k.sign, err = loadIdentity(c, "as4.signing", c.AS4.Signing); err != nil {
-		return k, err
+// timedKey is a key that takes over at a time.
+type timedKey struct {
+	*pki.Identity
+	publish, activate time.Time // zero for those of the configuration
+}
+
+// signing is the key that signs at a time.
+func (k *keys) signing(now time.Time) *pki.Identity { return last(k.sign, now, false) }
+
+// published is the key that partners are told to encrypt for.
+func (k *keys) published(now time.Time) *pki.Identity { return last(k.encrypt, now, true) }
+
+func last(list []timedKey, now time.Time, publish bool) *pki.Identity {
+	for i := len(list) - 1; i > 0; i-- {
+		at := list[i].activate
+		if publish {
+			at = list[i].publish
+		}
+		if !now.Before(at) {
+			return list[i].Identity
+		}
 	}
-	k.decrypt, k.smp = []*pki.Identity{k.sign}, k.sign
-	if c.AS4.Encryption.Key != "" {
+	return list[0].Identity
+}
+
+// loadKeys reads the keys of the configuration and those that follow them.
+func loadKeys(c *config.Config) (*keys, error) {
+	k := &keys{}
+	sign, err := loadIdentity(c, "as4.signing", c.AS4.Signing)
+	if err != nil {
+		return nil, err
+	}
+	k.sign, k.smp, k.single = []timedKey{{Identity: sign}}, sign, c.AS4.Encryption.Key == ""
+	if !k.single {
 		id, err := loadIdentity(c, "as4.encryption", c.AS4.Encryption)
 		if err != nil {
-			return k, err
+			return nil, err
 		}
-		k.decrypt = []*pki.Identity{id}
+		k.encrypt = []timedKey{{Identity: id}}
+	}
+	plan, err := c.Rollover()
+	if err != nil {
+		return nil, err
+	}
+	if k.sign, err = k.follow(c, k.sign, plan.Signing); err != nil {
+		return nil, err
+	}
+	if k.single {
+		if len(plan.Encryption) > 0 {
+			return nil, fmt.Errorf("%s: encryption: without as4.encryption partners encrypt for the signing key: plan that one", plan.File())
+		}
+		k.encrypt = k.sign
+	} else if k.encrypt, err = k.follow(c, k.encrypt, plan.Encryption); err != nil {
+		return nil, err
 	}
 	for _, f := range c.AS4.FormerKeys {
 		id, err := loadIdentity(c, "as4.formerKeys", f)
 		if err != nil {
-			return k, err
+			return nil, err
 		}
-		k.decrypt = append(k.decrypt, id)
+		k.former = append(k.former, id)
 	}
 	if c.SMP.Signing.Key != "" {
-		k.smp, err = loadIdentity(c, "smp.signing", c.SMP.Signing)
+		if k.smp, err = loadIdentity(c, "smp.signing", c.SMP.Signing); err != nil {
+			return nil, err
+		}
 	}
-	return k, err
+	for _, e := range k.encrypt {
+		k.decrypt = append(k.decrypt, e.Identity)
+	}
+	k.decrypt = append(k.decrypt, k.former...)
+	return k, nil
+}
+
+// follow adds the keys of a plan.
+func (k *keys) follow(c *config.Config, list []timedKey, plan []config.Successor) ([]timedKey, error) {
+	for _, s := range plan {
+		id, err := loadIdentity(c, "as4.rollover", s.Identity())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, timedKey{id, s.Publish.T(), s.Activate.T()})
+	}
+	return list, nil
+}
+
+// keeping adds what other keys decrypt and these do not: what partners encrypted before a change still arrives.
+func (k *keys) keeping(old *keys) {
+	for _, o := range old.decrypt {
+		if !slices.ContainsFunc(k.decrypt, func(id *pki.Identity) bool { return id.Certificate.Equal(o.Certificate) }) {
+			k.decrypt, k.former = append(k.decrypt, o), append(k.former, o)
+		}
+	}
 }
 
 func loadIdentity(c *config.Config, key string, f config.Identity) (*pki.Identity, error) {
@@ -77,71 +150,6 @@ func loadIdentity(c *config.Config, key string, f config.Identity) (*pki.Identit
 		return nil, c.Problem(key, "%s: %v", f.Key, err)
 	}
 	return id, nil
-}
-
-// loadTrust reads the anchors, each for its purposes.
-func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) {
-	v := &pki.Verifier{Clock: clock}
-	for i, a := range c.AS4.Trust {
-		b, err := readFile(a.File)
-		if err != nil {
-			return nil, c.Problem("as4.trust", "[%d]: %v", i, err)
-		}
-		certs, err := parseCertificates(b)
-		if err != nil {
-			return nil, c.Problem("as4.trust", "[%d]: %s: %v", i, a.File, err)
-		}
-		purposes := make([]pki.Purpose, len(a.Purposes))
-		for j, p := range a.Purposes {
-			purposes[j] = pki.Purpose(p)
-		}
-		for _, cert := range certs {
-			v.Anchors = append(v.Anchors, pki.Anchor{Certificate: cert, Purposes: purposes})
-		}
-	}
-	if len(c.AS4.CRLs) > 0 {
-		lists := &pki.CRLStore{}
-		for i, f := range c.AS4.CRLs {
-			if err := addCRLs(lists, f, v.Anchors); err != nil {
-				return nil, c.Problem("as4.crls", "[%d]: %s: %v", i, f, err)
-			}
-		}
-		v.Revocation = lists
-	}
-	return v, nil
-}
-
-// addCRLs reads the lists of a file, each of which one of the anchors must have issued.
-func addCRLs(lists *pki.CRLStore, f config.Path, anchors []pki.Anchor) error {
-	b, err := readFile(f)
-	if err != nil {
-		return err
-	}
-	ders := [][]byte{b}
-	if block, rest := pem.Decode(b); block != nil {
-		for ders = nil; block != nil; block, rest = pem.Decode(rest) {
-			ders = append(ders, block.Bytes)
-		}
-	}
-	for _, der := range ders {
-		list, err := pki.ParseCRL(der)
-		if err != nil {
-			return err
-		}
-		err = fmt.Errorf("the list of %q was issued by none of the authorities in as4.trust", list.Issuer)
-		for _, a := range anchors {
-			if !a.Certificate.Subject.Equal(list.Issuer) {
-				continue
-			}
-			if err = lists.Add(list, a.Certificate); err == nil {
-				break
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // parseCertificates reads PEM or one DER certificate.
@@ -294,7 +302,11 @@ func tlsCertificate(t *config.TLS) (cert tls.Certificate, err error) {
 			return cert, err
 		}
 	}
-	id, err := pki.LoadIdentity(append(append(chain, '\n'), key...), password)
+	all := chain
+	if t.Key != t.Certificate {
+		all = append(append(chain, '\n'), key...)
+	}
+	id, err := pki.LoadIdentity(all, password)
 	if err != nil {
 		return cert, err
 	}
@@ -303,32 +315,4 @@ func tlsCertificate(t *config.TLS) (cert tls.Certificate, err error) {
 		cert.Certificate = append(cert.Certificate, c.Raw)
 	}
 	return cert, nil
-}
-
-func tlsConfig(t *config.TLS) (*tls.Config, error) {
-	cert, err := tlsCertificate(t)
-	if err != nil {
-		return nil, fmt.Errorf("node: tls: %w", err)
-	}
-	c := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	if t.MinVersion == "1.3" {
-		c.MinVersion = tls.VersionTLS13
-	}
-	for _, name := range t.CipherSuites {
-		if id, ok := config.CipherSuite(name); ok {
-			c.CipherSuites = append(c.CipherSuites, id)
-		}
-	}
-	if t.ClientCA != "" {
-		b, err := readFile(t.ClientCA)
-		if err != nil {
-			return nil, fmt.Errorf("node: tls: %w", err)
-		}
-		c.ClientCAs = x509.NewCertPool()
-		if !c.ClientCAs.AppendCertsFromPEM(b) {
-			return nil, errors.New("node: tls: clientCA holds no certificate")
-		}
-		c.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return c, nil
 }

@@ -63,8 +63,9 @@ type Node struct {
 	Rand     io.Reader
 	Log      *slog.Logger
 
-	keys       keys
-	trust      *pki.Verifier
+	keys       atomic.Pointer[keys]
+	trusted    trustHolder
+	live       atomic.Pointer[config.Config] // the configuration as last read; everything but what a reload reads is that of Config
 	pmodes     atomic.Pointer[pmodeSet]
 	agreeing   sync.Mutex // held while a set is replaced
 	fetchers   fetchers
@@ -73,28 +74,31 @@ type Node struct {
 	directory  *Directory
 	registry   *zoneRegistry // nil when the network has a registry of its own
 	publisher  *publisher    // nil when the node has no SMP of its own
-	retry      as4.Retry
-	out, in    *worker
-	inbox      *inbox
-	domains    []Domain
-	handlers   map[string]Handler   // by domain
-	submitters map[string]Submitter // by domain
-	metrics    *telemetry
-	recorder   *audit.Recorder
-	owner      string
-	leases     atomic.Uint64
-	changed    func(*store.Message, store.State)
-	hub        *hub
-	backups    backups
-	restored   time.Time           // when the store went back to a backup; zero: never
-	backoffice *backoffice.Service // nil without its section
-	alerts     alerts
-	testbed    *testbed.Bed // nil without its section
-	observers  []observer
-	taskReady  chan struct{} // a token when tasks were stored
-	bedReady   chan struct{} // the same, for the test bed
-	signals    chan struct{} // a token when a signal is to be posted
-	pieces     chan struct{} // a token when a group of pieces has work
+	publishing sync.Mutex    // held while documents of one participant are changed
+
+	republishing sync.Mutex
+	retry        as4.Retry
+	out, in      *worker
+	inbox        *inbox
+	domains      []Domain
+	handlers     map[string]Handler   // by domain
+	submitters   map[string]Submitter // by domain
+	metrics      *telemetry
+	recorder     *audit.Recorder
+	owner        string
+	leases       atomic.Uint64
+	changed      func(*store.Message, store.State)
+	hub          *hub
+	backups      backups
+	restored     time.Time           // when the store went back to a backup; zero: never
+	backoffice   *backoffice.Service // nil without its section
+	alerts       alerts
+	testbed      *testbed.Bed // nil without its section
+	observers    []observer
+	taskReady    chan struct{} // a token when tasks were stored
+	bedReady     chan struct{} // the same, for the test bed
+	signals      chan struct{} // a token when a signal is to be posted
+	pieces       chan struct{} // a token when a group of pieces has work
 
 	servers []*listener
 	stop    context.CancelFunc
@@ -122,14 +126,16 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	n.out.limit = n.perPeer
 	n.in = newWorker(n, store.In, deliverers, -1, n.deliver)
 	n.inbox = &inbox{n: n, dir: string(c.Folders.Inbox)}
-	var err error
-	if n.keys, err = loadKeys(c); err != nil {
+	k, err := loadKeys(c)
+	if err != nil {
 		return nil, err
 	}
-	if n.trust, err = loadTrust(c, n.Clock); err != nil {
+	n.keys.Store(k)
+	n.live.Store(c)
+	if err := n.openTrust(c); err != nil {
 		return nil, err
 	}
-	n.directory = newDirectory(c, n.trust, n.Clock)
+	n.directory = newDirectory(c, n.Trust(), n.Clock)
 	if n.recorder, err = loadRecorder(c); err != nil {
 		return nil, err
 	}
@@ -177,10 +183,10 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		client = as4ClientFor(n.Config, n.isPartner)
 	}
 	parsed := new(pki.Parsed)
-	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.trust, Clock: n.Clock, UserAgent: "Viadukt/" + Version}
+	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.Trust(), Clock: n.Clock, UserAgent: "Viadukt/" + Version}
 	n.receiver = &as4.Receiver{Parsed: parsed,
-		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Joiner: joiner{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.keys.decrypt },
-		Trust: n.trust, Clock: n.Clock, Host: n.Host(), Refused: n.refused,
+		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Joiner: joiner{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.key().decrypt },
+		Trust: n.Trust(), Clock: n.Clock, Host: n.Host(), Refused: n.refused,
 		Limits: ebms.Limits{Parts: n.Config.AS4.Limits.Parts, RootBytes: int(n.Config.AS4.Limits.Header)},
 	}
 	for _, d := range opt.Domains {
@@ -195,13 +201,22 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	return nil
 }
 
-func (n *Node) signer(*as4.PMode) *pki.Identity { return n.keys.sign }
+// key is the node's keys as last read.
+func (n *Node) key() *keys { return n.keys.Load() }
+
+func (n *Node) signer(*as4.PMode) *pki.Identity { return n.Identity() }
 
 // Host is the right side of the node's message ids.
 func (n *Node) Host() string { return hostOf(n.Config) }
 
-// Identity is the node's signing identity.
-func (n *Node) Identity() *pki.Identity { return n.keys.sign }
+// Identity is the node's signing identity at this moment.
+func (n *Node) Identity() *pki.Identity {
+	k := n.key()
+	if len(k.sign) == 1 {
+		return k.sign[0].Identity
+	}
+	return k.signing(n.Clock())
+}
 
 func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, err error) {
 	n.metrics.refused.Inc()
@@ -258,6 +273,7 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
 	n.work.Go(func() { n.runTasks(ctx, pieceQueue, n.pieces, n.pieceTask) })
 	n.work.Go(func() { n.runRetention(ctx) })
+	n.work.Go(func() { n.runUpkeep(ctx) })
 	n.startFetching(ctx)
 	if n.alerts.Center != nil {
 		n.work.Go(func() { n.runAlerts(ctx) })
@@ -299,6 +315,7 @@ type listener struct {
 	name   string
 	addr   net.Addr
 	server *http.Server
+	tls    *tlsSource // nil: it speaks plain HTTP
 }
 
 // Addr is the address on which "as4", "api", "smp", "testbed" or "metrics" listens, empty when it does not.
@@ -328,7 +345,7 @@ func (n *Node) listen() error {
 	if err := n.open("as4", string(c.AS4.Listen), public, c.TLS); err != nil {
 		return err
 	}
-	if err := n.open("api", string(c.API.Listen), private, nil); err != nil {
+	if err := n.open("api", string(c.API.Listen), private, c.API.TLS); err != nil {
 		return err
 	}
 	n.servers[len(n.servers)-1].server.RegisterOnShutdown(endConsole)
@@ -356,12 +373,14 @@ func (n *Node) open(name, addr string, h http.Handler, t *config.TLS) error {
 		return fmt.Errorf("node: %s: %w", name, err)
 	}
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.Log.Handler(), slog.LevelDebug)}
-	n.servers = append(n.servers, &listener{name: name, addr: l.Addr(), server: s})
+	open := &listener{name: name, addr: l.Addr(), server: s}
+	n.servers = append(n.servers, open)
 	if t != nil {
-		if s.TLSConfig, err = tlsConfig(t); err != nil {
+		if open.tls, err = openTLS(t); err != nil {
 			l.Close()
 			return err
 		}
+		s.TLSConfig = open.tls.config()
 		l = tls.NewListener(l, s.TLSConfig)
 	}
 	n.work.Go(func() {

@@ -7,5 +7,8 @@ func (a api) operationsTable() []route {
 	return []route{
 		{Method: "GET", Path: "/api/v1/alerts", Summary: "What needs, or needed, a hand: open alerts first", Scopes: []string{scopeMetrics}, Status: http.StatusOK, Answer: AlertListJSON{}, handler: a.listAlerts,
 			Query: []queryParam{textParam("state", "open or over. Default: both."), textParam("language", "Language of the texts: en, de, fr, it. Default: en.")}},
+		{Method: "GET", Path: "/api/v1/tokens", Summary: "Tokens of this interface, without their secrets", Scopes: []string{scopeAdmin}, Status: http.StatusOK, Answer: TokenListJSON{}, handler: a.listTokens},
+		{Method: "POST", Path: "/api/v1/tokens", Summary: "Make a token, or make that of a name anew; its secret is told once", Scopes: []string{scopeAdmin}, Status: http.StatusCreated, Body: NewTokenJSON{}, Answer: MadeTokenJSON{}, handler: a.makeToken},
+		{Method: "DELETE", Path: "/api/v1/tokens/{name}", Summary: "Remove a token that was made here", Scopes: []string{scopeAdmin}, Status: http.StatusNoContent, handler: a.dropToken},
 	}
 }

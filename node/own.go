@@ -1,6 +1,12 @@
 package node
 
 import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"time"
+
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -13,11 +19,38 @@ func Own(c *config.Config) (party ebms.PartyID, certificates []*pki.Certificate,
 	if err != nil {
 		return party, nil, err
 	}
-	certificates = append(certificates, k.sign.Certificate)
-	if len(k.decrypt) > 0 && !k.decrypt[0].Certificate.Equal(k.sign.Certificate) {
-		certificates = append(certificates, k.decrypt[0].Certificate)
+	now := time.Now()
+	sign, encrypt := k.signing(now), k.published(now)
+	certificates = append(certificates, sign.Certificate)
+	if !encrypt.Certificate.Equal(sign.Certificate) {
+		certificates = append(certificates, encrypt.Certificate)
 	}
-	return (&Node{Config: c, keys: k}).partyID(), certificates, nil
+	n := &Node{Config: c}
+	n.keys.Store(k)
+	return n.partyID(), certificates, nil
+}
+
+// APIClient calls the API of a node with this configuration: its certificate is known, whatever name the node is called by.
+func APIClient(c *config.Config) (*http.Client, error) {
+	t := c.API.TLS
+	if t == nil {
+		return http.DefaultClient, nil
+	}
+	b, err := readFile(t.Certificate)
+	if err != nil {
+		return nil, c.Problem("api.tls.certificate", "%v", err)
+	}
+	certs, err := parseCertificates(b)
+	if err != nil {
+		return nil, c.Problem("api.tls.certificate", "%v", err)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, // what follows is stricter: exactly this certificate
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if !bytes.Equal(s.PeerCertificates[0].Raw, certs[0].Raw) {
+				return fmt.Errorf("node: it shows another certificate than %s", t.Certificate)
+			}
+			return nil
+		}}}}, nil
 }
 
 // PartnerCertificates reads the certificates of a partner, the current one first.

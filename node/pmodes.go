@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -24,6 +25,23 @@ type Partner struct {
 	Encryption   config.Path   `yaml:"encryption" doc:"PEM file with the certificate to encrypt for, where it is another one."`
 	SignToken    string        `yaml:"signToken" enum:"bst,pkipath,ski,issuer-serial,thumbprint" doc:"How our signature names its certificate to this partner."`
 	EncryptToken string        `yaml:"encryptToken" enum:"bst,pkipath,ski,issuer-serial,thumbprint,x509-ski" doc:"How our encryption names the partner's certificate."`
+
+	Next *NextCertificate `yaml:"next" doc:"The partner's next certificate, during a change: both are taken."`
+}
+
+// NextCertificate is announced by a partner.
+type NextCertificate struct {
+	Certificate config.Path `yaml:"certificate" required:"true" doc:"PEM file. Messages that it signs are taken from now on."`
+	Encryption  config.Path `yaml:"encryption" doc:"PEM file with the next certificate to encrypt for, where it is another one."`
+	From        config.Time `yaml:"from" required:"true" doc:"When we begin to encrypt for it."`
+	Until       config.Time `yaml:"until" doc:"When the former certificate is not taken any more. Default: it is taken until it ends."`
+}
+
+// Check implements config.Checker.
+func (c *NextCertificate) Check(report func(key, format string, args ...any)) {
+	if !c.Until.IsZero() && c.Until.T().Before(c.From.T()) {
+		report("until", "%s is before from, %s: the partner would have no certificate in between", c.Until, c.From)
+	}
 }
 
 // PModeSettings is one P-Mode in the configuration.
@@ -118,6 +136,7 @@ type pmodeSet struct {
 	partner          map[string]string   // its name, by P-Mode id
 	agreed           map[string][]string // P-Mode ids by the name of the partner
 	added            []addedPMode        // by domains, beside the configuration
+	next             time.Time           // when a certificate of a partner takes over or ends; zero: never
 }
 
 // addedPMode is an agreement that a domain made with everybody.
@@ -193,6 +212,9 @@ func (l *pmodeLoader) partners(sections []config.Section) map[string]*partner {
 		}
 		lines[p.Name] = s.Line()
 		loaded, err := loadPartner(&p)
+		if err == nil {
+			err = loaded.follow(&p, l.n.Clock(), &l.set.next)
+		}
 		if err != nil {
 			l.problems = append(l.problems, s.Problem("", "%v", err))
 			loaded = &partner{Partner: p} // so that its P-Modes are not complained of as well
@@ -316,6 +338,35 @@ func loadPartner(p *Partner) (*partner, error) {
 	return out, nil
 }
 
+// follow brings a partner's next certificate in, as it holds at a time; next is brought forward to when that changes.
+func (p *partner) follow(set *Partner, now time.Time, next *time.Time) error {
+	if set.Next == nil {
+		return nil
+	}
+	one := *set
+	one.Certificates, one.Encryption, one.Next = []config.Path{set.Next.Certificate}, set.Next.Encryption, nil
+	coming, err := loadPartner(&one)
+	if err != nil {
+		return err
+	}
+	for _, at := range []time.Time{set.Next.From.T(), set.Next.Until.T()} {
+		if !at.IsZero() && now.Before(at) && (next.IsZero() || at.Before(*next)) {
+			*next = at
+		}
+	}
+	t := &p.template
+	if now.Before(set.Next.From.T()) {
+		t.Certificates = append(t.Certificates, coming.template.Certificates...)
+		return nil
+	}
+	t.EncryptionCertificate = coming.template.EncryptionCertificate
+	if until := set.Next.Until.T(); !until.IsZero() && !now.Before(until) {
+		t.Certificates = nil
+	}
+	t.Certificates = append(slices.Clone(coming.template.Certificates), t.Certificates...)
+	return nil
+}
+
 // pmode is one direction of a configured P-Mode.
 func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 	pm := partner.template
@@ -357,7 +408,7 @@ func (n *Node) pmode(p *PModeSettings, partner *partner, send bool) *as4.PMode {
 func (n *Node) partyID() ebms.PartyID {
 	id := ebms.PartyID{Value: n.Config.AS4.Party.ID, Type: n.Config.AS4.Party.Type}
 	if id.Value == "" {
-		id.Value = n.keys.sign.Certificate.Subject.CommonName()
+		id.Value = n.key().sign[0].Certificate.Subject.CommonName()
 	}
 	if id.Type == "" {
 		if p := as4.Profiles[n.Config.AS4.Profile]; p != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/smp"
 	"github.com/viadukt-eu/viadukt/node/store"
-	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 // publisher is the node's own metadata publisher: documents are signed when they are stored.
@@ -35,7 +34,7 @@ func newPublisher(n *Node) (*publisher, error) {
 	}
 	p := &publisher{n: n}
 	reg := registry{n.Store, p.served.Clear}
-	p.pub = &smp.Publisher{Registry: reg, Identity: n.keys.smp, PublicURL: strings.TrimSuffix(string(c.URL), "/"), Generations: generations, Now: n.Clock}
+	p.pub = &smp.Publisher{Registry: reg, Identity: n.key().smp, PublicURL: strings.TrimSuffix(string(c.URL), "/"), Generations: generations, Now: n.Clock}
 	p.server = &smp.Server{Registry: reg, Generations: generations, Failed: func(r *http.Request, err error) { n.Log.Error("metadata not served", "path", r.URL.Path, "err", err) }}
 	if n.registry != nil {
 		p.pub.Register, p.pub.Unregister = n.registry.register, n.registry.unregister
@@ -98,16 +97,16 @@ func (n *Node) Register(ctx context.Context, p ids.Participant, d ids.DocumentTy
 	if n.publisher == nil {
 		return ErrNoPublisher
 	}
+	n.publishing.Lock()
+	defer n.publishing.Unlock()
 	if _, err := n.publisher.pub.PutGroup(ctx, &smp.ServiceGroup{Participant: p}, true); err != nil {
 		return err
 	}
 	e := smp.Endpoint{
-		TransportProfile: profile.TransportProfile, URL: string(n.Config.AS4.URL), Certificate: n.keys.sign.Certificate,
+		TransportProfile: profile.TransportProfile, URL: string(n.Config.AS4.URL),
 		Description: "access point of " + n.Config.Node.Name, Contact: string(n.Config.AS4.URL),
 	}
-	if enc := n.keys.decrypt[0]; enc != n.keys.sign {
-		e.SigningCertificate, e.EncryptionCertificate, e.Certificate = n.keys.sign.Certificate, enc.Certificate, nil
-	}
+	n.endpointKeys(&e)
 	md := &smp.ServiceMetadata{Participant: p, DocumentType: d, Processes: []smp.Process{{Process: process, Endpoints: []smp.Endpoint{e}}}}
 	return n.publisher.pub.PutMetadata(ctx, p, d, md, true)
 }
@@ -117,6 +116,8 @@ func (n *Node) Unregister(ctx context.Context, p ids.Participant, d ids.Document
 	if n.publisher == nil {
 		return ErrNoPublisher
 	}
+	n.publishing.Lock()
+	defer n.publishing.Unlock()
 	var err error
 	if d.IsZero() {
 		err = n.publisher.pub.DeleteGroup(ctx, p, true)
@@ -176,6 +177,3 @@ func (p *publisher) offers(ctx context.Context, who ids.Participant, d ids.Docum
 		return have.Process.IsZero() || have.Process.Equal(process)
 	}), nil
 }
-
-// Trust is the node's view of who may be trusted, for domains.
-func (n *Node) Trust() *pki.Verifier { return n.trust }

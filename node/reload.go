@@ -23,12 +23,24 @@ type Reloaded struct {
 
 // Reload reads partners and P-Modes of the configuration file again, with the files that it includes and the
 // certificates that they name, and replaces those in use at once: a message that is being sent or received is finished
-// by the old ones. Something wrong in the files is an error, and nothing changes. No other setting is read.
+// by the old ones. So it does with the node's own keys and their plan, authorities, revocation lists and the certificates
+// of listeners. No connection is dropped. Something wrong in the files is an error: agreements and keys stay as they
+// were then. No other setting is read.
 func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.agreeing.Lock()
 	defer n.agreeing.Unlock()
 	c, err := config.Load(n.Config.File())
 	var set *pmodeSet
+	var k *keys
+	if err == nil {
+		k, err = loadKeys(c)
+	}
+	if err == nil {
+		err = n.refreshTrust(ctx, c, true)
+	}
+	if err == nil {
+		err = n.refreshTLS(ctx, c, true)
+	}
 	if err == nil {
 		set, err = n.loadPModes(c)
 	}
@@ -42,11 +54,34 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	}
 	r := compare(old, set)
 	n.pmodes.Store(set)
+	n.replaceKeys(ctx, k)
+	n.live.Store(c)
+	if err := n.republish(ctx); err != nil { // tried again by itself
+		n.Log.LogAttrs(ctx, slog.LevelWarn, "publisher behind its keys", slog.Any("err", err))
+	}
 	n.fetchers.restart(set.fetch)
 	n.out.wake()
 	n.Log.LogAttrs(ctx, slog.LevelInfo, "agreements reloaded", slog.Int("partners", r.Partners), slog.Int("pmodes", r.PModes),
 		slog.Int("added", len(r.Added)), slog.Int("removed", len(r.Removed)), slog.Int("changed", len(r.Changed)))
 	return r, nil
+}
+
+// replaceKeys takes keys into use that were read anew. What the former ones decrypt stays readable until the node ends.
+func (n *Node) replaceKeys(ctx context.Context, k *keys) {
+	old := n.key()
+	k.keeping(old)
+	n.keys.Store(k)
+	if len(k.sign) == len(old.sign) && len(k.encrypt) == len(old.encrypt) && k.sign[0].Certificate.Equal(old.sign[0].Certificate) {
+		return
+	}
+	for _, list := range [][]timedKey{k.sign, k.encrypt} {
+		for _, s := range list[1:] {
+			n.Log.LogAttrs(ctx, slog.LevelInfo, "key planned", slog.String("certificate", s.Certificate.Subject.String()), slog.Time("publish", s.publish), slog.Time("activate", s.activate))
+		}
+		if k.single {
+			break
+		}
+	}
 }
 
 // compare tells two sets apart, both directions of a P-Mode together.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +12,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 )
 
@@ -20,13 +24,16 @@ type api struct {
 	c     *call
 	base  string
 	token string
+	http  *http.Client
 }
 
-// apiFlags say which node is meant: by its configuration, or by address and token.
-func (c *call) apiFlags() func() (*api, error) {
+// apiFlags say which node is meant: by its configuration, or by address and token. Of several tokens in a configuration
+// the first with one of the scopes is taken.
+func (c *call) apiFlags(scopes ...string) func() (*api, error) {
 	file := c.configFlag()
 	base := c.String("api", "", "`address` of a node's API, instead of --config")
 	token := c.String("token", os.Getenv("VIADUKT_TOKEN"), "API `token`, or file:PATH, or env:NAME; default: the environment variable VIADUKT_TOKEN")
+	ca := c.String("ca", "", "`file` with the authority of the API's certificate, beside those of this machine (default: what the configuration names)")
 	c.Lookup("token").DefValue = ""
 	return func() (*api, error) {
 		a := &api{c: c, base: strings.TrimSuffix(*base, "/"), token: *token}
@@ -35,12 +42,23 @@ func (c *call) apiFlags() func() (*api, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.configured(cfg); err != nil {
+			if err := a.configured(cfg, scopes...); err != nil {
 				return nil, err
 			}
 		}
 		if err := a.resolve(); err != nil {
 			return nil, err
+		}
+		if *ca != "" {
+			pool, err := x509.SystemCertPool()
+			if err != nil {
+				pool = x509.NewCertPool()
+			}
+			b, err := os.ReadFile(*ca)
+			if err != nil || !pool.AppendCertsFromPEM(b) {
+				return nil, usage("--ca: %s holds no certificate", *ca)
+			}
+			a.http = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 		}
 		return a, nil
 	}
@@ -63,9 +81,13 @@ func (a *api) resolve() error {
 }
 
 // configured takes what is open from the configuration.
-func (a *api) configured(cfg *config.Config) error {
+func (a *api) configured(cfg *config.Config, scopes ...string) error {
 	if a.base == "" {
 		a.base = apiURL(cfg)
+		var err error
+		if a.http, err = ownClient(cfg); err != nil {
+			return err
+		}
 	}
 	if a.token != "" {
 		return nil
@@ -73,8 +95,14 @@ func (a *api) configured(cfg *config.Config) error {
 	if len(cfg.API.Tokens) == 0 {
 		return &exit{status: statusUsage, Code: "NO_TOKEN", Text: cfg.File() + " names no API token", Remedy: "add one under api.tokens, or give one with --token"}
 	}
+	i := slices.IndexFunc(cfg.API.Tokens, func(t config.Token) bool {
+		return slices.ContainsFunc(t.Scopes, func(s string) bool { return slices.Contains(scopes, s) })
+	})
+	if i < 0 {
+		i = max(0, slices.IndexFunc(cfg.API.Tokens, func(t config.Token) bool { return len(scopes) == 0 || slices.Contains(t.Scopes, "admin") }))
+	}
 	var err error
-	if a.token, err = cfg.API.Tokens[0].Secret.Read(); err != nil {
+	if a.token, err = cfg.API.Tokens[i].Secret.Read(); err != nil {
 		return &exit{status: statusUsage, Code: "NO_TOKEN", Text: err.Error()}
 	}
 	return nil
@@ -91,7 +119,26 @@ func apiURL(cfg *config.Config) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	scheme := "http"
+	if cfg.API.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// ownClient calls a node whose configuration is at hand.
+func ownClient(cfg *config.Config) (*http.Client, error) {
+	if !strings.HasPrefix(apiURL(cfg), "https:") {
+		return http.DefaultClient, nil
+	}
+	return node.APIClient(cfg)
+}
+
+func (a *api) client() *http.Client {
+	if a.http == nil {
+		return http.DefaultClient
+	}
+	return a.http
 }
 
 // do makes one call and returns the body of a good answer.
@@ -111,7 +158,7 @@ func (a *api) do(method, path string, query url.Values, header http.Header, body
 		req.ContentLength = s.Size()
 	}
 	req.Header.Set("Authorization", "Bearer "+a.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := a.client().Do(req)
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {

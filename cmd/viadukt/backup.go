@@ -163,6 +163,10 @@ func (c *call) source(cfg *config.Config, base, token string) (backup.Source, er
 		s.dir = string(cfg.Node.DataDir)
 		if base == "" {
 			s.base = apiURL(cfg)
+			var err error
+			if s.http, err = ownClient(cfg); err != nil {
+				return nil, err
+			}
 		}
 		if s.token == "" {
 			i := slices.IndexFunc(cfg.API.Tokens, func(t config.Token) bool {
@@ -249,7 +253,7 @@ func (s *running) Close() error {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+s.token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client().Do(req)
 	if err != nil {
 		return nil // the node ends it by itself
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -16,11 +17,17 @@ var healthCommand = &command{
 			if err != nil {
 				return err
 			}
-			req, err := http.NewRequestWithContext(c.p.ctx, http.MethodGet, apiURL(cfg)+"/readyz", nil)
+			ctx, cancel := context.WithTimeout(c.p.ctx, 5*time.Second)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, apiURL(cfg)+"/readyz", nil)
 			if err != nil {
 				return err
 			}
-			resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
+			client, err := ownClient(cfg)
+			if err != nil {
+				return err
+			}
+			resp, err := client.Do(req)
 			if err != nil {
 				return &exit{status: statusFailed, Code: "NO_NODE", Text: fmt.Sprintf("no node answers: %v", err)}
 			}

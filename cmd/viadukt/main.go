@@ -62,7 +62,7 @@ Each command explains itself: viadukt COMMAND --help.`,
 
 func init() { // not in the declaration: help looks at root itself
 	root.sub = []*command{
-		demoCommand, initCommand, serveCommand, configCommand, messageCommand, participantCommand, userCommand, lookupCommand, pmodeCommand,
+		demoCommand, initCommand, serveCommand, configCommand, messageCommand, participantCommand, userCommand, tokenCommand, lookupCommand, pmodeCommand, certCommand,
 		validateCommand, signCommand, verifyCommand, extendCommand, timestampCommand, caCommand, tsaCommand, ocspCommand, evidenceCommand, backupCommand, restoreCommand, verifyDataCommand, healthCommand, xmlCommand, benchCommand, selftestCommand, helpCommand, versionCommand,
 	}
 }

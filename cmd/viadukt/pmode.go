@@ -573,7 +573,7 @@ func (c *call) export(set *pmode.Set, partner, format string, certificates func(
 
 func prepareReload(c *call) func() error {
 	c.jsonFlag()
-	open := c.apiFlags()
+	open := c.apiFlags("admin")
 	return func() error {
 		a, err := open()
 		if err != nil {

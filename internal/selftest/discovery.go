@@ -215,6 +215,7 @@ func (r *run) rekeyed() (restore func() error, err error) {
 	err = restart(func(_ int, c *config.Config) {
 		c.AS4.FormerKeys = []config.Identity{c.AS4.Signing}
 		c.AS4.Signing.Key = config.Path(file)
+		c.AS4.URL += "?changed" // else the publisher would put its documents right
 	})
 	return func() error { return restart(p.tune) }, err
 }

@@ -70,7 +70,7 @@ type Facts struct {
 	Lists        []List
 	GivenUp      []string  // names of queues of notices that were given up
 	Planned      []Planned // changes of keys that are near
-	Trouble      []string  // keys of what could not be looked at or loaded: "store", "log", "trust", "rollover"
+	Trouble      []string  // keys of what could not be looked at or loaded: "store", "log", "trust", "tls", "publisher"
 }
 
 // Certificate is one that the node works with.

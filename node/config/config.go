@@ -68,6 +68,7 @@ type Node struct {
 type API struct {
 	Listen Listen  `yaml:"listen" default:"127.0.0.1:8480" doc:"Address of the API and the console."`
 	URL    URL     `yaml:"url" example:"https://api.example.ee" doc:"Address under which others see the API. Default: made from listen."`
+	TLS    *TLS    `yaml:"tls" doc:"Certificate of this listener. Without it the API speaks plain HTTP: for this machine, or behind a proxy that ends TLS."`
 	Tokens []Token `yaml:"tokens" doc:"Tokens for programs. Every call needs one."`
 }
 
@@ -98,8 +99,9 @@ type AS4 struct {
 	Signing    Identity   `yaml:"signing" doc:"Key that signs messages and receipts."`
 	Encryption Identity   `yaml:"encryption" doc:"Key for which partners encrypt. Default: the signing key."`
 	FormerKeys []Identity `yaml:"formerKeys" doc:"Keys for which partners may still encrypt, during a change of keys."`
+	Rollover   Path       `yaml:"rollover" default:"rollover.yaml" doc:"File with the next keys and when they take over, as \"viadukt cert renew\" writes it. It need not be there."`
 	Trust      []Anchor   `yaml:"trust" doc:"Authorities whose certificates are trusted, each for named purposes only."`
-	CRLs       []Path     `yaml:"crls" example:"[trust/ca.crl]" doc:"PEM or DER files with revocation lists of these authorities. They are read when the node starts."`
+	CRLs       []Path     `yaml:"crls" example:"[trust/ca.crl]" doc:"PEM or DER files with revocation lists of these authorities. They are read anew when they change, and at a reload; the last good ones stay in use."`
 	Limits     AS4Limits  `yaml:"limits" doc:"Bounds on what arrives; more is refused."`
 }
 
@@ -139,7 +141,9 @@ type TLS struct {
 	Password     Secret   `yaml:"password" doc:"Password of the key file."`
 	MinVersion   string   `yaml:"minVersion" default:"1.2" enum:"1.2,1.3" doc:"Oldest version of TLS that is spoken."`
 	CipherSuites []string `yaml:"cipherSuites" example:"[TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]" doc:"Cipher suites of TLS 1.2 by their IANA names. Default: all that are safe. Those of TLS 1.3 cannot be chosen: all are safe."`
-	ClientCA     Path     `yaml:"clientCA" doc:"PEM file with authorities; partners must then show a certificate below one of them."`
+	ClientCA     Path     `yaml:"clientCA" doc:"PEM file with authorities; whoever connects must then show a certificate below one of them."`
+
+	ClientOptional bool `yaml:"clientOptional" doc:"With clientCA: whoever shows no certificate is let in all the same. One that is shown must be below an authority."`
 }
 
 // Check implements [Checker].

@@ -24,6 +24,9 @@ func (c *Config) Files() []File {
 	if len(c.PModeFiles) == 0 {
 		l.add(c.PModeFile(), false)
 	}
+	if r, err := c.Rollover(); err == nil {
+		l.value(reflect.ValueOf(r).Elem(), "")
+	}
 	return l.files
 }
 

@@ -57,6 +57,35 @@ func parseDuration(s string) (time.Duration, error) {
 	return v, nil
 }
 
+// Time is a moment, written as in "2026-12-01" (UTC, the day's beginning) or "2026-12-01T06:00:00Z".
+type Time time.Time
+
+// T returns the value for the standard library.
+func (t Time) T() time.Time { return time.Time(t) }
+
+// IsZero reports whether nothing was configured.
+func (t Time) IsZero() bool { return time.Time(t).IsZero() }
+
+func (t Time) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return time.Time(t).UTC().Format(time.RFC3339)
+}
+
+// MarshalText writes what UnmarshalText reads.
+func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+func (t *Time) UnmarshalText(b []byte) error {
+	for _, form := range []string{time.DateOnly, time.RFC3339} {
+		if v, err := time.Parse(form, string(b)); err == nil {
+			*t = Time(v)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no time: write for example 2026-12-01 or 2026-12-01T06:00:00Z", b)
+}
+
 // Size is a number of octets, written as in "512", "16KiB", "100MiB" or "2GiB".
 type Size int64
 

@@ -58,6 +58,8 @@ type Certificate struct {
 	Fingerprint string // SHA-256, hexadecimal
 	NotBefore   time.Time
 	NotAfter    time.Time
+	// Publish and Activate are when one that comes next is named to others, and takes over.
+	Publish, Activate time.Time
 }
 
 // Use is what a certificate is for.
@@ -67,6 +69,7 @@ type Use string
 const (
 	UseSigning    Use = "signing"
 	UseEncryption Use = "encryption"
+	UseNext       Use = "next"   // takes over at its time
 	UseFormer     Use = "former" // decrypts what partners still encrypt for it
 	UsePublisher  Use = "publisher"
 	UseTLS        Use = "tls"

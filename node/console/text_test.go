@@ -44,7 +44,7 @@ func families() map[string]bool {
 	add("severity.", "ok", "info", "warning", "failure", "critical")
 	add("check.worst.", "ok", "warning", "failure")
 	add("evidence.", string(store.KindReceipt), string(store.KindError), string(store.KindNonRepudiation), string(store.KindREM))
-	for _, u := range []Use{UseSigning, UseEncryption, UseFormer, UsePublisher, UseTLS, UsePartner, UseAuthority} {
+	for _, u := range []Use{UseSigning, UseEncryption, UseNext, UseFormer, UsePublisher, UseTLS, UsePartner, UseAuthority} {
 		add("use.", string(u))
 	}
 	add("concern.", "out-failed", "in-failed") // those of tiles with failures

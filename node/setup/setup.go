@@ -50,7 +50,8 @@ type Result struct {
 	Name       string
 	ConfigFile string
 	Network    string // its folder
-	Token      string // of the API
+	Token      string // of the API, for a back office
+	AdminToken string // of the API, for everything
 	Password   string // of the user admin, to be changed at the first login to the console
 	Party      string // party identifier: common name of the access point's certificate
 	PartyType  string
@@ -191,6 +192,11 @@ func (p *Params) keys(n *network, r *Result) (map[string]string, error) {
 		return nil, err
 	}
 	rand.Read(secret[:])
+	r.AdminToken = base64.RawURLEncoding.EncodeToString(secret[:])
+	if err := os.WriteFile(filepath.Join(p.Dir, "keys", "admin.token"), []byte(r.AdminToken+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	rand.Read(secret[:])
 	r.Password = fmt.Sprintf("%x-%x-%x-%x", secret[:3], secret[3:6], secret[6:9], secret[9:12]) // short enough to be typed once
 	return values, os.WriteFile(filepath.Join(p.Dir, "keys", "console.password"), []byte(r.Password+"\n"), 0o600)
 }
@@ -218,7 +224,7 @@ func (p *Params) write(values map[string]string, ports [4]int, n *network, r *Re
 	}
 	for k, v := range map[string]string{
 		"node.name": p.Name, "node.country": quote(p.Country), "node.host": p.Name + ".example",
-		"api.listen": quote(addr(1)), "api.tokens": "[{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}, {name: backup, secret: file:keys/backup.token, scopes: [backup]}]",
+		"api.listen": quote(addr(1)), "api.tokens": "[{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}, {name: backup, secret: file:keys/backup.token, scopes: [backup]}, {name: admin, secret: file:keys/admin.token, scopes: [admin]}]",
 		"as4.listen": quote(addr(0)), "as4.url": quote(r.URL), "as4.profile": p.Profile, "as4.party.id": r.Party, "as4.party.type": quote(r.PartyType),
 		"as4.trust":  "[{file: trust/access-points.pem, purposes: [access-point]}, {file: trust/publishers.pem, purposes: [smp]}]",
 		"smp.listen": quote(addr(2)), "smp.url": quote(r.SMP),

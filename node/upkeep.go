@@ -1,0 +1,184 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
+	"github.com/viadukt-eu/viadukt/node/audit"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// upkeepEvery is how often files and times are looked at.
+const upkeepEvery = 30 * time.Second
+
+func (n *Node) runUpkeep(ctx context.Context) {
+	t := time.NewTicker(upkeepEvery)
+	defer t.Stop()
+	for {
+		n.Upkeep(ctx) // what is wrong is in the log and an alert
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// Upkeep does what became due: files of authorities, revocation lists and TLS certificates that changed are read, a
+// partner's next certificate and the node's next keys take over, and what the node's publisher says of them is put right.
+func (n *Node) Upkeep(ctx context.Context) error {
+	c := n.live.Load()
+	return errors.Join(n.refreshTrust(ctx, c, false), n.refreshTLS(ctx, c, false), n.changePartners(ctx), n.noteKeys(ctx), n.republish(ctx))
+}
+
+// changePartners makes the agreements anew once a certificate of a partner takes over, or is not taken any more.
+func (n *Node) changePartners(ctx context.Context) error {
+	n.agreeing.Lock()
+	defer n.agreeing.Unlock()
+	old := n.pmodes.Load()
+	if old.next.IsZero() || n.Clock().Before(old.next) {
+		return nil
+	}
+	c := n.live.Load()
+	set, err := n.loadPModes(&config.Config{Partners: old.partners, PModes: old.pmodes, AS4: c.AS4})
+	if err == nil {
+		set, err = set.with(old.added...)
+	}
+	if err != nil {
+		n.Log.LogAttrs(ctx, slog.LevelError, "agreements not reloaded", slog.Any("err", err))
+		return err
+	}
+	n.pmodes.Store(set)
+	n.Log.LogAttrs(ctx, slog.LevelInfo, "partners' certificates changed")
+	return nil
+}
+
+// metaSigner remembers with which certificate the node signed, metaPublished what its publisher says.
+const (
+	metaSigner    = "keys.signer"
+	metaPublished = "publisher.certificates"
+)
+
+// noteKeys enters a change of the signing key into the log of evidence.
+func (n *Node) noteKeys(ctx context.Context) error {
+	cert := n.Identity().Certificate
+	sum := cert.Fingerprint()
+	now := hex.EncodeToString(sum[:])
+	old, err := n.Store.Meta(ctx, metaSigner)
+	if err != nil && !errors.Is(err, store.ErrNotFound) || old == now {
+		return err
+	}
+	e := audit.Entry{Type: audit.Administration, Time: n.Clock(), Subject: cert.Subject.String(), Detail: "key.activate",
+		Objects: []store.Object{{Kind: "certificate", SHA256: sum, Size: int64(len(cert.Raw))}}}
+	return n.Store.Write(ctx, func(tx store.Tx) error {
+		if err := tx.SetMeta(metaSigner, now); err != nil || old == "" {
+			return err
+		}
+		_, err := tx.AppendLog(e.Append(nil))
+		return err
+	})
+}
+
+// endpointKeys puts the certificates of the moment into an endpoint of this node. A publisher that has one place only
+// names the one to encrypt for: nobody else asks it.
+func (n *Node) endpointKeys(e *smp.Endpoint) {
+	now, k := n.Clock(), n.key()
+	sign, encrypt := k.signing(now).Certificate, k.published(now).Certificate
+	e.Certificate, e.SigningCertificate, e.EncryptionCertificate = encrypt, nil, nil
+	if !k.single {
+		e.Certificate, e.SigningCertificate, e.EncryptionCertificate = nil, sign, encrypt
+	}
+}
+
+// republish brings the documents of the node's own publisher in line with its keys.
+func (n *Node) republish(ctx context.Context) (err error) {
+	if n.publisher == nil {
+		return nil
+	}
+	n.republishing.Lock()
+	defer n.republishing.Unlock()
+	var e smp.Endpoint
+	n.endpointKeys(&e)
+	want := ""
+	for _, c := range []*pki.Certificate{e.Signing(), e.Encryption(), n.publisher.pub.Identity.Certificate} {
+		sum := c.Fingerprint()
+		want += hex.EncodeToString(sum[:])
+	}
+	have, err := n.Store.Meta(ctx, metaPublished)
+	if err != nil && !errors.Is(err, store.ErrNotFound) || have == want {
+		return err
+	}
+	defer func() {
+		if n.alerts.inTrouble("publisher", err); err != nil {
+			n.Log.LogAttrs(ctx, slog.LevelError, "metadata not republished", slog.Any("err", err))
+		}
+	}()
+	count := 0
+	for after := ""; ; {
+		list, err := n.Store.Participants(ctx, after, 100)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			break
+		}
+		for _, name := range list {
+			if err := n.republishOne(ctx, name); err != nil {
+				return err
+			}
+			count++
+		}
+		after = list[len(list)-1]
+	}
+	if count > 0 {
+		n.Log.LogAttrs(ctx, slog.LevelInfo, "metadata republished", slog.Int("participants", count))
+	}
+	return n.Store.Write(ctx, func(tx store.Tx) error { return tx.SetMeta(metaPublished, want) })
+}
+
+func (n *Node) republishOne(ctx context.Context, name string) error {
+	n.publishing.Lock() // what is registered meanwhile must not be lost
+	defer n.publishing.Unlock()
+	p, err := ids.ParseParticipant(name)
+	if err != nil {
+		return err
+	}
+	sg, err := n.publisher.pub.Group(ctx, p)
+	if errors.Is(err, smp.ErrNotFound) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range sg.References {
+		md, err := n.publisher.pub.Metadata(ctx, p, r.DocumentType)
+		if errors.Is(err, smp.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i := range md.Processes {
+			for j := range md.Processes[i].Endpoints {
+				if e := &md.Processes[i].Endpoints[j]; e.URL == string(n.Config.AS4.URL) {
+					n.endpointKeys(e)
+				}
+			}
+		}
+		if err := n.publisher.pub.PutMetadata(ctx, p, r.DocumentType, md, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseName is what a file is called without its place.
+func baseName(p config.Path) string { return filepath.Base(string(p)) }
