@@ -440,4 +440,4 @@ func (u *vocabulary) creditorScheme() test {
 	}
 }
 
-var one, hundred = decimal.New(1, 0), decimal.New(100, 0)
+var one = decimal.New(1, 0)

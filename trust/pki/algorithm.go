@@ -17,7 +17,8 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
-	_ "golang.org/x/crypto/ripemd160" //nolint:staticcheck // of German signatures before 2010; read and judged, never trusted
+	//lint:ignore SA1019 of German signatures before 2010; read and judged, never trusted
+	_ "golang.org/x/crypto/ripemd160"
 )
 
 const (

@@ -162,13 +162,12 @@ func (s *Signature) candidates(lists ...[]*pki.Certificate) (all []*pki.Certific
 	for _, list := range append(lists, s.Material.Certificates) {
 		all = append(all, list...)
 	}
-	for _, r := range s.Certificates {
+	if len(s.Certificates) > 0 { // the first names the signer [EN 319 132-1 5.2.2]
 		for _, c := range all {
-			if r.Matches(c) {
+			if s.Certificates[0].Matches(c) {
 				return []*pki.Certificate{c}, c
 			}
 		}
-		break // the first names the signer [EN 319 132-1 5.2.2]
 	}
 	return all, nil
 }
