@@ -83,7 +83,7 @@ func readTrust(c *config.Config, clock func() time.Time, former *trusted) (*trus
 			if !ok {
 				return nil, c.Problem("as4.crls", "[%d]: %s: %v", i, f, err)
 			}
-			list, old.failed = old, true
+			old.failed = true
 			for _, l := range old.lists {
 				addCRL(known, l, t.Anchors) // one of an authority that is not trusted any more says nothing
 			}
