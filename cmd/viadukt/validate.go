@@ -16,8 +16,9 @@ import (
 var validateCommand = &command{
 	name: "validate", summary: "says whether business documents obey their rules, and how to mend what does not.", args: "FILE...",
 	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24).
+With --pack it judges by the official rules of publishers; viadukt pack add keeps them.
 A folder stands for the XML files in it, "-" for standard input. The exit status is 0 when every document is valid; warnings do not count.`,
-	example: "viadukt validate invoice.xml\nviadukt validate outbox --json",
+	example: "viadukt validate invoice.xml\nviadukt validate outbox --json\nviadukt validate invoice.xml --pack eu.peppol.bis3:invoice",
 	prepare: prepareValidate,
 }
 
@@ -37,8 +38,24 @@ func prepareValidate(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
 	only := c.String("rules", "", "judge by these built-in `sets` only, with commas between: "+strings.Join(setNames, ", "))
+	pack := c.String("pack", "", "judge by these `rule packs` instead of the built-in rules, with commas between: group:artifact:version, or group:artifact for the newest")
+	packs := c.packsFlag()
 	most := c.Int("most", 1000, "describe at most so many `findings` of a set in one document")
 	return func() error {
+		if *pack != "" {
+			if *only != "" {
+				return usage("--rules and --pack exclude each other")
+			}
+			judge, err := openPacks(*packs, *pack, *most)
+			if err != nil {
+				return err
+			}
+			files, err := documents(c.values)
+			if err != nil {
+				return err
+			}
+			return c.validate(files, judge)
+		}
 		opt := rules.Options{MaxFindings: *most}
 		if *only != "" {
 			var err error
@@ -92,13 +109,20 @@ func (c *call) judge(file string, judge edocument.Validator) *validateJSON {
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
 		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("%v: {%s}%s", err, doc.Root().Space(), doc.Root().Local()),
-			Remedy: "invoices and credit notes in UBL 2.1 and CII D16B are known"}
+			Remedy: unknownRemedy(judge)}
 	case err != nil:
 		j.Error = &exit{status: statusFailed, Code: "FAILED", Text: err.Error()}
 	default:
 		j.Valid, j.Type, j.Pack, j.Findings, j.Suppressed = r.Valid, r.Type, r.Pack, r.Findings, r.Suppressed
 	}
 	return j
+}
+
+func unknownRemedy(judge edocument.Validator) string {
+	if _, ok := judge.(rules.Judge); ok {
+		return "invoices and credit notes in UBL 2.1 and CII D16B are known; for others add their rules by viadukt pack add, and name them by --pack"
+	}
+	return "the rules of these packs are about other documents"
 }
 
 // describeFindings writes a report for people: rule by rule, each with its places.

@@ -15,7 +15,7 @@ import (
 )
 
 var xmlCommand = &command{
-	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, ask by XPath, validate by schema, verify signatures.",
+	name: "xml", summary: "uses the XML core by itself: parse, canonicalise, ask by XPath, validate by schema and rules, verify signatures.",
 	example: "viadukt xml verify signed.xml",
 	sub: []*command{
 		{name: "parse", summary: "says whether files are well-formed XML, and where not.", args: "FILE...", help: "\"-\" is standard input. A DOCTYPE is refused, as everywhere in the program.",
@@ -27,6 +27,9 @@ var xmlCommand = &command{
 		{name: "xsd", summary: "validates documents against an XML Schema.", args: "FILE...",
 			help:    "The language is XML Schema 1.0. Included and imported schemas are read from the disk, nothing from the network.",
 			example: "viadukt xml xsd --schema UBL-Invoice-2.1.xsd invoice.xml", prepare: prepareXSD},
+		{name: "schematron", summary: "validates documents by rules in ISO Schematron.", args: "FILE...",
+			help:    "Included schemas are read from the disk, at most three folders above the schema, nothing from the network.",
+			example: "viadukt xml schematron --schema EN16931-UBL-validation.sch invoice.xml --svrl", prepare: prepareSchematron},
 		{name: "verify", summary: "verifies XML signatures and says what exactly was signed.", args: "FILE...",
 			help:    "The key is the one in the signature itself: the answer says that its holder signed, not whether he can be trusted.",
 			example: "viadukt xml verify signed.xml --json", prepare: prepareVerify},

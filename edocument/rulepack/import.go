@@ -20,8 +20,9 @@ import (
 
 // ImportOptions say what the importer cannot find in a release.
 type ImportOptions struct {
-	Name      string // of the file or folder: versions are often written there
+	Name      string // of the file or folder, with folders above it where these may tell the version
 	Now       time.Time
+	Only      string // one file of rules in the folder: the others are there to be included
 	ID        string // for a release of one pack: its name; the version may be missing
 	Version   string // of all packs, where the release does not tell
 	ValidFrom time.Time
@@ -52,11 +53,14 @@ func ImportArchive(octets []byte, opt ImportOptions) ([]*Pack, error) {
 func Import(fsys fs.FS, opt ImportOptions) ([]*Pack, error) { return importFrom(fsys, opt, "") }
 
 func importFrom(fsys fs.FS, opt ImportOptions, sum string) ([]*Pack, error) {
+	if opt.Only != "" {
+		return importFile(fsys, opt)
+	}
 	files, err := load(fsys)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRelease, err)
 	}
-	r := &release{files: files, opt: opt, source: Source{Name: opt.Name, SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
+	r := &release{files: files, opt: opt, source: Source{Name: path.Base(opt.Name), SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
 	var manifests []Manifest
 	for _, recognise := range []func() ([]Manifest, error){r.scenarios, r.executorSets, r.schematron, r.stylesheets, r.schemas} {
 		if manifests, err = recognise(); err != nil {
@@ -89,6 +93,67 @@ func importFrom(fsys fs.FS, opt ImportOptions, sum string) ([]*Pack, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// importFile makes a pack of one file and what it includes.
+func importFile(fsys fs.FS, opt ImportOptions) ([]*Pack, error) {
+	read := &reading{fsys: fsys, files: memory{}}
+	m := Manifest{Scenarios: []Scenario{{Rules: []string{opt.Only}}}}
+	kind := "Schematron"
+	var err error
+	switch strings.ToLower(path.Ext(opt.Only)) {
+	case ".xsd":
+		kind = "XML Schema"
+		m.Scenarios = []Scenario{{Schemas: []string{opt.Only}}}
+		_, err = xsd.Compile(read, xsd.Options{}, opt.Only)
+	default:
+		var s *schematron.Schema
+		if s, err = schematron.Compile(read, opt.Only, schematron.Options{}); err == nil {
+			for _, f := range s.Files() {
+				for _, call := range documentCall.FindAllSubmatch(read.files[f], -1) {
+					fs.ReadFile(read, path.Join(path.Dir(f), string(call[1]))) // what is not there is not needed until it is
+				}
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &release{files: read.files, opt: opt, source: Source{Name: path.Base(opt.Name), Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
+	known := r.known(opt.Only, kind)
+	known.Scenarios = m.Scenarios
+	if err := r.name(&known); err != nil {
+		return nil, err
+	}
+	p, err := r.pack(known)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", known.ID, err)
+	}
+	return []*Pack{p}, nil
+}
+
+// reading remembers what is read from a file system.
+type reading struct {
+	fsys  fs.FS
+	files memory
+}
+
+func (r *reading) Open(name string) (fs.File, error) {
+	if _, err := r.ReadFile(name); err != nil {
+		return nil, err
+	}
+	return r.files.Open(name)
+}
+
+func (r *reading) ReadFile(name string) ([]byte, error) {
+	if r.files[name] == nil {
+		b, err := fs.ReadFile(r.fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		r.files[name] = b
+	}
+	return r.files.ReadFile(name)
 }
 
 func (s *Scenario) entry() string {

@@ -62,7 +62,9 @@ func (r *release) version(file string) string {
 	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
 		places = append(places, path.Base(dir))
 	}
-	places = append(places, strings.TrimSuffix(path.Base(r.opt.Name), ".zip"))
+	for name := strings.TrimSuffix(r.opt.Name, ".zip"); name != "." && name != "/"; name = path.Dir(name) {
+		places = append(places, path.Base(name))
+	}
 	for _, p := range places {
 		if v := versionIn.FindAllString(p, -1); v != nil {
 			return v[len(v)-1]

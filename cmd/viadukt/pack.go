@@ -1,0 +1,238 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edocument/rulepack"
+	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
+	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
+)
+
+var packCommand = &command{
+	name: "pack", summary: "keeps the rules of other publishers, for viadukt validate --pack.",
+	example: "viadukt pack add en16931-ubl-1.3.16.zip",
+	sub: []*command{
+		{name: "add", summary: "makes rule packs of a release: a ZIP archive or a folder as its publisher offers it.", args: "FILE|DIR...",
+			help: `Knows the artefacts of EN 16931, the rules of OpenPeppol, XRechnung and Factur-X, configurations of the KoSIT validator (scenarios.xml), executor sets of phive (ves), and plain Schematron or XML Schema. Style sheets that a compiler of Schematron has written are read back.
+All rules are compiled before anything is stored. A pack never changes: other rules under its name are refused.`,
+			example: "viadukt pack add en16931-ubl-1.3.16.zip peppol-2026.5\nviadukt pack add my-rules.sch --id org.example:orders:1.0", prepare: preparePackAdd},
+		{name: "list", summary: "lists the rule packs.", example: "viadukt pack list --json", prepare: preparePackList},
+		{name: "remove", summary: "removes rule packs.", args: "PACK...", example: "viadukt pack remove eu.cen.en16931:ubl:1.3.15", prepare: preparePackRemove},
+	},
+}
+
+// packJSON is what the pack commands say about a pack.
+type packJSON struct {
+	ID         string          `json:"id"`
+	Title      string          `json:"title,omitempty"`
+	ValidFrom  *time.Time      `json:"validFrom,omitempty"`
+	ValidTo    *time.Time      `json:"validTo,omitempty"`
+	Deprecated string          `json:"deprecated,omitempty"`
+	Requires   []string        `json:"requires,omitempty"`
+	Scenarios  int             `json:"scenarios"`
+	SHA256     string          `json:"sha256"`
+	Source     rulepack.Source `json:"source"`
+}
+
+func describePack(p *rulepack.Pack) *packJSON {
+	return &packJSON{p.ID.String(), p.Title, p.ValidFrom, p.ValidTo, p.Deprecated, p.Requires, len(p.Scenarios), p.SHA256(), p.Source}
+}
+
+// packsFlag declares where packs are kept.
+func (c *call) packsFlag() *string {
+	return c.String("packs", cmp.Or(os.Getenv("VIADUKT_PACKS"), "packs"), "`folder` of the rule packs; VIADUKT_PACKS names another default")
+}
+
+func preparePackAdd(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	folder := c.packsFlag()
+	id := c.String("id", "", "`name` of the pack, group:artifact:version, for a release of one pack")
+	version := c.String("version", "", "`version` of the packs, where the release does not tell")
+	from := c.String("from", "", "`day` from which on the packs are to be used, such as 2026-11-15")
+	to := c.String("to", "", "`day` from which on they are not any more")
+	return func() error {
+		opt := rulepack.ImportOptions{ID: *id, Version: *version, Now: time.Now()}
+		var err error
+		if opt.ValidFrom, err = day("from", *from); err != nil {
+			return err
+		}
+		if opt.ValidTo, err = day("to", *to); err != nil {
+			return err
+		}
+		for _, name := range c.values {
+			packs, err := importRelease(name, opt)
+			if err != nil {
+				return releaseError(name, err)
+			}
+			for _, p := range packs {
+				if err := rulepack.Folder(*folder).Add(p); err != nil {
+					return releaseError(name, err)
+				}
+				if err := c.tellPack(p, "added"); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func day(flag, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return t, usage("--%s: %q is no day such as 2026-11-15", flag, s)
+	}
+	return t, nil
+}
+
+// importRelease reads an archive, a folder, or one file of rules with those it includes.
+func importRelease(name string, opt rulepack.ImportOptions) ([]*rulepack.Pack, error) {
+	opt.Name = filepath.Base(filepath.Clean(name))
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		if opt.Name == "." || opt.Name == ".." {
+			if abs, err := filepath.Abs(name); err == nil {
+				opt.Name = filepath.Base(abs)
+			}
+		}
+		return rulepack.Import(os.DirFS(name), opt)
+	}
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".sch", ".xsd", ".xsl", ".xslt":
+		var packs []*rulepack.Pack
+		if abs, err := filepath.Abs(name); err == nil { // the version may be in the name of the folder
+			dir := filepath.Dir(abs)
+			opt.Name = filepath.ToSlash(filepath.Join(filepath.Base(filepath.Dir(dir)), filepath.Base(dir), filepath.Base(abs)))
+		}
+		err := fromFolder(name, func(fsys fs.FS, name string) (err error) {
+			opt.Only = name
+			packs, err = rulepack.Import(fsys, opt)
+			return err
+		})
+		return packs, err
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return rulepack.ImportArchive(b, opt)
+}
+
+// releaseError says why a release cannot be taken: mostly it is the release that is wrong.
+func releaseError(name string, err error) error {
+	e := &exit{status: statusInvalid, Code: "RELEASE", Text: err.Error(), Where: name}
+	var path *os.PathError
+	switch {
+	case errors.Is(err, rulepack.ErrExists):
+		e.Code, e.Remedy = "EXISTS", "a pack never changes: give the new rules another --version, or remove the pack first"
+	case errors.Is(err, rulepack.ErrRelease), errors.Is(err, rulepack.ErrPack), errors.Is(err, schematron.ErrSchema), errors.Is(err, xsd.ErrSchema):
+	case errors.As(err, &path):
+		e.status, e.Code = statusUsage, "NO_FILE"
+	}
+	return e
+}
+
+func (c *call) tellPack(p *rulepack.Pack, done string) error {
+	if c.json {
+		return c.print(describePack(p))
+	}
+	c.printf("%s %s %s\n", c.p.paint(c.p.out).ok("✓"), p.ID, done)
+	return nil
+}
+
+func preparePackList(c *call) func() error {
+	c.most = 0
+	c.jsonFlag()
+	folder := c.packsFlag()
+	return func() error {
+		packs, err := rulepack.Folder(*folder).List()
+		if err != nil {
+			return err
+		}
+		if len(packs) == 0 && !c.json {
+			c.printf("no rule packs in %s; viadukt pack add makes them of a publisher's release\n", *folder)
+		}
+		for _, p := range packs {
+			if c.json {
+				if err := c.print(describePack(p)); err != nil {
+					return err
+				}
+				continue
+			}
+			line := p.ID.String()
+			if p.Title != "" {
+				line += "  " + p.Title
+			}
+			if p.ValidFrom != nil {
+				line += ", from " + p.ValidFrom.Format(time.DateOnly)
+			}
+			if p.ValidTo != nil {
+				line += ", until " + p.ValidTo.Format(time.DateOnly)
+			}
+			if len(p.Requires) > 0 {
+				line += ", after " + strings.Join(p.Requires, " and ")
+			}
+			c.printf("%s\n    %s\n", line, c.p.paint(c.p.out).dim("from "+p.Source.Name+" ("+p.Source.Kind+"), added "+p.Source.Added.Format(time.DateOnly)))
+		}
+		return nil
+	}
+}
+
+func preparePackRemove(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	folder := c.packsFlag()
+	return func() error {
+		for _, name := range c.values {
+			id, err := rulepack.ParseID(name)
+			if err != nil || id.Version == "" {
+				return usage("%q names no pack with its version, such as eu.cen.en16931:ubl:1.3.16", name)
+			}
+			p, err := rulepack.Folder(*folder).Get(id, time.Now())
+			if err == nil {
+				err = rulepack.Folder(*folder).Remove(id)
+			}
+			if errors.Is(err, rulepack.ErrNotFound) {
+				return usage("%v", err)
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.tellPack(p, "removed"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// openPacks makes the judge for --pack.
+func openPacks(folder, list string, most int) (*rulepack.Judge, error) {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	now := time.Now()
+	j, err := rulepack.Folder(folder).Open(now, names...)
+	if errors.Is(err, rulepack.ErrNotFound) {
+		return nil, &exit{status: statusUsage, Code: "NO_PACK", Text: "--pack: " + err.Error(), Remedy: "viadukt pack list --packs " + folder + " shows what there is"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.Options.MaxFindings, j.Options.Now = most, now
+	return j, nil
+}
