@@ -49,10 +49,12 @@ func compile(src *schemaSource, l *loader, opt Options) (*Schema, error) {
 	active, lets := c.phase(opt.Phase)
 	patterns := c.resolve(active)
 	c.globals(append(slices.Clone(src.lets), lets...), patterns)
+	done := c.own(nil)
 	for _, b := range bodies {
 		c.functionBody(b)
 	}
 	c.compileKeys()
+	done()
 	for i, p := range patterns {
 		c.rules(p, &c.s.patterns[i])
 	}
@@ -117,9 +119,11 @@ func (c *compiler) globals(lets []letSource, patterns []*patternSource) {
 		c.s.patterns = append(c.s.patterns, out)
 	}
 	c.s.globals = len(c.s.lets)
+	done := c.own(nil)
 	for i, l := range lets {
 		c.letValue(l, &c.s.lets[i])
 	}
+	done()
 	for i, p := range patterns {
 		done := c.own(&c.s.patterns[i])
 		for j, l := range p.lets {
@@ -129,27 +133,38 @@ func (c *compiler) globals(lets []letSource, patterns []*patternSource) {
 	}
 }
 
-// own makes the variables of a pattern hide those of others; the function that it returns ends that.
+// own makes the variables of a pattern, or those of the schema where it is nil, hide what other patterns call the same;
+// the function that it returns ends that.
 func (c *compiler) own(p *pattern) func() {
 	before := c.env.Variables
+	common := len(c.s.lets)
+	if len(c.s.patterns) > 0 {
+		common = c.s.patterns[0].lo
+	}
+	names := map[xpath.QName]bool{}
+	for i := range common {
+		names[before[i].Name] = true
+	}
+	if p != nil {
+		for i := p.lo; i < p.hi; i++ {
+			names[before[i].Name] = true
+		}
+	}
 	var vars []xpath.Variable
-	for i := p.lo; i < p.hi; i++ {
-		for j := p.hi; j < c.s.globals; j++ { // those before it are hidden by their place
-			if before[j].Name == before[i].Name {
-				if vars == nil {
-					vars = slices.Clone(before)
-				}
-				vars[j].Name = xpath.QName{Space: "hidden", Local: fmt.Sprint(j)}
+	for i := common; i < c.s.globals; i++ {
+		if (p == nil || i < p.lo || i >= p.hi) && names[before[i].Name] {
+			if vars == nil {
+				vars = slices.Clone(before)
 			}
+			vars[i].Name = xpath.QName{Space: "hidden", Local: fmt.Sprint(i)}
 		}
 	}
-	if vars != nil {
-		c.env.Variables = vars
+	if vars == nil {
+		return func() {}
 	}
-	return func() {
-		if vars != nil { // keep what was declared since, under names that nobody finds
-			c.env.Variables = append(slices.Clone(before), c.env.Variables[len(before):]...)
-		}
+	c.env.Variables = vars
+	return func() { // keep what was declared since
+		c.env.Variables = append(slices.Clone(before), c.env.Variables[len(before):]...)
 	}
 }
 

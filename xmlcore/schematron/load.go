@@ -54,6 +54,9 @@ func (l *loader) document(file string) (*dom.Document, error) {
 	if len(l.docs) >= maxFiles {
 		return nil, fmt.Errorf("more than %d documents", maxFiles)
 	}
+	if !fs.ValidPath(file) {
+		return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrInvalid}
+	}
 	b, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
 		return nil, err
@@ -73,7 +76,7 @@ func (l *loader) load(entry string) (*schemaSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := place{entry, d.Root()}
+	at := place{entry, d.Root(), 0}
 	var src *schemaSource
 	switch {
 	case at.node.Is(Namespace, "schema"):
@@ -87,7 +90,7 @@ func (l *loader) load(entry string) (*schemaSource, error) {
 }
 
 // children calls f for the element children of n, those that it includes put in the place of the include.
-func (l *loader) children(at place, depth int, f func(place)) {
+func (l *loader) children(at place, f func(place)) {
 	for n := range at.node.Elements() {
 		if l.elements++; l.elements > maxExpansion {
 			if l.elements == maxExpansion+1 {
@@ -95,15 +98,15 @@ func (l *loader) children(at place, depth int, f func(place)) {
 			}
 			return
 		}
-		k := place{at.file, n}
+		k := place{at.file, n, at.depth}
 		switch {
 		case n.Is(Namespace, "include"):
-			if in, ok := l.include(k, n.Attr("href"), depth); ok {
-				l.included(in, depth+1, f)
+			if in, ok := l.include(k, n.Attr("href")); ok {
+				l.included(in, f)
 			}
 		case n.Is(Namespace, "extends") && n.Attr("href") != "": // [Schematron 5.4.4]: the content of what is named
-			if in, ok := l.include(k, n.Attr("href"), depth); ok {
-				l.children(in, depth+1, f)
+			if in, ok := l.include(k, n.Attr("href")); ok {
+				l.children(in, f)
 			}
 		default:
 			f(k)
@@ -112,18 +115,18 @@ func (l *loader) children(at place, depth int, f func(place)) {
 }
 
 // included gives the element that stands for an include, which may be one itself.
-func (l *loader) included(in place, depth int, f func(place)) {
+func (l *loader) included(in place, f func(place)) {
 	if in.node.Is(Namespace, "include") {
-		if next, ok := l.include(in, in.node.Attr("href"), depth); ok {
-			l.included(next, depth+1, f)
+		if next, ok := l.include(in, in.node.Attr("href")); ok {
+			l.included(next, f)
 		}
 		return
 	}
 	f(in)
 }
 
-func (l *loader) include(at place, href string, depth int) (place, bool) {
-	if depth >= maxDepth {
+func (l *loader) include(at place, href string) (place, bool) {
+	if at.depth >= maxDepth {
 		l.problem(at, nil, "inclusion more than %d deep: does the file include itself?", maxDepth)
 		return place{}, false
 	}
@@ -142,12 +145,12 @@ func (l *loader) include(at place, href string, depth int) (place, bool) {
 		return place{}, false
 	}
 	if id == "" {
-		return place{name, d.Root()}, true
+		return place{name, d.Root(), at.depth + 1}, true
 	}
 	for n := range d.Node().Descendants() {
 		if n.Kind() == dom.ElementNode {
 			if v, ok := n.AttrNS("http://www.w3.org/XML/1998/namespace", "id"); ok && v == id || n.Attr("id") == id {
-				return place{name, n}, true
+				return place{name, n, at.depth + 1}, true
 			}
 		}
 	}
@@ -169,7 +172,7 @@ func (l *loader) schema(at place) *schemaSource {
 }
 
 func (l *loader) schemaBody(at place, s *schemaSource) {
-	l.children(at, 0, func(k place) { l.schemaChild(k, s) })
+	l.children(at, func(k place) { l.schemaChild(k, s) })
 }
 
 func (l *loader) schemaChild(k place, s *schemaSource) {
@@ -203,14 +206,14 @@ func (l *loader) schemaChild(k place, s *schemaSource) {
 	case "pattern":
 		s.patterns = append(s.patterns, l.pattern(k))
 	case "diagnostics", "properties":
-		l.children(k, 0, func(d place) {
+		l.children(k, func(d place) {
 			if d.node.Is(Namespace, "diagnostic") || d.node.Is(Namespace, "property") {
 				s.texts = append(s.texts, textSource{d, d.node.Local(), d.node.Attr("id"), l.text(d)})
 			}
 		})
 	case "p", "rules":
 	case "schema": // included as a whole
-		l.children(k, 1, func(c place) { l.schemaChild(c, s) })
+		l.children(k, func(c place) { l.schemaChild(c, s) })
 	case "group", "library":
 		l.problem(k, nil, "sch:%s of the edition of 2025 is not supported", n.Local())
 	default: // the usual engines pass over it: a published schema has rules there, which never ran
@@ -225,7 +228,7 @@ func (l *loader) phase(at place) phaseSource {
 	if n.Attr("from") != "" || n.Attr("when") != "" {
 		l.problem(at, nil, "phase/@from and @when of the edition of 2025 are not supported")
 	}
-	l.children(at, 0, func(k place) {
+	l.children(at, func(k place) {
 		switch {
 		case k.node.Is(Namespace, "active"):
 			p.active = append(p.active, k.node.Attr("pattern"))
@@ -240,7 +243,7 @@ func (l *loader) pattern(at place) *patternSource {
 	n := at.node
 	p := &patternSource{at: at, id: n.Attr("id"), abstract: n.Attr("abstract") == "true", isA: n.Attr("is-a")}
 	p.name = n.Attr("name")
-	l.children(at, 0, func(k place) { l.patternChild(k, p) })
+	l.children(at, func(k place) { l.patternChild(k, p) })
 	p.params = p.params.sorted()
 	return p
 }
@@ -262,7 +265,7 @@ func (l *loader) patternChild(k place, p *patternSource) {
 	case n.Local() == "rule":
 		p.rules = append(p.rules, l.rule(k))
 	case n.Local() == "pattern": // an include of a whole pattern inside of one
-		l.children(k, 1, func(c place) { l.patternChild(c, p) })
+		l.children(k, func(c place) { l.patternChild(c, p) })
 	case n.Local() == "p":
 	default:
 		l.problem(k, nil, "sch:%s has no place in a pattern", n.Local())
@@ -278,7 +281,7 @@ func (l *loader) rule(at place) *ruleSource {
 	if !r.abstract && n.Attr("context") == "" {
 		l.problem(at, nil, "a rule that is not abstract needs a context")
 	}
-	l.children(at, 0, func(k place) { l.ruleChild(k, r) })
+	l.children(at, func(k place) { l.ruleChild(k, r) })
 	return r
 }
 
@@ -301,7 +304,7 @@ func (l *loader) ruleChild(k place, r *ruleSource) {
 		}
 		r.parts = append(r.parts, partSource{assert: a})
 	case n.Local() == "rule": // an include of a whole rule inside of one
-		l.children(k, 1, func(c place) { l.ruleChild(c, r) })
+		l.children(k, func(c place) { l.ruleChild(c, r) })
 	case n.Local() == "p":
 	default:
 		l.problem(k, nil, "sch:%s has no place in a rule", n.Local())
@@ -314,7 +317,7 @@ func (l *loader) text(at place) []piece {
 	var read func(n dom.Node)
 	read = func(n dom.Node) {
 		for k := range n.Children() {
-			p := place{at.file, k}
+			p := place{at.file, k, at.depth}
 			switch {
 			case k.Kind() == dom.TextNode:
 				out = append(out, piece{literal: k.Text(), at: p})

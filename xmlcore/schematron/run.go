@@ -129,8 +129,12 @@ type run struct {
 	failed []error // of variables, by index; nil until one fails
 	done   []int32 // by pattern: 1 + index of the node at which it has fired
 	keys   []*keyIndex
+	depth  int // of variables in evaluation
 	result *Result
 }
+
+// maxLetDepth bounds a chain of variables that need one another.
+const maxLetDepth = 2_000
 
 type letState uint8
 
@@ -151,6 +155,11 @@ func (r *run) Variable(ctx *xpath.Context, i int) (xpath.Sequence, error) {
 	case letRunning:
 		return nil, &xpath.Error{Code: xpath.QName{Space: xpath.ErrorSpace, Local: "XTDE0640", Prefix: "err"}, Msg: "the variable " + r.s.lets[i].name + " needs itself", Offset: -1}
 	}
+	if r.depth == maxLetDepth {
+		return nil, &xpath.Error{Code: xpath.QName{Space: xpath.ErrorSpace, Local: "XPDY0130", Prefix: "err"}, Msg: "variables need one another too deeply, at " + r.s.lets[i].name, Offset: -1}
+	}
+	r.depth++
+	defer func() { r.depth-- }()
 	l := &r.s.lets[i]
 	at := r.doc
 	if l.rule {

@@ -11,8 +11,9 @@ import (
 
 // place is an element of a schema document.
 type place struct {
-	file string
-	node dom.Node
+	file  string
+	node  dom.Node
+	depth int // of inclusion
 }
 
 type schemaSource struct {

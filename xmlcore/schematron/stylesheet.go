@@ -22,7 +22,7 @@ func (l *loader) stylesheet(at place) *schemaSource {
 	rules := map[string][]found{}
 	var order []string
 	for n := range at.node.Elements() {
-		k := place{at.file, n}
+		k := place{at.file, n, at.depth}
 		if n.Space() != xsltNamespace {
 			continue
 		}
@@ -113,7 +113,7 @@ func (l *loader) template(at place) *ruleSource {
 	var read func(n dom.Node)
 	read = func(n dom.Node) {
 		for k := range n.Elements() {
-			p := place{at.file, k}
+			p := place{at.file, k, at.depth}
 			switch {
 			case k.Is(SVRLNamespace, "fired-rule"):
 				r.id, r.flag, r.role = attribute(k, "id"), attribute(k, "flag"), attribute(k, "role")
@@ -154,10 +154,10 @@ func (l *loader) written(at place, r *ruleSource) {
 	for k := range n.Elements() {
 		switch {
 		case k.Is(SVRLNamespace, "text"):
-			a.text = l.text(place{at.file, k})
+			a.text = l.text(place{at.file, k, at.depth})
 		case k.Is(SVRLNamespace, "diagnostic-reference"):
 			// the texts stay in the style sheet's order: they are part of the message for a person
-			a.text = append(append(a.text, piece{literal: " "}), l.text(place{at.file, k})...)
+			a.text = append(append(a.text, piece{literal: " "}), l.text(place{at.file, k, at.depth})...)
 		}
 	}
 	r.parts = append(r.parts, partSource{assert: a})

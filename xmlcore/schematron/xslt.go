@@ -119,7 +119,7 @@ func (c *compiler) declareFunctions() (out []functionSource) {
 		f := &xpath.Function{Name: xpath.QName{Space: uri, Local: local, Prefix: prefix}, Result: c.sequenceType(at, at.node.Attr("as"))}
 		for p := range at.node.Elements() {
 			if p.Is(xsltNamespace, "param") {
-				f.Params = append(f.Params, c.sequenceType(place{at.file, p}, p.Attr("as")))
+				f.Params = append(f.Params, c.sequenceType(place{at.file, p, at.depth}, p.Attr("as")))
 				body.params++
 			}
 		}
@@ -135,7 +135,7 @@ func (c *compiler) functionBody(s functionSource) {
 	env.Variables = env.Variables[:c.s.globals:c.s.globals]
 	for p := range s.at.node.Elements() {
 		if p.Is(xsltNamespace, "param") {
-			env.Variables = append(env.Variables, xpath.Variable{Name: c.variableName(place{s.at.file, p}, p.Attr("name"))})
+			env.Variables = append(env.Variables, xpath.Variable{Name: c.variableName(place{s.at.file, p, s.at.depth}, p.Attr("name"))})
 		}
 	}
 	s.body.body = c.content(s.at, env, s.at.node, c.s.globals)
@@ -162,7 +162,7 @@ func (c *compiler) content(at place, env *xpath.Static, parent dom.Node, first i
 	inner.Variables = inner.Variables[:len(inner.Variables):len(inner.Variables)]
 	var out program
 	for k := range parent.Children() {
-		p := place{at.file, k}
+		p := place{at.file, k, at.depth}
 		switch {
 		case k.Kind() == dom.TextNode:
 			if s := k.Text(); strings.TrimSpace(s) != "" {
@@ -220,7 +220,7 @@ func (c *compiler) instruction(at place, env *xpath.Static, first int) (instruct
 	case "choose":
 		in.op = opChoose
 		for w := range n.Elements() {
-			k := place{at.file, w}
+			k := place{at.file, w, at.depth}
 			var test *xpath.Expr
 			if w.Is(xsltNamespace, "when") {
 				test = c.in(k, env, w.Attr("test"))
