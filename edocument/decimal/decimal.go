@@ -6,7 +6,9 @@
 package decimal
 
 import (
+	"encoding/binary"
 	"errors"
+	"math/big"
 	"math/bits"
 )
 
@@ -228,7 +230,7 @@ func (a Decimal) Quo(b Decimal) Decimal {
 	}
 	b = b.trim(0)
 	if b.hi != 0 {
-		return NaN
+		return a.quoWide(b)
 	}
 	neg := a.neg != b.neg
 	scale := int(a.scale) - int(b.scale)
@@ -256,6 +258,31 @@ func (a Decimal) Quo(b Decimal) Decimal {
 	}
 	q.scale, q.neg = uint8(scale), neg
 	return q.unsign()
+}
+
+// quoWide is Quo by a divisor of more than 64 bits, which amounts do not have.
+func (a Decimal) quoWide(b Decimal) Decimal {
+	scale := max(18, int(a.scale)-int(b.scale))
+	q := a.magnitude()
+	q.Mul(q, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale-int(a.scale)+int(b.scale))), nil))
+	q.Quo(q, b.magnitude())
+	if scale > maxScale || q.BitLen() > 128 {
+		return NaN
+	}
+	var octets [16]byte
+	q.FillBytes(octets[:])
+	d := Decimal{
+		hi: binary.BigEndian.Uint64(octets[:8]), lo: binary.BigEndian.Uint64(octets[8:]),
+		scale: uint8(scale), neg: a.neg != b.neg,
+	}
+	return d.unsign().trim(0)
+}
+
+func (a Decimal) magnitude() *big.Int {
+	var octets [16]byte
+	binary.BigEndian.PutUint64(octets[:8], a.hi)
+	binary.BigEndian.PutUint64(octets[8:], a.lo)
+	return new(big.Int).SetBytes(octets[:])
 }
 
 // Cmp returns -1, 0 or 1, and false when either is NaN or too large to compare exactly.

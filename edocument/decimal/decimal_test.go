@@ -106,3 +106,17 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+func TestDivisorsBeyond64Bits(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"0", "20000000000000.000001", "0"},
+		{"40000000000000.000002", "-20000000000000.000001", "-2"},
+		{"1", "40000000000000000000", "0"},
+		{"20000000000000.000001", "20000000000000.000001", "1"},
+	} {
+		if got := Read(c[0]).Quo(Read(c[1])); !got.Equal(Read(c[2])) {
+			t.Errorf("%s / %s = %s, want %s", c[0], c[1], got, c[2])
+		}
+	}
+}
