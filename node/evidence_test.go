@@ -222,7 +222,7 @@ func TestTheLogTellsWhoDidWhat(t *testing.T) {
 		}
 		told = append(told, strings.TrimSpace(string(p.Type)+" "+p.State+" "+who))
 	}
-	want := []string{"node-started", "token", "token", "user", "receipt-sent received", "state delivered", "state confirmed token back-office", "error-sent  peer"}
+	want := []string{"node-started", "token", "token", "token", "user", "receipt-sent received", "state delivered", "state confirmed token back-office", "error-sent  peer"}
 	if !slices.Equal(told, want) {
 		t.Errorf("%q, want %q", told, want)
 	}

@@ -24,7 +24,7 @@ func TestTokensAllowWhatTheirScopesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := []byte("tokens: [{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}, {name: backup, secret: file:keys/backup.token, scopes: [backup]}]")
+	line := []byte("tokens: [{name: back-office, secret: file:keys/api.token, scopes: [messages, participants, metrics]}, {name: backup, secret: file:keys/backup.token, scopes: [backup]}, {name: admin, secret: file:keys/admin.token, scopes: [admin]}]")
 	if !bytes.Contains(made, line) {
 		t.Fatal("setup writes the token in another way")
 	}
