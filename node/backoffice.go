@@ -28,7 +28,7 @@ func (n *Node) loadBackoffice() (*backoffice.Service, error) {
 		return nil, err
 	}
 	s, err := backoffice.New(backoffice.Options{
-		Settings: settings, Gateway: backend{n}, Store: n.Store, Clock: n.Clock, Log: n.Log, Ready: n.taskReady, Version: Version,
+		Settings: settings, Gateway: backend{n}, Store: n.Store, Clock: n.Clock, Log: n.Log, Ready: n.taskReady, Version: Version, Trace: n.trace,
 		Refused: func() { n.alerts.note(alert.LoginRefused, "backoffice") },
 		Listen:  string(n.Config.API.Listen), MaxBody: int64(n.Config.AS4.Limits.Message) / 2 * 3, // base64 and room for the rest
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/wss"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -223,6 +224,8 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 			return nil
 		}
 	}
+	ctx, span := n.trace.Message(ctx, "attempt", trace.Internal, m.MessageID)
+	describeSpan(span, m).Number("viadukt.attempt", int64(m.Attempts))
 	out, err := n.outgoing(ctx, j)
 	var o *as4.Outcome
 	if err != nil {
@@ -233,8 +236,9 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 	} else if out.Split {
 		o = n.sendSplit(ctx, m, out)
 	} else {
-		o = n.sender.Send(ctx, out)
+		o = n.exchange(ctx, out)
 	}
+	done(span, o.Err)
 	if ctx.Err() != nil && o.Verdict != as4.Acknowledged && o.Verdict != as4.Awaiting {
 		return nil // stopping: the lease is released at the next start, the attempt does not count as failed
 	}
@@ -263,7 +267,9 @@ func (n *Node) outgoing(ctx context.Context, j job) (*as4.Outgoing, error) {
 	}
 	if pm.URL == "" && !pm.Pull {
 		var err error
-		if pm, err = n.directory.Resolve(ctx, pm, um); err != nil {
+		dctx, span := n.trace.Start(ctx, "discovery", trace.Client)
+		pm, err = n.directory.Resolve(dctx, pm, um)
+		if done(span, err); err != nil {
 			return nil, err
 		}
 		um.To.IDs = []ebms.PartyID{{Value: pm.Responder.ID, Type: pm.Responder.Type}}

@@ -10,6 +10,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 )
 
 // intake is the node's side of the AS4 receiver.
@@ -35,7 +36,8 @@ type delivery struct {
 }
 
 // Begin refuses early what could not be kept.
-func (i intake) Begin(_ context.Context, um *ebms.UserMessage, pm *as4.PMode) (as4.Delivery, error) {
+func (i intake) Begin(ctx context.Context, um *ebms.UserMessage, pm *as4.PMode) (as4.Delivery, error) {
+	arrivalOf(ctx).begin(ctx, um, pm)
 	domain, h := i.n.handler(pm)
 	return &delivery{n: i.n, h: h, domain: domain, parts: make([]payload, 0, len(um.Parts))}, nil
 }
@@ -91,6 +93,7 @@ func (n *Node) storedReceipt(ctx context.Context, id int64) ([]byte, error) {
 
 // Check seals the payloads and lets the domain judge them.
 func (d *delivery) Check(ctx context.Context, r *as4.Received) error {
+	arrivalOf(ctx).step("check")
 	if err := d.seal(r); err != nil {
 		return err
 	}
@@ -145,6 +148,7 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 			return nil, err
 		}
 	}
+	arrivalOf(ctx).step("store")
 	m := d.in.Stored
 	m.Header = header
 	if r.Test {
@@ -211,7 +215,9 @@ func storeError(err error) error {
 func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 	m := j.Message
 	h := n.handlerOf(m)
+	ctx, span := n.trace.Message(ctx, "deliver", trace.Internal, m.MessageID)
 	err := h.Deliver(ctx, m)
+	done(describeSpan(span, m), err)
 	if err != nil && ctx.Err() != nil {
 		return nil
 	}

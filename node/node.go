@@ -32,6 +32,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 	"github.com/viadukt-eu/viadukt/node/testbed"
+	"github.com/viadukt-eu/viadukt/node/trace"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -84,6 +85,7 @@ type Node struct {
 	handlers     map[string]Handler   // by domain
 	submitters   map[string]Submitter // by domain
 	metrics      *telemetry
+	trace        *trace.Tracer // nil: off
 	recorder     *audit.Recorder
 	owner        string
 	leases       atomic.Uint64
@@ -121,6 +123,11 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 	if n.Log == nil {
 		n.Log = slog.New(slog.DiscardHandler)
 	}
+	tracer, err := n.loadTracer(c)
+	if err != nil {
+		return nil, err
+	}
+	n.trace = tracer
 	n.retry = as4.Retry{Max: c.Outbound.MaxAttempts, First: c.Outbound.FirstRetry.D(), Factor: c.Outbound.Factor, Limit: c.Outbound.MaxPause.D()}
 	n.out = newWorker(n, store.Out, c.Outbound.Workers, c.Outbound.PerPeer, n.send)
 	n.out.limit = n.perPeer
@@ -183,7 +190,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		client = as4ClientFor(n.Config, n.isPartner)
 	}
 	parsed := new(pki.Parsed)
-	n.sender = &as4.Sender{Parsed: parsed, Client: client, Identity: n.signer, Trust: n.Trust(), Clock: n.Clock, UserAgent: "Viadukt/" + Version}
+	n.sender = &as4.Sender{Parsed: parsed, Client: n.tracedClient(client), Identity: n.signer, Trust: n.Trust(), Clock: n.Clock, UserAgent: "Viadukt/" + Version}
 	n.receiver = &as4.Receiver{Parsed: parsed,
 		PModes: func() *as4.Table { return n.pmodes.Load().in }, Intake: intake{n}, Sending: func() *as4.Table { return n.pmodes.Load().out }, Outbox: outbox{n}, Joiner: joiner{n}, Identity: n.signer, Keys: func() []*pki.Identity { return n.key().decrypt },
 		Trust: n.Trust(), Clock: n.Clock, Host: n.Host(), Refused: n.refused,
@@ -222,6 +229,7 @@ func (n *Node) refused(ctx context.Context, um *ebms.UserMessage, peer string, e
 	n.metrics.refused.Inc()
 	n.recordRefused(ctx, um, peer, err)
 	n.tellRefused(ctx, um, err)
+	arrivalOf(ctx).refused(err)
 	n.noteRefused(um)
 	attrs := []slog.Attr{slog.String("peer", peer), slog.Any("err", err)}
 	if um != nil {
@@ -274,6 +282,9 @@ func (n *Node) Start(ctx context.Context) error {
 	n.work.Go(func() { n.runTasks(ctx, pieceQueue, n.pieces, n.pieceTask) })
 	n.work.Go(func() { n.runRetention(ctx) })
 	n.work.Go(func() { n.runUpkeep(ctx) })
+	if n.trace != nil {
+		n.work.Go(func() { n.trace.Run(ctx) })
+	}
 	n.startFetching(ctx)
 	if n.alerts.Center != nil {
 		n.work.Go(func() { n.runAlerts(ctx) })
@@ -331,7 +342,7 @@ func (n *Node) Addr(name string) string {
 func (n *Node) listen() error {
 	c := n.Config
 	public := http.NewServeMux()
-	public.Handle(c.AS4.Path, n.guard(n.receiver))
+	public.Handle(c.AS4.Path, n.guard(n.tracedArrivals(n.receiver)))
 	private := http.NewServeMux()
 	api{n}.routes(private)
 	if n.backoffice != nil {
@@ -345,7 +356,7 @@ func (n *Node) listen() error {
 	if err := n.open("as4", string(c.AS4.Listen), public, c.TLS); err != nil {
 		return err
 	}
-	if err := n.open("api", string(c.API.Listen), private, c.API.TLS); err != nil {
+	if err := n.open("api", string(c.API.Listen), n.tracedCalls(private), c.API.TLS); err != nil {
 		return err
 	}
 	n.servers[len(n.servers)-1].server.RegisterOnShutdown(endConsole)

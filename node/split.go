@@ -227,7 +227,7 @@ func (n *Node) sendPiece(ctx context.Context, m *store.Message, out *as4.Outgoin
 	if err != nil {
 		return &as4.Outcome{Verdict: as4.RetryLater, Err: ebms.Other.Wrap(err, "the piece cannot be read")}
 	}
-	o := n.sender.Send(ctx, p)
+	o := n.exchange(ctx, p)
 	if o.Verdict != as4.Acknowledged && o.Verdict != as4.AcknowledgedWithoutReceipt {
 		return o
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -127,7 +128,11 @@ func (n *Node) Submit(ctx context.Context, pm *as4.PMode, s *Submission, payload
 }
 
 // put stores a message with its header and these payloads.
-func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *Submission, payloads []*Payload) (*store.Message, error) {
+func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *Submission, payloads []*Payload) (_ *store.Message, err error) {
+	ctx, span := n.trace.First(ctx, "submit", um.MessageID)
+	if span != nil {
+		defer func() { done(span, err) }()
+	}
 	m := &store.Message{
 		Direction: store.Out, State: store.Queued, MessageID: um.MessageID, ConversationID: um.ConversationID,
 		RefToMessageID: um.RefToMessageID, Domain: s.Domain, PMode: pm.ID, Profile: pm.Profile.Name,
@@ -164,7 +169,10 @@ func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *
 	um.Append(w)
 	m.Header = w.Bytes()
 	at := !pm.Pull && n.out.reserve(m)
-	if err := n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) }); err != nil {
+	describeSpan(span, m)
+	_, storing := n.trace.Start(ctx, "store", trace.Internal)
+	err = n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) })
+	if done(storing, err); err != nil {
 		if at {
 			n.out.release(m)
 		}

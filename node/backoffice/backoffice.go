@@ -23,6 +23,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 )
 
 // Gateway is what the interfaces need of a node.
@@ -63,6 +64,7 @@ type Options struct {
 	Listen   string          // address of the interface that [Service.Routes] are put on
 	MaxBody  int64           // octets of one request
 	Version  string
+	Trace    *trace.Tracer
 	Refused  func() // told of each call whose password was wrong; nil: nobody
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 )
 
 // SignatureHeader carries the proof that a webhook comes from the node: "t=UNIXTIME,v1=HEX", where HEX is the
@@ -132,7 +133,7 @@ func Sign(secret, body []byte, at time.Time) string {
 }
 
 // callHook makes one call.
-func (s *Service) callHook(ctx context.Context, t store.Task) error {
+func (s *Service) callHook(ctx context.Context, t store.Task) (err error) {
 	var n hookNote
 	if err := json.Unmarshal(t.Body, &n); err != nil {
 		return errDead{err}
@@ -140,6 +141,20 @@ func (s *Service) callHook(ctx context.Context, t store.Task) error {
 	i := slices.IndexFunc(s.hooks, func(h hook) bool { return string(h.URL) == n.URL })
 	if i < 0 {
 		return errDead{fmt.Errorf("backoffice: webhook %s is not configured any more", n.URL)}
+	}
+	if s.Trace != nil {
+		var told Notice
+		if json.Unmarshal(n.Body, &told) == nil {
+			var span *trace.Span
+			ctx, span = s.Trace.Message(ctx, "webhook", trace.Client, told.MessageID)
+			span.Text("viadukt.message.id", told.MessageID).Text("viadukt.state", told.State)
+			defer func() {
+				if err != nil {
+					span.Fail("not taken")
+				}
+				span.End()
+			}()
+		}
 	}
 	return Call{
 		Client: s.guarded, URL: n.URL, Secret: s.hooks[i].secret, Delivery: strconv.FormatInt(t.ID, 10), Version: s.Version, Time: s.Clock(), Body: n.Body,
@@ -180,6 +195,7 @@ func (c Call) Do(ctx context.Context) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Viadukt/"+c.Version)
 	req.Header.Set(DeliveryHeader, c.Delivery)
+	trace.Inject(ctx, req.Header)
 	req.Header.Set(SignatureHeader, Sign(c.Secret, c.Body, c.Time))
 	resp, err := c.Client.Do(req)
 	if err != nil {

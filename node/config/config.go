@@ -50,6 +50,7 @@ type Config struct {
 	Domains    map[string]Section `yaml:"domains" doc:"Fields of use, each with its own settings; a domain is active when its section is there."`
 	Log        Log                `yaml:"log" doc:"What the node writes to standard error."`
 	Metrics    Metrics            `yaml:"metrics" doc:"Figures for Prometheus, under /metrics."`
+	Telemetry  Telemetry          `yaml:"telemetry" doc:"Traces for OpenTelemetry: what the node did to each message, and how long it took."`
 
 	file, dir string
 	root      *yaml.Node
@@ -249,6 +250,13 @@ type Log struct {
 // Metrics says where figures are served.
 type Metrics struct {
 	Listen Listen `yaml:"listen" example:"127.0.0.1:9480" doc:"Address of its own for /metrics. Default: the API's listener, for tokens with the scope metrics."`
+}
+
+// Telemetry says where traces go.
+type Telemetry struct {
+	Traces        URL     `yaml:"traces" example:"http://127.0.0.1:4318" doc:"Address of a collector that takes OTLP over HTTP. Without it nothing is recorded."`
+	Sample        float64 `yaml:"sample" default:"1" min:"0" max:"1" doc:"Share of messages and calls that are recorded."`
+	Authorization Secret  `yaml:"authorization" doc:"Where the value of the header Authorization for the collector is."`
 }
 
 // fileMax bounds a configuration file.
