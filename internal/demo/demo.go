@@ -49,8 +49,11 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"first-message", "Two new nodes, a first message, files in and files out", firstMessage},
-	{"procurement", "Invoice, credit note and order between a supplier and a city", procure},
+	{"procurement", "Invoices, an order and an answer between a supplier and a city", procure},
+	{"agreements", "Fetched, in pieces, and answered: what two nodes may agree on", agreements},
 	{"misbehave", "What happens when the other side does not keep to the rules", misbehave},
+	{"proof", "What can be proven afterwards, to somebody who trusts neither node", proof},
+	{"month", "A month of invented traffic, for the charts of the console", month},
 }
 
 // Names lists the scenarios.

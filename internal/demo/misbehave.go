@@ -32,9 +32,11 @@ var naughties = []naughty{
 	{"demo-badreceipt-1", "failed", "InvalidReceipt", "sends a receipt that was changed on the way"},
 	{"demo-wrongsig-1", "failed", "InvalidReceipt", "sends a receipt signed by somebody else"},
 	{"demo-ebms0004-1", "failed", "asked for this error", "answers an ebMS error"},
+	{"demo-dead-1", "failed", "", "takes the message and dies before it answers"},
+	{"demo-full2-1", "acknowledged", "", "has a full disk at first"},
 }
 
-// misbehave sends to receivers that do not keep to the rules.
+// misbehave sends to receivers that do not keep to the rules, to all of them at once: each waits for itself alone.
 func misbehave(w *world) error {
 	ee, _, err := w.pair()
 	if err != nil {
@@ -45,12 +47,25 @@ func misbehave(w *world) error {
 			return err
 		}
 	}
-	for _, n := range naughties {
-		if err := w.tempt(ee, n); err != nil {
-			w.fail("", n.name, err)
+	tells := make([]chan func(), len(naughties))
+	for i, n := range naughties {
+		tells[i] = make(chan func(), 1)
+		doc, d, err := w.document("invoice", sample.Supplier, party(n.name))
+		if err != nil {
+			return err
 		}
+		if err := w.trap.country.publish(d.Receiver, d.Type, d.Process); err != nil {
+			return err
+		}
+		go func() { tells[i] <- w.tempt(ee, n, doc) }()
 	}
-	return w.toExpired(ee)
+	for _, tell := range tells {
+		(<-tell)()
+	}
+	if err := w.toExpired(ee); err != nil {
+		return err
+	}
+	return w.away(ee)
 }
 
 // party gives a receiver its name.
@@ -60,30 +75,22 @@ func party(name string) sample.Party {
 	return p
 }
 
-// tempt sends an invoice to a receiver and looks where it ends.
-func (w *world) tempt(ee *country, n naughty) error {
-	to := party(n.name)
-	doc, d, err := w.document("invoice", sample.Supplier, to)
-	if err != nil {
-		return err
-	}
-	if err := w.trap.country.publish(d.Receiver, d.Type, d.Process); err != nil {
-		return err
-	}
+// tempt sends an invoice to a receiver, looks where it ends, and returns what is to be told.
+func (w *world) tempt(ee *country, n naughty, doc []byte) (tell func()) {
 	start := time.Now()
 	m, err := ee.submit(doc)
-	if err != nil {
-		return err
+	if err == nil {
+		m, err = ee.await(m.MessageID, "acknowledged", "acknowledged_without_receipt", "failed", "rejected")
 	}
-	m, err = ee.await(m.MessageID, "acknowledged", "acknowledged_without_receipt", "failed", "rejected")
-	if err != nil {
-		return err
+	took := time.Since(start)
+	switch {
+	case err != nil:
+	case m.State != n.state || !strings.Contains(text(m), n.text) || n.state == "acknowledged" && m.Error != nil:
+		err = fmt.Errorf("%s: the message is %s (%s), it should be %s %s", n.what, m.State, text(m), n.state, n.text)
+	default:
+		return func() { w.step("", n.name, "EE→MT", time.Now().Add(-took), "%s: %s", n.what, outcome(m)) }
 	}
-	if m.State != n.state || !strings.Contains(text(m), n.text) || n.text == "" && m.Error != nil {
-		return fmt.Errorf("%s: the message is %s (%s), it should be %s %s", n.what, m.State, text(m), n.state, n.text)
-	}
-	w.step("", n.name, "EE→MT", start, "%s: %s", n.what, outcome(m))
-	return nil
+	return func() { w.fail("", n.name, err) }
 }
 
 // outcome is state, attempts and reason in one line.
@@ -131,5 +138,61 @@ func (w *world) toExpired(ee *country) error {
 		return fmt.Errorf("the reason should be the expired certificate: %w", err)
 	}
 	w.step("", "demo-expired-1", "EE", start, "access point with an expired certificate: refused before anything was stored, %s %s", p.Code, p.Text)
+	return nil
+}
+
+// away stops the access point of another country in the middle of the day: the message waits for it.
+func (w *world) away(ee *country) error {
+	at := w.nodes["LT"]
+	if at == nil {
+		made, err := w.create("LT", nil)
+		if err != nil {
+			return err
+		}
+		if at, err = w.start("LT", made, nil); err != nil {
+			return err
+		}
+	}
+	doc, d, err := w.document("invoice", sample.Supplier, party("demo-away-1"))
+	if err != nil {
+		return err
+	}
+	if err := at.publish(d.Receiver, d.Type, d.Process); err != nil {
+		return err
+	}
+	start := time.Now()
+	if _, err := w.carry("", "invoice", ee, at, doc); err != nil {
+		return err
+	}
+	if doc, _, err = w.document("invoice", sample.Supplier, party("demo-away-1")); err != nil {
+		return err
+	}
+	if err := at.node.Stop(w.ctx); err != nil {
+		return err
+	}
+	at.node = nil
+	w.step("", "stop", "LT", start, "the whole node is gone: access point, publisher, everything")
+	start = time.Now()
+	m, err := ee.submit(doc)
+	if err == nil {
+		m, err = ee.await(m.MessageID, "retrying", "failed")
+	}
+	if err == nil && m.State != "retrying" {
+		err = fmt.Errorf("the message did not wait: %s", outcome(m))
+	}
+	if rerr := at.run(); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	if err != nil {
+		return err
+	}
+	why := text(m)
+	if m, err = ee.await(m.MessageID, "acknowledged", "failed"); err != nil {
+		return err
+	}
+	if m.State != "acknowledged" {
+		return fmt.Errorf("the partner is back, and the message is not there: %s", outcome(m))
+	}
+	w.step("", "demo-away-1", "EE→LT", start, "nobody there (%s); LT comes back, and the invoice that waited is %s", why, outcome(m))
 	return nil
 }

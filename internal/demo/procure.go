@@ -35,7 +35,13 @@ func procure(w *world) error {
 		{"invoice", ee, pt, sample.Supplier, sample.Buyer},
 		{"creditnote", ee, pt, sample.Supplier, sample.Buyer},
 		{"order", pt, ee, sample.Buyer, sample.Supplier},
+		{"response", pt, ee, sample.Buyer, sample.Supplier},
 	} {
+		config, err := os.ReadFile(c.to.made.ConfigFile)
+		if err != nil {
+			return err
+		}
+		running := c.to.node
 		if c.kind != "invoice" {
 			if err := c.to.register(c.kind, c.a, c.b); err != nil {
 				return err
@@ -45,9 +51,21 @@ func procure(w *world) error {
 		if err != nil {
 			return err
 		}
+		start := time.Now()
 		if _, err := w.carry("", c.kind, c.from, c.to, doc); err != nil {
 			return err
 		}
+		if c.kind != "response" {
+			continue
+		}
+		now, err := os.ReadFile(c.to.made.ConfigFile)
+		if err != nil {
+			return err
+		}
+		if running != c.to.node || !bytes.Equal(config, now) {
+			return errors.New("the supplier's node had to be changed")
+		}
+		w.step("PEPPOL-6", "answered", "PT→EE", start, "the city accepts the invoice in the network's own form; the supplier's node has no setting about this buyer")
 	}
 	if err := w.thirdCountry(ee); err != nil {
 		w.fail("PEPPOL-5", "third country", err)

@@ -14,12 +14,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
+	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -32,6 +34,8 @@ import (
 //	-wrongsig-     the receipt is signed by another member of the network
 //	-ebms0004-     an ebMS error is answered: EBMS:0004
 //	-slow-         the answer takes two seconds
+//	-dead-         the message is taken, and the connection breaks instead of an answer
+//	-fullN-        the node behind it has a full disk at the first N attempts
 //
 // Besides, the node that it stands before has a neighbour whose certificate has expired: participants there have
 // -expired- in their names.
@@ -40,6 +44,7 @@ type trap struct {
 	server  *http.Server
 	wrong   http.Handler // signs with another key
 	refuse  http.Handler // answers errors
+	disk    *fullDisk    // of the node behind
 
 	mu       sync.Mutex
 	attempts map[string]int // by message id
@@ -49,6 +54,7 @@ var (
 	recipient = regexp.MustCompile(`name="finalRecipient"[^>]*>([^<]*)<`)
 	messageID = regexp.MustCompile(`MessageId[^>]*>([^<]*)<`)
 	failing   = regexp.MustCompile(`-fail(\d{1,3})-`)
+	filling   = regexp.MustCompile(`-full(\d{1,3})-`)
 	digest    = regexp.MustCompile(`DigestValue>([A-Za-z0-9+/]+)=*</`)
 )
 
@@ -66,8 +72,12 @@ func (w *world) openTrap(code string) (*trap, error) {
 	t.server.Handler = t
 	w.trap = t
 	go t.server.Serve(l)
-	t.country, err = w.start(code, made, func(c *config.Config) { c.AS4.URL = config.URL("http://" + l.Addr().String() + "/as4") })
-	if err != nil {
+	t.country = &country{code: code, made: made, w: w, tune: func(c *config.Config) { c.AS4.URL = config.URL("http://" + l.Addr().String() + "/as4") }}
+	t.country.wrap = func(s store.Store) store.Store {
+		t.disk = &fullDisk{Store: s}
+		return t.disk
+	}
+	if err := t.country.serve(); err != nil {
 		return nil, err
 	}
 	other, err := w.nodes["PT"].identity()
@@ -120,8 +130,14 @@ func (t *trap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	name, id := first(recipient, body), first(messageID, body)
 	switch has := func(word string) bool { return strings.Contains(name, word) }; {
-	case t.fails(name, id):
+	case t.among(failing, name, id):
 		http.Error(w, "the demo was asked to fail", http.StatusServiceUnavailable)
+	case t.among(filling, name, id):
+		t.disk.full.Add(1)
+		defer t.disk.full.Add(-1)
+		t.forward(w, r, body, nil)
+	case has("-dead-"):
+		panic(http.ErrAbortHandler)
 	case has("-wrongsig-"):
 		t.wrong.ServeHTTP(w, r)
 	case has("-ebms0004-"):
@@ -141,9 +157,9 @@ func (t *trap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fails counts attempts.
-func (t *trap) fails(name, id string) bool {
-	m := failing.FindStringSubmatch(name)
+// among counts attempts, and reports whether this one is among the first so many that the name asks for.
+func (t *trap) among(ask *regexp.Regexp, name, id string) bool {
+	m := ask.FindStringSubmatch(name)
 	if m == nil {
 		return false
 	}
@@ -203,6 +219,20 @@ func first(re *regexp.Regexp, b []byte) string {
 		return string(m[1])
 	}
 	return ""
+}
+
+// fullDisk is the store of a node whose volume is full while somebody says so.
+type fullDisk struct {
+	store.Store
+	full atomic.Int32
+}
+
+// NewPayload implements [store.Store].
+func (d *fullDisk) NewPayload() (store.PayloadWriter, error) {
+	if d.full.Load() > 0 {
+		return nil, store.ErrDiskFull
+	}
+	return d.Store.NewPayload()
 }
 
 // deaf takes every message and keeps nothing.

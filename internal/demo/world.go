@@ -23,6 +23,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
+	"github.com/viadukt-eu/viadukt/node/store"
 )
 
 // profile of the nodes; the agreement by folders has its own.
@@ -59,6 +60,7 @@ type country struct {
 	node *node.Node
 	w    *world
 	tune func(*config.Config)
+	wrap func(store.Store) store.Store // what its store gets around it; may be nil
 }
 
 // pair starts the nodes of EE and PT, with an agreement between both, once.
@@ -108,14 +110,19 @@ func (w *world) create(code string, change func(*setup.Params)) (*setup.Result, 
 // start runs the node of a folder.
 func (w *world) start(code string, made *setup.Result, tune func(*config.Config)) (*country, error) {
 	c := &country{code: code, made: made, w: w, tune: tune}
+	return c, c.serve()
+}
+
+// serve runs the node for the first time, and tells of it.
+func (c *country) serve() error {
 	start := time.Now()
 	if err := c.run(); err != nil {
-		return nil, err
+		return err
 	}
-	w.nodes[code] = c
-	w.order = append(w.order, c)
-	w.step("", "serve", code, start, "access point %s, API http://%s, metadata http://%s", c.node.Config.AS4.URL, c.node.Addr("api"), c.node.Addr("smp"))
-	return c, nil
+	c.w.nodes[c.code] = c
+	c.w.order = append(c.w.order, c)
+	c.w.step("", "serve", c.code, start, "access point %s, API http://%s, metadata http://%s", c.node.Config.AS4.URL, c.node.Addr("api"), c.node.Addr("smp"))
+	return nil
 }
 
 // run starts the node, also again.
@@ -137,6 +144,9 @@ func (c *country) run() error {
 	n, err := node.New(c.w.ctx, cfg, node.Options{Domains: c.w.o.Domains(), Log: log})
 	if err != nil {
 		return err
+	}
+	if c.wrap != nil {
+		n.Store = c.wrap(n.Store)
 	}
 	if err := n.Start(context.WithoutCancel(c.w.ctx)); err != nil {
 		return err
@@ -257,7 +267,12 @@ func (p *problem) Error() string { return p.Code + ": " + p.Text }
 
 // call asks the node's API, as a back office does.
 func (c *country) call(method, path, contentType string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(c.w.ctx, method, "http://"+c.node.Addr("api")+"/api/v1"+path, bytes.NewReader(body))
+	return c.stream(method, path, contentType, bytes.NewReader(body))
+}
+
+// stream is call with a body that need not be in memory.
+func (c *country) stream(method, path, contentType string, body io.Reader) ([]byte, error) {
+	req, err := http.NewRequestWithContext(c.w.ctx, method, "http://"+c.node.Addr("api")+"/api/v1"+path, body)
 	if err != nil {
 		return nil, err
 	}
