@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/internal/demo"
@@ -14,8 +15,9 @@ var demoCommand = &command{
 	help: "Nothing has to be installed or configured, and nothing leaves this machine. Afterwards the nodes stay up, so that\nyou can try things out, until Ctrl-C.\n\n" +
 		"Scenarios (without any, all are played; \"all\" also prints where each of the 96 rows of the project's goal stands):\n" + scenarioList() + `
 One access point of the demo misbehaves on request: a receiver registered there says by its name how. -failN- answers
-HTTP 503 to the first N attempts, -noreceipt- answers nothing, -badreceipt- changes the receipt, -wrongsig- has
-somebody else sign it, -ebms0004- answers an error, -slow- takes two seconds.`,
+HTTP 503 to the first N attempts, -fullN- has a full disk for so long, -noreceipt- answers nothing, -badreceipt- changes
+the receipt, -wrongsig- has somebody else sign it, -ebms0004- answers an error, -slow- takes two seconds, -dead- breaks
+the connection.`,
 	example: "viadukt demo\nviadukt demo procurement --dir /tmp/net\nviadukt demo --once all",
 	prepare: prepareDemo,
 }
@@ -36,7 +38,7 @@ func prepareDemo(c *call) func() error {
 	c.BoolVar(&o.Once, "once", false, "end after the last scenario, with status 0 if nothing failed")
 	return func() error {
 		o.Scenarios = c.values
-		d := &demoPrinter{call: c, paint: c.p.paint(c.p.out), counts: map[string]int{}}
+		d := &demoPrinter{call: c, paint: c.p.paint(c.p.out), width: columns(c.p.out), counts: map[string]int{}}
 		err := demo.Run(c.p.ctx, o, d.step, d.ready)
 		d.summary()
 		switch {
@@ -57,6 +59,7 @@ func prepareDemo(c *call) func() error {
 type demoPrinter struct {
 	*call
 	paint    paint
+	width    int // of the terminal; 0: lines are as long as they are
 	scenario string
 	counts   map[string]int // rows of the table by status
 	failed   []demo.Step
@@ -89,11 +92,27 @@ func (d *demoPrinter) step(s demo.Step) {
 	if !s.OK {
 		mark = d.paint.bad("✗")
 	}
-	line := fmt.Sprintf("%s %-6s %-15s %7s  %s", mark, s.Node, s.Step, duration(s.Millis), s.Detail)
+	text, row := s.Detail, ""
 	if s.Row != "" {
-		line += "  " + d.paint.bold("["+s.Row+"]")
+		row = "[" + s.Row + "]"
+		text += " " + row
 	}
-	d.printf("  %s\n", line)
+	if d.width > 0 && d.width < narrow { // what happened, and below it the rest
+		d.printf("  %s %s  %s\n    %s\n", mark, strings.TrimSpace(s.Node+" "+s.Step), d.paint.dim(duration(s.Millis)), d.rowBold(wrapped(text, 4, d.width), row))
+		return
+	}
+	d.printf("  %s %-6s %-16s %7s  %s\n", mark, s.Node, s.Step, duration(s.Millis), d.rowBold(wrapped(text, 38, d.width), row))
+}
+
+// narrow is from where on a step and what became of it stand beside each other.
+const narrow = 100
+
+// rowBold makes the row at the end of a text stand out.
+func (d *demoPrinter) rowBold(text, row string) string {
+	if head, ok := strings.CutSuffix(text, row); ok && row != "" {
+		return head + d.paint.bold(row)
+	}
+	return text
 }
 
 func (d *demoPrinter) row(s demo.Step) {
@@ -106,9 +125,14 @@ func (d *demoPrinter) row(s demo.Step) {
 	case demo.NotBuilt:
 		status = d.paint.dim(status)
 	}
-	text := s.Step
+	text, detail := s.Step, ""
 	if s.Detail != "" {
-		text += d.paint.dim("  (" + s.Detail + ")")
+		detail = "(" + s.Detail + ")"
+		text += " " + detail
+	}
+	text = wrapped(text, 30, d.width)
+	if head, ok := strings.CutSuffix(text, detail); ok && detail != "" {
+		text = head + d.paint.dim(detail)
 	}
 	d.printf("  %-10s %s  %s\n", s.Row, status, text)
 }
@@ -143,13 +167,15 @@ func (d *demoPrinter) ready(p *demo.Places) {
 		return
 	}
 	d.printf("\n%s\n", d.paint.bold("Everything is up. Try it, in another terminal:"))
-	var first, second, trap *demo.Place
+	var first, second, trap, month *demo.Place
 	for i := range p.Nodes {
 		n := &p.Nodes[i]
 		d.printf("  %-3s %s  API %s\n", n.Country, n.Dir, n.API)
 		switch {
 		case n.Trap:
 			trap = n
+		case n.Month:
+			month = n
 		case first == nil:
 			first = n
 		case second == nil:
@@ -164,11 +190,16 @@ func (d *demoPrinter) ready(p *demo.Places) {
 	}
 	say("send an invoice, and see it arrive", "viadukt message sample invoice > invoice.xml\nviadukt message send invoice.xml --wait --config %s\nviadukt message list --config %s", first.Config, second.Config)
 	say("look at a message, its history and its evidence", "viadukt message show 1 --config %s", first.Config)
+	say("the same in the browser: user admin, and a password to be changed", "%s  password %s\n%s  password %s", first.Console, first.Password, second.Console, second.Password)
+	if month != nil {
+		say("a month of invented traffic on charts, as user admin", "%s?span=month  password %s", month.Console, month.Password)
+	}
+	say("take out what proves a message, and check it as a stranger would", "viadukt evidence export 1 --out case.zip --config %s\nviadukt evidence verify case.zip --trust %s", first.Config, filepath.Join(first.Dir, "trust", "access-points.pem"))
 	say("where is the receiver? step by step", "viadukt lookup iso6523-actorid-upis::9946:PT502011378 --config %s", first.Config)
 	say("send files by folder", "cp invoice.xml %s\nls %s", first.Outbox, second.Inbox)
 	if trap != nil {
 		name := "iso6523-actorid-upis::9946:my-fail2-test"
-		say("make the other side misbehave: -failN-, -slow-, -noreceipt-, -badreceipt-, -wrongsig- or -ebms0004- in a receiver's name",
+		say("make the other side misbehave: -failN-, -fullN-, -slow-, -dead-, -noreceipt-, -badreceipt-, -wrongsig- or -ebms0004- in a receiver's name",
 			"viadukt participant add %s --sample invoice --config %s\nsed 's/PT502011378</my-fail2-test</' invoice.xml > other.xml\nviadukt message send other.xml --wait --config %s", name, trap.Config, first.Config)
 	}
 	if d.Lookup("dir").Value.String() == "" {

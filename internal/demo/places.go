@@ -16,7 +16,10 @@ type Places struct {
 // Place is one node.
 type Place struct {
 	Country, Dir, Config, API, Outbox, Inbox string
-	Trap                                     bool // the access point that misbehaves on request
+	Console                                  string // address
+	Password                                 string // of the console's user admin, to be changed at the first login
+	Trap                                     bool   // the access point that misbehaves on request
+	Month                                    bool   // the one with a month of invented traffic
 }
 
 func (w *world) places() *Places {
@@ -25,7 +28,7 @@ func (w *world) places() *Places {
 		f := c.node.Config.Folders
 		p.Nodes = append(p.Nodes, Place{
 			Country: c.code, Dir: c.made.Dir, Config: c.made.ConfigFile, API: c.made.API, Outbox: string(f.Outbox), Inbox: string(f.Inbox),
-			Trap: w.trap != nil && w.trap.country == c,
+			Console: c.made.API + "/console/", Password: c.made.Password, Trap: w.trap != nil && w.trap.country == c, Month: c.code == "SE",
 		})
 	}
 	return p

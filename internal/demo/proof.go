@@ -98,7 +98,11 @@ func (w *world) cases(ee *country, last string) error {
 	if newest == nil {
 		return errors.New("the newest message is not among those that are acknowledged")
 	}
-	w.step("", "cases", "EE", start, "who sent what to whom and when: %d messages proven in %d steps, with the authority's certificate and nothing else; the files stay in %s", proven, steps, folder)
+	where := ""
+	if w.o.Dir != "" || !w.o.Once {
+		where = "; the cases are in " + folder
+	}
+	w.step("", "cases", "EE", start, "who sent what to whom and when: %d messages proven in %d steps, with the authority's certificate and nothing else%s", proven, steps, where)
 	start = time.Now()
 	newest[len(newest)/2] ^= 1
 	r, err := audit.Verify(bytes.NewReader(newest), int64(len(newest)), audit.VerifyOptions{Trust: trust})
