@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -233,6 +234,6 @@ func openPacks(folder, list string, most int) (*rulepack.Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.Options.MaxFindings, j.Options.Now = most, now
+	j.Options = rulepack.Options{MaxFindings: most, Now: now, Workers: runtime.GOMAXPROCS(0)}
 	return j, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -210,26 +211,36 @@ func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOpti
 		}
 		return r.result, nil
 	}
-	runs := make([]*run, workers)
+	// The head of a document costs more than its many lines: small pieces, taken one after the other, keep all at work.
+	pieces := make([]*Result, workers*piecesPerWorker)
 	errs := make([]error, workers)
+	var next atomic.Int32
 	var wg sync.WaitGroup
-	for w := range runs {
-		runs[w] = s.run(ctx, d, opt)
+	for w := range workers {
 		wg.Go(func() {
-			errs[w] = runs[w].verdict(ctx, runs[w].visitAll(ctx, d.Len()*w/workers, d.Len()*(w+1)/workers))
+			r := s.run(ctx, d, opt)
+			for errs[w] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(pieces) {
+					return
+				}
+				r.result = &Result{Schema: s, Document: d}
+				errs[w] = r.verdict(ctx, r.visitAll(ctx, d.Len()*i/len(pieces), d.Len()*(i+1)/len(pieces)))
+				pieces[i] = r.result
+			}
 		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	for _, r := range runs[1:] {
-		runs[0].result.add(r.result, opt.MaxFindings)
+	for _, p := range pieces[1:] {
+		pieces[0].add(p, opt.MaxFindings)
 	}
-	return runs[0].result, nil
+	return pieces[0], nil
 }
+
+const piecesPerWorker = 8
 
 // nodesPerWorker is what makes a worker of its own worth while.
 const nodesPerWorker = 50_000
