@@ -425,6 +425,11 @@ func (n *Node) AddPMode(domain string, send, receive *as4.PMode) error {
 	if us.Type != "" {
 		send.Initiator.Type, receive.Responder.Type = us.Type, us.Type
 	}
+	for _, m := range []*as4.PMode{send, receive} {
+		if err := m.Complete(); err != nil {
+			return err
+		}
+	}
 	n.bound([]*as4.PMode{receive})
 	n.agreeing.Lock()
 	defer n.agreeing.Unlock()
@@ -439,16 +444,16 @@ func (n *Node) AddPMode(domain string, send, receive *as4.PMode) error {
 func (s *pmodeSet) with(added ...addedPMode) (*pmodeSet, error) {
 	set := *s
 	set.domain, set.added = maps.Clone(s.domain), append(slices.Clone(s.added), added...)
-	in, out := slices.Clone(s.in.All()), slices.Clone(s.out.All())
+	var in, out []*as4.PMode
 	for _, a := range added {
 		set.domain[a.send.ID], set.domain[a.receive.ID] = a.domain, a.domain
 		in, out = append(in, a.receive), append(out, a.send)
 	}
 	var err error
-	if set.out, err = as4.NewTable(out...); err != nil {
+	if set.out, err = s.out.With(out...); err != nil {
 		return nil, err
 	}
-	set.in, err = as4.NewTable(in...)
+	set.in, err = s.in.With(in...)
 	return &set, err
 }
 

@@ -3,6 +3,7 @@ package as4
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -203,6 +204,15 @@ func NewTable(modes ...*PMode) (*Table, error) {
 			return nil, err
 		}
 	}
+	return tableOf(modes)
+}
+
+// With is the table with further P-Modes, which are complete. Those of the table may be in use meanwhile.
+func (t *Table) With(added ...*PMode) (*Table, error) {
+	return tableOf(slices.Concat(t.modes, added))
+}
+
+func tableOf(modes []*PMode) (*Table, error) {
 	for i, m := range modes {
 		for _, o := range modes[:i] {
 			if m.Pull && o.Pull && m.Channel() == o.Channel() && m.Initiator.ID == o.Initiator.ID && m.Responder.ID != o.Responder.ID {
