@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/edelivery/pmode"
 	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -190,11 +192,27 @@ func (b backend) Header(m *store.Message) (*ebms.UserMessage, error) {
 func (b backend) Fetched(m *store.Message) bool { return strings.HasPrefix(m.Peer, waitingPrefix) }
 
 // Trusted implements backoffice.Gateway.
-func (b backend) Trusted() (list []backoffice.Trusted) {
+func (b backend) Trusted(ctx context.Context, tls bool) (list []backoffice.Trusted, err error) {
+	kind := trustStore(tls)
+	entries, err := b.n.TrustEntries(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	named := map[[32]byte]bool{}
+	for _, e := range entries {
+		named[e.Certificate.Fingerprint()] = true
+		list = append(list, backoffice.Trusted{Name: e.Alias, Certificate: e.Certificate})
+	}
 	for _, a := range b.n.trust().Anchors {
+		if named[a.Certificate.Fingerprint()] || !slices.Contains(a.Purposes, kind.purpose()) {
+			continue
+		}
 		list = append(list, backoffice.Trusted{Name: a.Certificate.Subject.CommonName(), Certificate: a.Certificate})
 	}
-	seen := map[[32]byte]bool{}
+	if tls {
+		return list, nil
+	}
+	seen := named
 	for _, m := range b.n.pmodes.Load().out.All() {
 		for _, c := range m.Certificates {
 			if f := c.Fingerprint(); !seen[f] {
@@ -203,7 +221,82 @@ func (b backend) Trusted() (list []backoffice.Trusted) {
 			}
 		}
 	}
-	return list
+	return list, nil
+}
+
+func trustStore(tls bool) TrustStore {
+	if tls {
+		return TrustTLS
+	}
+	return TrustMessages
+}
+
+// Trust implements backoffice.Gateway.
+func (b backend) Trust(ctx context.Context, tls bool, t backoffice.Trusted) error {
+	return b.n.PutTrust(ctx, trustStore(tls), t.Name, t.Certificate)
+}
+
+// Distrust implements backoffice.Gateway.
+func (b backend) Distrust(ctx context.Context, tls bool, alias string) error {
+	return b.n.DropTrust(ctx, trustStore(tls), alias)
+}
+
+// TrustOnly implements backoffice.Gateway.
+func (b backend) TrustOnly(ctx context.Context, tls bool, list []backoffice.Trusted) error {
+	return b.n.ChangeTrust(ctx, trustStore(tls), "truststore.replace", string(trustStore(tls)), func([]TrustEntry) (out []TrustEntry, err error) {
+		for _, t := range list {
+			out = append(out, TrustEntry{t.Name, t.Certificate.Raw, t.Certificate})
+		}
+		return out, nil
+	})
+}
+
+// PModeFiles implements backoffice.Gateway.
+func (b backend) PModeFiles(ctx context.Context) (out []backoffice.PModeFile, err error) {
+	list, err := b.n.PModeFiles(ctx)
+	for _, f := range list {
+		out = append(out, backoffice.PModeFile{ID: f.ID, Time: f.Time, User: f.Actor, Description: f.Description})
+	}
+	return out, err
+}
+
+// PModeFile implements backoffice.Gateway.
+func (b backend) PModeFile(ctx context.Context, id int64) ([]byte, error) {
+	return b.n.PModeFileOctets(ctx, id)
+}
+
+// UploadPModes implements backoffice.Gateway.
+func (b backend) UploadPModes(ctx context.Context, name, description string, octets []byte) ([]string, error) {
+	plan, _, err := b.n.ImportPModes(ctx, name, description, octets)
+	if err == nil {
+		return append(plan.Warnings, plan.NotServed...), nil
+	}
+	if issues := importIssues(err); issues != nil {
+		return nil, &backoffice.UploadError{Issues: issues}
+	}
+	return nil, err
+}
+
+// importIssues are the reasons why a file is refused, nil for errors that are no refusal.
+func importIssues(err error) (out []string) {
+	var ps pmode.Problems
+	var cs config.Problems
+	var refused *RefusedError
+	switch {
+	case errors.As(err, &ps):
+		for _, p := range ps {
+			out = append(out, p.Error())
+		}
+	case errors.As(err, &cs):
+		for _, p := range cs {
+			out = append(out, p.Error())
+		}
+	case errors.As(err, &refused):
+		out = append(out, refused.Text)
+	case errors.Is(err, ErrImport):
+		out = append(out, err.Error())
+	}
+	return out
 }
 
 // Resend implements backoffice.Gateway.

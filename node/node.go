@@ -52,6 +52,8 @@ type Options struct {
 	Changed func(m *store.Message, to store.State)
 	// Client sends AS4 messages; nil makes one that keeps to discovery.allowPrivateAddresses.
 	Client *http.Client
+	// ImportPModes reads P-Mode files of other access points; nil: none are taken while the node runs.
+	ImportPModes PModeImporter
 }
 
 // Node is one running node.
@@ -66,6 +68,8 @@ type Node struct {
 
 	keys       atomic.Pointer[keys]
 	trusted    trustHolder
+	changing   sync.Mutex // held while a trust store is changed
+	imports    importing
 	live       atomic.Pointer[config.Config] // the configuration as last read; everything but what a reload reads is that of Config
 	pmodes     atomic.Pointer[pmodeSet]
 	agreeing   sync.Mutex // held while a set is replaced
@@ -158,6 +162,10 @@ func New(ctx context.Context, c *config.Config, opt Options) (*Node, error) {
 }
 
 func (n *Node) setup(ctx context.Context, opt Options) error {
+	n.imports.read = opt.ImportPModes
+	if err := n.loadTrustStore(ctx); err != nil {
+		return err
+	}
 	set, err := n.loadPModes(n.Config)
 	if err != nil {
 		return err
@@ -188,6 +196,7 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	client := opt.Client
 	if client == nil {
 		client = as4ClientFor(n.Config, n.isPartner)
+		n.trustTLS(client)
 	}
 	parsed := new(pki.Parsed)
 	n.sender = &as4.Sender{Parsed: parsed, Client: n.tracedClient(client), Identity: n.signer, Trust: n.Trust(), Clock: n.Clock, UserAgent: "Viadukt/" + Version}

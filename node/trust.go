@@ -21,7 +21,8 @@ type trustHolder struct {
 	verifier *pki.Verifier // asks current: what everybody holds
 	current  atomic.Pointer[trusted]
 
-	mu     sync.Mutex // held while it is read
+	mu     sync.Mutex   // held while it is read
+	extra  []pki.Anchor // of the trust stores
 	stamps stamps
 	tried  time.Time // last time that a list that was due was read
 }
@@ -44,7 +45,7 @@ type crlFile struct {
 
 // loadTrust reads the anchors, each for its purposes, and the revocation lists.
 func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) {
-	t, err := readTrust(c, clock, nil)
+	t, err := readTrust(c, clock, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) 
 
 // readTrust reads. A revocation list that is not good is an error, unless there are lists of a former reading: then those
 // of its file stay.
-func readTrust(c *config.Config, clock func() time.Time, former *trusted) (*trusted, error) {
+func readTrust(c *config.Config, clock func() time.Time, former *trusted, extra []pki.Anchor) (*trusted, error) {
 	t := &trusted{Verifier: &pki.Verifier{Clock: clock}, anchors: c.AS4.Trust}
 	for i, a := range c.AS4.Trust {
 		b, err := readFile(a.File)
@@ -72,6 +73,7 @@ func readTrust(c *config.Config, clock func() time.Time, former *trusted) (*trus
 			t.Anchors = append(t.Anchors, pki.Anchor{Certificate: cert, Purposes: purposes})
 		}
 	}
+	t.Anchors = append(t.Anchors, extra...)
 	if len(c.AS4.CRLs) == 0 {
 		return t, nil
 	}
@@ -151,7 +153,7 @@ func addCRL(known *pki.CRLStore, list *pki.CRL, anchors []pki.Anchor) error {
 
 // openTrust reads for the first time: what is wrong ends the start.
 func (n *Node) openTrust(c *config.Config) error {
-	t, err := readTrust(c, n.Clock, nil)
+	t, err := readTrust(c, n.Clock, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (n *Node) refreshTrust(ctx context.Context, c *config.Config, force bool) e
 	if !force && !due && seen.equal(h.stamps) {
 		return nil
 	}
-	t, err := readTrust(c, n.Clock, old)
+	t, err := readTrust(c, n.Clock, old, h.extra)
 	n.alerts.inTrouble("trust", err)
 	if err != nil {
 		n.Log.LogAttrs(ctx, slog.LevelError, "trust not reloaded", slog.Any("err", err))

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/pmode"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/agreements"
@@ -45,11 +42,6 @@ type importer struct {
 	c                                  *call
 	config, policy, certificates, into *string
 	add                                *bool
-
-	cfg    *config.Config
-	dir    string            // of the file that is written
-	places map[string]string // by partner, the file with its certificate
-	copies map[string][]byte // what is written there
 }
 
 func newImporter(c *call) *importer {
@@ -60,7 +52,6 @@ func newImporter(c *call) *importer {
 		certificates: c.String("certificates", "", "`folder` with the partners' certificates, as ALIAS.pem, .crt, .cer or .der"),
 		into:         c.String("into", "", "`file` that is written; default: the first of pmodeFiles, or pmodes.yaml beside the configuration"),
 		add:          c.Bool("add", false, "keep what the file holds already and the import does not name"),
-		places:       map[string]string{}, copies: map[string][]byte{},
 	}
 }
 
@@ -103,45 +94,42 @@ func prepareDiff(c *call) func() error {
 
 func (i *importer) run(write bool) error {
 	c := i.c
-	var err error
-	if i.cfg, err = c.loadConfig(*i.config); err != nil {
-		return err
-	}
-	party, _, err := node.Own(i.cfg)
+	cfg, err := c.loadConfig(*i.config)
 	if err != nil {
 		return err
 	}
-	set, report, err := i.read(party)
+	party, _, err := node.Own(cfg)
 	if err != nil {
 		return err
 	}
-	if set == nil {
+	report := &importJSON{}
+	var files []agreements.Source
+	for _, name := range c.values {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
+		}
+		report.Files, files = append(report.Files, name), append(files, agreements.Source{Name: name, Octets: b})
+	}
+	in := &agreements.Import{Config: cfg, Party: party, Policy: i.policyFile, Certificates: i.certificate, Into: *i.into, Add: *i.add}
+	err = in.Plan(files...)
+	report.Warnings = problemsJSON(in.Warnings)
+	var ps pmode.Problems
+	switch {
+	case errors.As(err, &ps):
+		report.Problems = problemsJSON(ps)
 		return i.refused(report)
-	}
-	target := *i.into
-	if target == "" {
-		target = i.cfg.PModeFile()
-	}
-	if target, err = filepath.Abs(target); err != nil {
+	case errors.Is(err, agreements.ErrParties):
+		return &exit{status: statusInvalid, Code: "PMODE", Text: err.Error(), Remedy: "import the files of one party alone"}
+	case errors.Is(err, agreements.ErrTwice):
+		return &exit{status: statusUsage, Code: "TWICE", Text: err.Error(), Remedy: "remove it there, or rename it"}
+	case err != nil:
 		return err
 	}
-	i.dir = filepath.Dir(target)
-	file := agreements.FromSet(set, agreements.Options{Party: party, Certificate: i.certificate, Missing: i.place})
-	file.Source = strings.Join(report.Files, ", ")
-	old, err := i.current(target)
-	if err != nil {
-		return err
-	}
-	if *i.add {
-		file.Keep(old)
-	}
-	if err := i.clashes(target, file); err != nil {
-		return err
-	}
-	report.Changes = pmode.Diff(agreements.Items(old.Partners, old.PModes, i.dir), agreements.Items(file.Partners, file.PModes, i.dir))
-	report.Partners, report.PModes, report.Needs = len(file.Partners), len(file.PModes), file.Needs
+	report.OK, report.Format, report.Party = true, in.Set.Format, in.Set.Own.Name
+	report.Changes, report.Partners, report.PModes, report.Needs = in.Changes, len(in.File.Partners), len(in.File.PModes), in.File.Needs
 	report.NotKept, report.NotServed = map[string][]string{}, map[string][]string{}
-	for _, m := range set.Modes {
+	for _, m := range in.Set.Modes {
 		for _, l := range m.Lost {
 			report.NotKept[l] = append(report.NotKept[l], m.ID)
 		}
@@ -150,45 +138,12 @@ func (i *importer) run(write bool) error {
 		}
 	}
 	if write {
-		if err := i.write(target, file); err != nil {
+		if err := in.Write(); err != nil {
 			return err
 		}
-		report.Written = target
+		report.Written = in.Target()
 	}
 	return i.tell(report)
-}
-
-// read reads the files; a nil set means that they are refused.
-func (i *importer) read(party ebms.PartyID) (*pmode.Set, *importJSON, error) {
-	report := &importJSON{}
-	var sets []*pmode.Set
-	for _, name := range i.c.values {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			return nil, nil, &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
-		}
-		report.Files = append(report.Files, name)
-		s, err := pmode.Read(b, pmode.Options{File: name, Policy: i.policyFile, Own: []ebms.PartyID{party}})
-		var ps pmode.Problems
-		switch {
-		case errors.As(err, &ps):
-			report.Problems = append(report.Problems, problemsJSON(ps)...)
-		case err != nil:
-			return nil, nil, err
-		default:
-			sets = append(sets, s)
-			report.Warnings = append(report.Warnings, problemsJSON(s.Warnings)...)
-		}
-	}
-	if len(report.Problems) > 0 {
-		return nil, report, nil
-	}
-	set, err := pmode.Merge(sets...)
-	if err != nil {
-		return nil, nil, &exit{status: statusInvalid, Code: "PMODE", Text: err.Error(), Remedy: "import the files of one party alone"}
-	}
-	report.OK, report.Format, report.Party = true, set.Format, set.Own.Name
-	return set, report, nil
 }
 
 func problemsJSON(ps pmode.Problems) (out []problemJSON) {
@@ -210,143 +165,27 @@ func (i *importer) policyFile(name string) []byte {
 	return b
 }
 
-// place is the file with a partner's certificate, one for each partner.
-func (i *importer) place(partner string) string {
-	if p := i.places[partner]; p != "" {
-		return p
+// certificate finds the certificates of a partner in the folder that was given.
+func (i *importer) certificate(partner string) []*pki.Certificate {
+	if *i.certificates == "" {
+		return nil
 	}
-	slug := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
-			return r
+	entries, _ := os.ReadDir(*i.certificates) // an unreadable folder has none: the need is told
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if !strings.EqualFold(strings.TrimSuffix(e.Name(), ext), partner) || !slices.Contains([]string{".pem", ".crt", ".cer", ".der"}, strings.ToLower(ext)) {
+			continue
 		}
-		return '-'
-	}, partner)
-	taken := slices.Collect(maps.Values(i.places))
-	for n := 1; ; n++ {
-		p := filepath.Join(i.dir, "trust", "partner-"+slug+".pem")
-		if n > 1 {
-			p = filepath.Join(i.dir, "trust", fmt.Sprintf("partner-%s-%d.pem", slug, n))
+		b, err := os.ReadFile(filepath.Join(*i.certificates, e.Name()))
+		if err != nil {
+			continue
 		}
-		if !slices.ContainsFunc(taken, func(t string) bool { return strings.EqualFold(t, p) }) {
-			i.places[partner] = p
-			return p
+		if certs, err := pki.ParsePEMCertificates(b); err == nil && len(certs) > 0 {
+			return certs
 		}
-	}
-}
-
-// certificate finds the certificate of a partner in the folder that was given, or where an earlier import put it.
-func (i *importer) certificate(partner string) string {
-	place := i.place(partner)
-	if *i.certificates != "" {
-		entries, _ := os.ReadDir(*i.certificates) // an unreadable folder has none: the need is told
-		for _, e := range entries {
-			ext := filepath.Ext(e.Name())
-			if !strings.EqualFold(strings.TrimSuffix(e.Name(), ext), partner) || !slices.Contains([]string{".pem", ".crt", ".cer", ".der"}, strings.ToLower(ext)) {
-				continue
-			}
-			b, err := os.ReadFile(filepath.Join(*i.certificates, e.Name()))
-			if err != nil {
-				continue
-			}
-			certs, err := pki.ParsePEMCertificates(b)
-			if err != nil || len(certs) == 0 {
-				var c *pki.Certificate
-				if c, err = pki.ParseCertificate(b); err != nil {
-					continue
-				}
-				certs = []*pki.Certificate{c}
-			}
-			i.copies[place] = pki.MarshalPEM(certs...)
-			return place
+		if c, err := pki.ParseCertificate(b); err == nil {
+			return []*pki.Certificate{c}
 		}
-	}
-	if _, err := os.Stat(place); err == nil {
-		return place
-	}
-	return ""
-}
-
-// current is what the file holds now.
-func (i *importer) current(target string) (*agreements.File, error) {
-	partners, modes, err := config.LoadAgreements(target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &agreements.File{}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	f := &agreements.File{}
-	f.Partners, f.PModes, err = agreements.Decode(partners, modes)
-	return f, err
-}
-
-// clashes refuses names that the rest of the configuration has already.
-func (i *importer) clashes(target string, f *agreements.File) error {
-	elsewhere := func(s config.Section) bool {
-		file, err := filepath.Abs(s.File)
-		return err != nil || file != target
-	}
-	var partners, modes []config.Section
-	for _, s := range i.cfg.Partners {
-		if elsewhere(s) {
-			partners = append(partners, s)
-		}
-	}
-	for _, s := range i.cfg.PModes {
-		if elsewhere(s) {
-			modes = append(modes, s)
-		}
-	}
-	ps, ms, err := agreements.Decode(partners, modes)
-	if err != nil {
-		return err
-	}
-	for _, p := range ps {
-		for _, o := range f.Partners {
-			if o.Name == p.Name {
-				return &exit{status: statusUsage, Code: "TWICE", Text: fmt.Sprintf("the configuration has a partner %q already, outside of %s", p.Name, target), Remedy: "remove it there, or rename it"}
-			}
-		}
-	}
-	for _, m := range ms {
-		for _, o := range f.PModes {
-			if o.ID == m.ID {
-				return &exit{status: statusUsage, Code: "TWICE", Text: fmt.Sprintf("the configuration has a P-Mode %q already, outside of %s", m.ID, target), Remedy: "remove it there, or rename it"}
-			}
-		}
-	}
-	return nil
-}
-
-// write puts the certificates into place, then the file, which is there as a whole or not at all.
-func (i *importer) write(target string, f *agreements.File) error {
-	var b bytes.Buffer
-	if err := f.Write(&b, i.dir); err != nil {
-		return err
-	}
-	for place, octets := range i.copies {
-		if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
-			return err
-		}
-		if err := replaceFile(place, octets); err != nil {
-			return err
-		}
-	}
-	return replaceFile(target, b.Bytes())
-}
-
-func replaceFile(name string, octets []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(octets)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }
@@ -539,7 +378,7 @@ func prepareExport(c *call) func() error {
 			return err
 		}
 		if *out != "" {
-			return replaceFile(*out, []byte(text))
+			return agreements.ReplaceFile(*out, []byte(text))
 		}
 		c.printf("%s", text)
 		return nil

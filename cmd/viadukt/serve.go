@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/agreements"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
@@ -40,7 +41,7 @@ func (c *call) serve(file string) error {
 		return err
 	}
 	log := logger(c.p.err, cfg.Log)
-	n, err := node.New(c.p.ctx, cfg, node.Options{Domains: ds, Log: log})
+	n, err := node.New(c.p.ctx, cfg, node.Options{Domains: ds, Log: log, ImportPModes: agreements.ForNode})
 	if errors.Is(err, sqlite.ErrLocked) {
 		return &exit{status: statusFailed, Code: "RUNNING", Text: "this node is running already", Where: string(cfg.Node.DataDir), Remedy: "stop the other one first, or start a node of another folder"}
 	}

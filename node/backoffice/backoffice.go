@@ -37,8 +37,17 @@ type Gateway interface {
 	Header(m *store.Message) (*ebms.UserMessage, error)
 	// Fetched reports whether a message waits to be pulled by its receiver.
 	Fetched(m *store.Message) bool
-	// Trusted lists the certificates that the gateway trusts.
-	Trusted() []Trusted
+	// Trusted lists the certificates that the gateway trusts, for messages or for TLS.
+	Trusted(ctx context.Context, tls bool) ([]Trusted, error)
+	// Trust adds a certificate under an alias, Distrust removes one (store.ErrNotFound), TrustOnly replaces all that were added.
+	Trust(ctx context.Context, tls bool, t Trusted) error
+	Distrust(ctx context.Context, tls bool, alias string) error
+	TrustOnly(ctx context.Context, tls bool, list []Trusted) error
+	// PModeFiles lists P-Mode files that were uploaded, the one in use last; PModeFile gives one as it came.
+	PModeFiles(ctx context.Context) ([]PModeFile, error)
+	PModeFile(ctx context.Context, id int64) ([]byte, error)
+	// UploadPModes takes a P-Mode file into use. An *UploadError says why it is refused.
+	UploadPModes(ctx context.Context, name, description string, octets []byte) (warnings []string, err error)
 	// Resend starts a failed message again.
 	Resend(ctx context.Context, id int64) error
 }

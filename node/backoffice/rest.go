@@ -3,7 +3,6 @@ package backoffice
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -32,12 +31,20 @@ func (e *restError) Error() string { return "backoffice: " + e.text }
 
 func (s *Service) restRoutes(mux *http.ServeMux) {
 	const base = "/domibus/ext/"
+	type route struct {
+		admin bool
+		most  int64 // octets of a body
+		do    func(*call, http.ResponseWriter, *http.Request) error
+	}
+	routes := map[string]route{}
+	for pattern, do := range administration(base) {
+		routes[pattern] = route{true, uploadMost + 1<<20, do}
+	}
 	for pattern, r := range map[string]struct {
 		admin bool
 		do    func(*call, http.ResponseWriter, *http.Request) error
 	}{
 		"GET " + base + "monitoring/application/status":                      {false, (*call).applicationStatus},
-		"GET " + base + "truststore/entries":                                 {true, (*call).truststore},
 		"GET " + base + "messages/usermessages/{messageId}":                  {false, (*call).userMessage},
 		"GET " + base + "messages/usermessages/{messageId}/envelope":         {false, (*call).userEnvelope},
 		"GET " + base + "messages/usermessages/{messageId}/signalEnvelope":   {false, (*call).signalEnvelope},
@@ -47,6 +54,9 @@ func (s *Service) restRoutes(mux *http.ServeMux) {
 		"POST " + base + "monitoring/messages/failed/restore":                {true, (*call).restoreMany},
 		"GET " + base + "monitoring/messages/{messageId}/attempts":           {false, (*call).attempts},
 	} {
+		routes[pattern] = route{r.admin, 1 << 20, r.do}
+	}
+	for pattern, r := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, req *http.Request) {
 			if _, _, ok := req.BasicAuth(); !ok {
 				w.WriteHeader(http.StatusForbidden) // without a body, as it is there
@@ -60,7 +70,7 @@ func (s *Service) restRoutes(mux *http.ServeMux) {
 			if r.admin && who.originalUser != "" {
 				err = &restError{http.StatusUnauthorized, "this needs an administrator"}
 			} else {
-				req.Body = http.MaxBytesReader(w, req.Body, 1<<20)
+				req.Body = http.MaxBytesReader(w, req.Body, r.most)
 				err = r.do(&call{s: s, caller: who}, w, req.WithContext(who.onBehalf(req.Context())))
 			}
 			if err != nil {
@@ -137,24 +147,6 @@ func (c *call) applicationStatus(w http.ResponseWriter, r *http.Request) error {
 	}
 	add("jmsBroker", "Queues", err) // the store is the queue
 	return writeJSON(w, http.StatusOK, map[string]any{"services": list})
-}
-
-// truststore lists the certificates that are trusted.
-func (c *call) truststore(w http.ResponseWriter, _ *http.Request) error {
-	type entry struct {
-		Name         string    `json:"name"`
-		Subject      string    `json:"subject"`
-		Issuer       string    `json:"issuer"`
-		ValidFrom    time.Time `json:"validFrom"`
-		ValidUntil   time.Time `json:"validUntil"`
-		Fingerprints string    `json:"fingerprints"`
-	}
-	list := []entry{}
-	for _, t := range c.s.Gateway.Trusted() {
-		k := t.Certificate
-		list = append(list, entry{t.Name, k.Subject.String(), k.Issuer.String(), k.NotBefore, k.NotAfter, fmt.Sprintf("%x", k.Fingerprint())})
-	}
-	return writeJSON(w, http.StatusOK, list)
 }
 
 // The header as JSON, in the shape that clients of that interface know.
