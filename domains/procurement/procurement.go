@@ -20,6 +20,8 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -31,6 +33,8 @@ type Settings struct {
 	Profile     string      `yaml:"profile" default:"peppol" doc:"Message profile of the network."`
 	Inbox       config.Path `yaml:"inbox" example:"inbox" doc:"Folder for the documents that arrive, one folder a message. Without it they wait for the API."`
 	MaxDocument config.Size `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"1GiB" doc:"Largest document that is taken for sending."`
+	Outgoing    string      `yaml:"checkOutgoing" default:"refuse" enum:"refuse,off" doc:"What happens to an invoice that breaks a rule: refuse gives it back with the rules it breaks, off does not look."`
+	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"mark,off" doc:"What happens to an invoice that arrives and breaks a rule: mark delivers it with an error at the message, off does not look."`
 }
 
 // Name of the domain and of its P-Mode.
@@ -42,10 +46,11 @@ type Domain struct {
 	settings Settings
 	pmode    *as4.PMode
 	rules    sbdh.Rules
+	judge    edocument.Validator // of business documents
 }
 
 // New returns the domain, to be set up by a node.
-func New() *Domain { return &Domain{} }
+func New() *Domain { return &Domain{judge: rules.Judge{}} }
 
 // Name implements [node.Domain].
 func (d *Domain) Name() string { return Name }
@@ -79,7 +84,7 @@ func (d *Domain) Check(context.Context) []node.Finding {
 }
 
 // Submit takes one document, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
-// and stores it for sending. Validation by business rules has its place before the directory is asked.
+// and stores it for sending. A document that breaks business rules is refused before the directory is asked.
 func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message, error) {
 	part, err := s.Next()
 	if err == io.EOF {
@@ -107,6 +112,9 @@ func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message
 		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note, order or response that names customization, profile and both electronic addresses", Err: err}
 	}
 	if err := agree(document, s); err != nil {
+		return nil, err
+	}
+	if err := d.checkOutgoing(doc); err != nil {
 		return nil, err
 	}
 	um := &ebms.UserMessage{
@@ -210,6 +218,9 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		return e
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
+	if p := d.checkIncoming(m); p.Code != "" {
+		in.Stored.Error = p
+	}
 	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so
 	// that nobody can block the envelopes of others.
 	in.Once = fmt.Sprintf("envelope %x", sha256.Sum256([]byte(in.Received.Sender+"\n"+in.Stored.Sender+"\n"+h.InstanceID)))
