@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -218,5 +219,55 @@ func TestAnImportThatCannotBeUsedLeavesTheFormerOne(t *testing.T) {
 	list, err := g.PModeFiles(context.Background())
 	if err != nil || len(list) != 0 {
 		t.Errorf("kept: %v %v", list, err)
+	}
+}
+
+// TestPModesByTheConsole: what a file would change is shown first, and taken into use by whoever was shown it.
+func TestPModesByTheConsole(t *testing.T) {
+	t.Parallel()
+	g, samples := beginImporting(t), pmodeSamples(t)
+	v := g.visit(t)
+	v.enter(g.made.Password)
+	upload := func(file []byte) string {
+		t.Helper()
+		_, page := v.get("/console/agreements")
+		var b bytes.Buffer
+		m := multipart.NewWriter(&b)
+		m.WriteField("csrf", formToken.FindStringSubmatch(page)[1])
+		w, _ := m.CreateFormFile("file", "good.xml")
+		w.Write(file)
+		m.Close()
+		_, body := v.read(v.Post(v.base+"/console/agreements/import", m.FormDataContentType(), &b))
+		return body
+	}
+	if page := upload(samples["wrong.xml"]); !strings.Contains(page, "The file is refused") || !strings.Contains(page, "there is no legConfiguration") {
+		t.Error("a wrong file is not refused")
+	}
+	if page := upload(samples["good.xml"]); !strings.Contains(page, "Certificates of these partners are missing") || strings.Contains(page, "import/apply") {
+		t.Error("a file without certificate can be applied")
+	}
+	pt, err := accessPoints(t, g.made).Issue(pki.Template{CommonName: "PT", Country: "PT", Algorithm: pki.RSA2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.PutTrust(context.Background(), node.TrustMessages, "pt", pt.Certificate); err != nil {
+		t.Fatal(err)
+	}
+	page := upload(samples["good.xml"])
+	id := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(page)
+	if id == nil || !strings.Contains(page, "letters/letter") || !strings.Contains(page, "https://pt.example/as4") {
+		t.Fatalf("the difference is not shown: %s", page)
+	}
+	if g.PMode("letters/letter/pt") != nil {
+		t.Error("it is in use before anybody said yes")
+	}
+	if _, page = v.post("/console/agreements/import/apply", "id", "guessed"); !strings.Contains(page, "too long ago") {
+		t.Error("a guessed id is taken")
+	}
+	if _, page = v.post("/console/agreements/import/apply", "id", id[1]); !strings.Contains(page, "The P-Modes are in use") || g.PMode("letters/letter/pt") == nil {
+		t.Errorf("not taken into use: %s", page)
+	}
+	if _, page = v.post("/console/agreements/import/apply", "id", id[1]); !strings.Contains(page, "too long ago") {
+		t.Error("it is taken twice")
 	}
 }

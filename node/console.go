@@ -53,6 +53,9 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
 		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
+	if n.imports.read != nil {
+		opt.Imports = imports{n}
+	}
 	if n.publisher != nil {
 		opt.Publisher = ownPublisher{n}
 	}
@@ -258,6 +261,36 @@ func (n ownPublisher) Unregister(ctx context.Context, participant, documentType 
 		}
 	}
 	return n.Node.Unregister(ctx, p, d)
+}
+
+// imports takes P-Mode files for the console.
+type imports struct{ *Node }
+
+func (n imports) Plan(_ context.Context, name string, octets []byte) (*console.ImportPlan, error) {
+	plan, err := n.PlanPModes(name, octets)
+	if issues := importIssues(err); issues != nil {
+		return nil, &console.ImportRefused{Issues: issues}
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &console.ImportPlan{Format: plan.Format, Partners: plan.Partners, PModes: plan.PModes, Warnings: plan.Warnings, NotServed: plan.NotServed, Needs: plan.Needs}
+	for _, c := range plan.Changes {
+		ch := console.ImportChange{Op: c.Op, Kind: c.Kind, Name: c.Name}
+		for _, f := range c.Fields {
+			ch.Fields = append(ch.Fields, console.ImportField(f))
+		}
+		out.Changes = append(out.Changes, ch)
+	}
+	return out, nil
+}
+
+func (n imports) Import(ctx context.Context, name string, octets []byte) error {
+	_, _, err := n.ImportPModes(ctx, name, "", octets)
+	if issues := importIssues(err); issues != nil {
+		return &console.ImportRefused{Issues: issues}
+	}
+	return err
 }
 
 // network is what the console shows of others.

@@ -33,6 +33,7 @@ type Options struct {
 	Messages  Messages
 	Key       []byte           // of [KeySize] octets, encrypts second factors in the store
 	Publisher Publisher        // nil: the node has no metadata publisher
+	Imports   Imports          // nil: no P-Mode files are taken
 	Audit     Audit            // nil: the node keeps no log of evidence
 	Clock     func() time.Time // nil: time.Now
 	Rand      io.Reader        // nil: crypto/rand
@@ -88,6 +89,7 @@ type Console struct {
 	sealer   sealer
 	origins  *http.CrossOriginProtection
 	streams  *streams
+	planned  planned
 	closing  chan struct{}
 	close    sync.Once
 }
@@ -172,6 +174,8 @@ func (c *Console) routes() {
 	c.page("POST /console/participants/remove", Operator, c.removeParticipant)
 	c.page("GET /console/agreements", Viewer, c.agreements)
 	c.page("GET /console/agreements/{direction}/{id}", Viewer, c.agreement)
+	c.page("POST /console/agreements/import", Administrator, c.planImport)
+	c.page("POST /console/agreements/import/apply", Administrator, c.applyImport)
 	c.page("GET /console/users", Administrator, c.users)
 	c.page("POST /console/users", Administrator, c.addUser)
 	c.page("POST /console/users/{name}/role", Administrator, c.changeRole)

@@ -85,10 +85,6 @@ func (c *Console) certificates(x *call) error {
 	return x.show(http.StatusOK, "certificates", view{Title: "nav.certificates", Data: all})
 }
 
-func (c *Console) agreements(x *call) error {
-	return x.show(http.StatusOK, "agreements", view{Title: "nav.agreements", Data: c.opt.Network.Agreements()})
-}
-
 func (c *Console) agreement(x *call) error {
 	dir, err := store.ParseDirection(x.r.PathValue("direction"))
 	if err != nil {

@@ -43,6 +43,7 @@ func families() map[string]bool {
 	add("queue.", "in", "out")
 	add("severity.", "ok", "info", "warning", "failure", "critical")
 	add("check.worst.", "ok", "warning", "failure")
+	add("import.", "added", "removed", "changed")
 	add("evidence.", string(store.KindReceipt), string(store.KindError), string(store.KindNonRepudiation), string(store.KindREM))
 	for _, u := range []Use{UseSigning, UseEncryption, UseNext, UseFormer, UsePublisher, UseTLS, UsePartner, UseAuthority} {
 		add("use.", string(u))
