@@ -59,11 +59,13 @@ func (w *Writer) Add(name string, r io.Reader) error {
 	}
 	w.seen[name] = true
 	b := bufio.NewReaderSize(r, sample)
-	method, err := methodFor(b)
+	level, err := levelFor(b)
 	if err != nil {
 		return err
 	}
-	h := &zip.FileHeader{Name: name, Method: method}
+	// Stored files would need their sizes first: readers of streams refuse them otherwise.
+	w.z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) { return flate.NewWriter(to, level) })
+	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
 	h.Modified = w.when
 	f, err := w.z.CreateHeader(h)
 	if err != nil {
@@ -75,8 +77,8 @@ func (w *Writer) Add(name string, r io.Reader) error {
 
 const sample = 64 << 10 // octets
 
-// methodFor packs what gets smaller; images, archives and PDF mostly do not, and packing costs far more than signing.
-func methodFor(r *bufio.Reader) (uint16, error) {
+// levelFor packs what gets smaller; images, archives and PDF mostly do not, and packing costs far more than signing.
+func levelFor(r *bufio.Reader) (int, error) {
 	head, err := r.Peek(sample)
 	if err != nil && err != io.EOF {
 		return 0, err
@@ -90,9 +92,9 @@ func methodFor(r *bufio.Reader) (uint16, error) {
 		err = z.Close()
 	}
 	if packed.Len() > len(head)*9/10 {
-		return zip.Store, err
+		return flate.NoCompression, err
 	}
-	return zip.Deflate, err
+	return flate.DefaultCompression, err
 }
 
 // Close ends the container.
