@@ -228,18 +228,22 @@ func TestPModesByTheConsole(t *testing.T) {
 	g, samples := beginImporting(t), pmodeSamples(t)
 	v := g.visit(t)
 	v.enter(g.made.Password)
-	upload := func(file []byte) string {
+	post := func(path string, file []byte, fields ...string) string {
 		t.Helper()
 		_, page := v.get("/console/agreements")
 		var b bytes.Buffer
 		m := multipart.NewWriter(&b)
 		m.WriteField("csrf", formToken.FindStringSubmatch(page)[1])
+		for i := 0; i < len(fields); i += 2 {
+			m.WriteField(fields[i], fields[i+1])
+		}
 		w, _ := m.CreateFormFile("file", "good.xml")
 		w.Write(file)
 		m.Close()
-		_, body := v.read(v.Post(v.base+"/console/agreements/import", m.FormDataContentType(), &b))
+		_, body := v.read(v.Post(v.base+"/console/agreements/"+path, m.FormDataContentType(), &b))
 		return body
 	}
+	upload := func(file []byte) string { return post("import", file) }
 	if page := upload(samples["wrong.xml"]); !strings.Contains(page, "The file is refused") || !strings.Contains(page, "there is no legConfiguration") {
 		t.Error("a wrong file is not refused")
 	}
@@ -250,8 +254,8 @@ func TestPModesByTheConsole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.PutTrust(context.Background(), node.TrustMessages, "pt", pt.Certificate); err != nil {
-		t.Fatal(err)
+	if page := post("import/certificate", pki.MarshalPEM(pt.Certificate), "partner", "pt"); !strings.Contains(page, "Upload the P-Mode file again") {
+		t.Fatalf("the certificate is not taken: %s", page)
 	}
 	page := upload(samples["good.xml"])
 	id := regexp.MustCompile(`name="id" value="([^"]+)"`).FindStringSubmatch(page)

@@ -293,6 +293,18 @@ func (n imports) Import(ctx context.Context, name string, octets []byte) error {
 	return err
 }
 
+func (n imports) Trust(ctx context.Context, partner string, certificate []byte) error {
+	certs, err := pki.LoadCertificates(certificate, "")
+	if err != nil || len(certs) == 0 || partner == "" {
+		return &console.ImportRefused{Issues: []string{partner}}
+	}
+	err = n.PutTrust(ctx, TrustMessages, partner, certs[0])
+	if errors.Is(err, ErrImport) {
+		return &console.ImportRefused{Issues: []string{err.Error()}}
+	}
+	return err
+}
+
 // network is what the console shows of others.
 type network struct{ *Node }
 

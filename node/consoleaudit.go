@@ -65,7 +65,7 @@ func (n evidenceLog) WriteCase(ctx context.Context, w io.Writer, message int64, 
 // recorded are the acts that change something in the store, which records them by itself.
 var recorded = map[string]bool{
 	"message.resend": true, "message.confirm": true, "participant.add": true, "participant.remove": true, "password.change": true,
-	"factor.add": true, "factor.remove": true, "user.add": true, "pmode.import": true, "user.role": true, "user.reset": true, "user.remove": true,
+	"factor.add": true, "factor.remove": true, "user.add": true, "pmode.import": true, "partner.trust": true, "user.role": true, "user.reset": true, "user.remove": true,
 }
 
 // recordAct enters an act into the log of evidence.

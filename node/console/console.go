@@ -176,6 +176,7 @@ func (c *Console) routes() {
 	c.page("GET /console/agreements/{direction}/{id}", Viewer, c.agreement)
 	c.page("POST /console/agreements/import", Administrator, c.planImport)
 	c.page("POST /console/agreements/import/apply", Administrator, c.applyImport)
+	c.page("POST /console/agreements/import/certificate", Administrator, c.trustPartner)
 	c.page("GET /console/users", Administrator, c.users)
 	c.page("POST /console/users", Administrator, c.addUser)
 	c.page("POST /console/users/{name}/role", Administrator, c.changeRole)

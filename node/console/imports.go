@@ -17,6 +17,8 @@ type Imports interface {
 	Plan(ctx context.Context, name string, octets []byte) (*ImportPlan, error)
 	// Import takes it into use.
 	Import(ctx context.Context, name string, octets []byte) error
+	// Trust adds the certificate of a partner, under the name that a file gives it.
+	Trust(ctx context.Context, partner string, certificate []byte) error
 }
 
 // ImportPlan is what a file would change.
@@ -148,7 +150,29 @@ func (c *Console) planImport(x *call) error {
 	if len(plan.Needs) == 0 {
 		d.ID = c.planned.put(x.who.User, name, octets, x.now())
 	}
-	return x.show(http.StatusOK, "import", view{Title: "import.title", Name: name, Data: d})
+	return x.show(http.StatusOK, "import", view{Title: "import.open", Name: name, Data: d})
+}
+
+// trustPartner adds a certificate that a file needs.
+func (c *Console) trustPartner(x *call) error {
+	if c.opt.Imports == nil {
+		return errNotFound
+	}
+	octets, err := x.upload("file")
+	if err != nil {
+		return err
+	}
+	partner := x.value("partner")
+	err = c.opt.Imports.Trust(x.r.Context(), partner, octets)
+	var refused *ImportRefused
+	if errors.As(err, &refused) {
+		return c.showAgreements(x, http.StatusUnprocessableEntity, agreementsData{Problem: "import.bad-certificate", Issues: refused.Issues})
+	}
+	if err != nil {
+		return err
+	}
+	x.act("partner.trust", partner)
+	return x.done("agreements", "done.partner-trust")
 }
 
 // applyImport takes a file into use that was shown before.

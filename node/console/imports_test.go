@@ -24,6 +24,14 @@ func (f *fakeImports) Import(_ context.Context, name string, octets []byte) erro
 	return nil
 }
 
+func (f *fakeImports) Trust(_ context.Context, partner string, certificate []byte) error {
+	if string(certificate) != "certificate" {
+		return &ImportRefused{Issues: []string{partner}}
+	}
+	f.taken = append(f.taken, "certificate of "+partner)
+	return nil
+}
+
 // TestAFileIsShownBeforeItIsTaken: escaped, to administrators, once, and not for ever.
 func TestAFileIsShownBeforeItIsTaken(t *testing.T) {
 	t.Parallel()
@@ -47,6 +55,12 @@ func TestAFileIsShownBeforeItIsTaken(t *testing.T) {
 		}
 		return id
 	}
+	b.upload("/console/agreements/import/certificate", "file", "a.pem", []byte("none"), "partner", "pt").says(t, "no certificate", http.StatusUnprocessableEntity, "no certificate that can be used")
+	b.upload("/console/agreements/import/certificate", "file", "a.pem", []byte("certificate"), "partner", "pt").says(t, "a certificate", http.StatusOK, "Upload the P-Mode file again.")
+	if len(imports.taken) != 1 || imports.taken[0] != "certificate of pt" {
+		t.Errorf("taken %q", imports.taken)
+	}
+	imports.taken = nil
 	first := id()
 	if len(imports.taken) != 0 {
 		t.Fatal("it is taken already")
