@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -129,6 +130,8 @@ func TestPModesAndTrustByREST(t *testing.T) {
 	expect("add again", s, a, http.StatusConflict)
 	s, a = call("boss", "POST", "truststore/entries", []byte("none"), "alias", "x")
 	expect("no certificate", s, a, http.StatusBadRequest)
+	s, a = call("boss", "POST", "truststore/entries", pki.MarshalPEM(pt.Certificate), "alias", strings.Repeat("a", 256))
+	expect("a long alias", s, a, http.StatusBadRequest, "alias has 1 to 255 octets")
 	s, a = call("boss", "GET", "truststore/entries", nil)
 	expect("list", s, a, http.StatusOK, `"name":"pt"`)
 
@@ -273,5 +276,25 @@ func TestPModesByTheConsole(t *testing.T) {
 	}
 	if _, page = v.post("/console/agreements/import/apply", "id", id[1]); !strings.Contains(page, "too long ago") {
 		t.Error("it is taken twice")
+	}
+}
+
+// TestAnImportThatCannotBeWrittenIsRefused: as where the configuration belongs to root.
+func TestAnImportThatCannotBeWrittenIsRefused(t *testing.T) {
+	t.Parallel()
+	g, samples := beginImporting(t), pmodeSamples(t)
+	pt, err := accessPoints(t, g.made).Issue(pki.Template{CommonName: "PT", Country: "PT", Algorithm: pki.RSA2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.PutTrust(context.Background(), node.TrustMessages, "pt", pt.Certificate); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(g.made.Dir, "trust", "partner-pt.pem"), 0o700); err != nil { // in its way, whoever runs the test
+		t.Fatal(err)
+	}
+	_, _, err = g.ImportPModes(context.Background(), "good.xml", "", samples["good.xml"])
+	if !errors.Is(err, node.ErrImport) || !strings.Contains(err.Error(), "cannot be written") || exists(filepath.Join(g.made.Dir, "pmodes.yaml")) {
+		t.Errorf("got %v", err)
 	}
 }

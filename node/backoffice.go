@@ -233,7 +233,7 @@ func trustStore(tls bool) TrustStore {
 
 // Trust implements backoffice.Gateway.
 func (b backend) Trust(ctx context.Context, tls bool, t backoffice.Trusted) error {
-	return b.n.PutTrust(ctx, trustStore(tls), t.Name, t.Certificate)
+	return refusedUpload(b.n.PutTrust(ctx, trustStore(tls), t.Name, t.Certificate))
 }
 
 // Distrust implements backoffice.Gateway.
@@ -243,12 +243,20 @@ func (b backend) Distrust(ctx context.Context, tls bool, alias string) error {
 
 // TrustOnly implements backoffice.Gateway.
 func (b backend) TrustOnly(ctx context.Context, tls bool, list []backoffice.Trusted) error {
-	return b.n.ChangeTrust(ctx, trustStore(tls), "truststore.replace", string(trustStore(tls)), func([]TrustEntry) (out []TrustEntry, err error) {
+	return refusedUpload(b.n.ChangeTrust(ctx, trustStore(tls), "truststore.replace", string(trustStore(tls)), func([]TrustEntry) (out []TrustEntry, err error) {
 		for _, t := range list {
 			out = append(out, TrustEntry{t.Name, t.Certificate.Raw, t.Certificate})
 		}
 		return out, nil
-	})
+	}))
+}
+
+// refusedUpload tells a refusal from what could not be done.
+func refusedUpload(err error) error {
+	if issues := importIssues(err); issues != nil {
+		return &backoffice.UploadError{Issues: issues}
+	}
+	return err
 }
 
 // PModeFiles implements backoffice.Gateway.

@@ -77,8 +77,8 @@ func (n *Node) ImportPModes(ctx context.Context, name, description string, octet
 	if rerr != nil && !errors.Is(rerr, os.ErrNotExist) {
 		return plan, nil, rerr
 	}
-	if err := plan.Write(); err != nil {
-		return plan, nil, err
+	if err := plan.Write(); err != nil { // where the configuration belongs to somebody else, the node may not
+		return plan, nil, fmt.Errorf("%w: the file cannot be written, import it as its owner with viadukt pmode import: %w", ErrImport, err)
 	}
 	done, err := n.Reload(ctx)
 	if err != nil {

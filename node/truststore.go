@@ -138,7 +138,7 @@ func (n *Node) PutTrust(ctx context.Context, s TrustStore, alias string, c *pki.
 			continue // written by hand
 		}
 		if err := os.WriteFile(file, pki.MarshalPEM(c), 0o644); err != nil {
-			return err
+			return fmt.Errorf("%w: the certificate is trusted, but the one in use cannot be replaced: %w", ErrImport, err)
 		}
 		_, err := n.Reload(ctx)
 		return err

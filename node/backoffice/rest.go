@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -84,9 +85,12 @@ func (s *Service) restProblem(w http.ResponseWriter, r *http.Request, err error)
 	status, text := http.StatusInternalServerError, "the call could not be done; the log says more"
 	var e *restError
 	var f *fault
+	var upload *UploadError
 	switch {
 	case errors.As(err, &e):
 		status, text = e.status, e.text
+	case errors.As(err, &upload):
+		status, text = http.StatusBadRequest, strings.Join(upload.Issues, "; ")
 	case errors.As(err, &f):
 		status, text = http.StatusBadRequest, f.Message
 		if f.Code == codeAuthorization {
