@@ -24,23 +24,27 @@ func newBillingCII() *Set {
 
 func (c *vocabulary) prepareBillingCII() func(*eval) {
 	profile, currency := c.path("/ExchangedDocumentContext/BusinessProcessSpecifiedDocumentContextParameter/ID"), c.path(ciiSettlement+"/InvoiceCurrencyCode")
-	seller, agent := c.path(ciiAgreement+"/SellerTradeParty/SpecifiedTaxRegistration"), c.path(ciiAgreement+"/SellerTaxRepresentativeTradeParty/SpecifiedTaxRegistration")
+	agreements := c.path(ciiAgreement)
+	first, seller, agent := c.path(ciiAgreement+"/SellerTradeParty"), c.path("SpecifiedTaxRegistration"), c.path(ciiAgreement+"/SellerTaxRepresentativeTradeParty/SpecifiedTaxRegistration")
 	from, to := c.path(ciiAgreement+"/SellerTradeParty/PostalTradeAddress/CountryID"), c.path(ciiAgreement+"/BuyerTradeParty/PostalTradeAddress/CountryID")
 	agentAt, id := c.path(ciiAgreement+"/SellerTaxRepresentativeTradeParty/PostalTradeAddress/CountryID"), c.path("ID")
 	return func(x *eval) {
-		f := &billingFacts{profile: "Unknown", currency: currency.string(x, x.root)}
+		f := &billingFacts{profile: "Unknown"}
+		currency.walk(x, x.root, func(n dom.Node) bool { f.currencies = append(f.currencies, n.Text()); return false })
 		if p := normalize(profile.string(x, x.root)); ciiProfile.MatchString(p) {
 			if parts := strings.Split(p, ":"); len(parts) > 6 {
 				f.profile = parts[6]
 			}
 		}
 		f.fromRaw, f.toRaw = from.string(x, x.root), to.string(x, x.root)
+		inDenmark := func(n dom.Node) bool { return n.Text() == "DK" }
+		f.fromDenmark, f.toDenmark = from.walk(x, x.root, inDenmark), to.walk(x, x.root, inDenmark)
 		f.from, f.to = strings.ToUpper(normalize(f.fromRaw)), strings.ToUpper(normalize(f.toRaw))
 		f.agent = strings.ToUpper(normalize(agentAt.string(x, x.root)))
 		f.supplier = "XX"
 		// the official rules look for the scheme VAT here, where the syntax has VA
-		byID := func(registrations *path) bool {
-			return registrations.walk(x, x.root, func(r dom.Node) bool {
+		byID := func(from dom.Node, registrations *path) bool {
+			return registrations.walk(x, from, func(r dom.Node) bool {
 				n := id.find(x, r)
 				if s := prefix2(n.Text()); n.Attr("schemeID") == "VAT" && s != "" {
 					f.supplier = strings.ToUpper(normalize(s))
@@ -49,14 +53,25 @@ func (c *vocabulary) prepareBillingCII() func(*eval) {
 				return false
 			})
 		}
-		if !byID(seller) && !byID(agent) && from.find(x, x.root).Valid() {
+		party := c.firstSeller(x, agreements, first)
+		if !byID(party, seller) && !byID(x.root, agent) && from.find(x, x.root).Valid() {
 			f.supplier = f.from
 		}
-		f.swedish = f.fromRaw == "SE" && seller.walk(x, x.root, func(r dom.Node) bool {
+		f.swedish = f.fromRaw == "SE" && seller.walk(x, party, func(r dom.Node) bool {
 			return id.walk(x, r, func(n dom.Node) bool { return n.Attr("schemeID") == "VAT" && prefix2(n.Text()) == "SE" })
 		})
 		x.facts = f
 	}
+}
+
+// firstSeller: the rules look at the first seller of the first agreement only.
+func (c *vocabulary) firstSeller(x *eval, agreements, sellers *path) dom.Node {
+	seller := sellers.find(x, x.root)
+	transactions := x.top[c.codes["SupplyChainTradeTransaction"]]
+	if !seller.Valid() || len(transactions) == 0 || agreements.find(x, x.root) != seller.Parent() || transactions[0] != seller.Parent().Parent() {
+		return dom.Node{}
+	}
+	return seller
 }
 
 func (c *vocabulary) billingCIIModel() []*context {
@@ -80,23 +95,29 @@ func (c *vocabulary) billingCIIModel() []*context {
 	inCurrency := func(x *eval, own bool) int {
 		k := 0
 		taxes.walk(x, x.n, func(a dom.Node) bool {
-			if cur, ok := a.AttrNS("", "currencyID"); ok && (cur == x.facts.(*billingFacts).currency) == own {
-				k++
+			if cur, ok := a.AttrNS("", "currencyID"); ok {
+				for _, c := range x.facts.(*billingFacts).currencies {
+					if (c == cur) == own {
+						k++
+						break
+					}
+				}
 			}
 			return false
 		})
 		return k
 	}
+	anyTaxCurrency := c.path(ciiSettlement + "/TaxCurrencyCode")
 	sameSign := func(x *eval) bool {
-		tc := taxCurrency.find(x, x.n)
+		tc := anyTaxCurrency.find(x, x.n)
 		if !tc.Valid() {
 			return true
 		}
 		var up, down [2]bool
 		taxes.walk(x, x.n, func(a dom.Node) bool {
 			v := decimal.Read(a.Text())
-			for k, cur := range [2]string{tc.Text(), x.facts.(*billingFacts).currency} {
-				if a.Attr("currencyID") == cur && !v.IsNaN() {
+			for k, list := range [2][]string{{tc.Text()}, x.facts.(*billingFacts).currencies} {
+				if own, ok := a.AttrNS("", "currencyID"); ok && among(own, list) && !v.IsNaN() {
 					up[k], down[k] = up[k] || v.Sign() >= 0, down[k] || v.Sign() < 0
 				}
 			}
@@ -106,7 +127,8 @@ func (c *vocabulary) billingCIIModel() []*context {
 	}
 	unit := c.path("../../../SpecifiedLineTradeDelivery/BilledQuantity@unitCode")
 	period := func(which string, end bool) *context {
-		id, of := "PEPPOL-EN16931-R110", c.path(ciiSettlement+"/BillingSpecifiedPeriod/"+which+"/DateTimeString")
+		const whole = "../../../../ApplicableHeaderTradeSettlement/BillingSpecifiedPeriod/"
+		id, of := "PEPPOL-EN16931-R110", c.path(whole+which+"/DateTimeString")
 		if end {
 			id = "PEPPOL-EN16931-R111"
 		}
@@ -120,7 +142,7 @@ func (c *vocabulary) billingCIIModel() []*context {
 					return n.Text() >= o.Text()
 				})
 			})
-		})).where(c.has(ciiSettlement + "/BillingSpecifiedPeriod/" + which))
+		})).where(c.has(whole + which))
 	}
 	return []*context{
 		c.on("ExchangedDocumentContext",
@@ -198,9 +220,8 @@ func (c *vocabulary) norwayCII() []*context {
 }
 
 func (c *vocabulary) denmarkCII() []*context {
-	from := party(func(f *billingFacts) bool { return f.fromRaw == "DK" })
+	from, toDenmark := party(func(f *billingFacts) bool { return f.fromDenmark }), party(func(f *billingFacts) bool { return f.toDenmark })
 	both := party((*billingFacts).danish)
-	toDenmark := party(func(f *billingFacts) bool { return f.toRaw == "DK" })
 	seller, buyer := ciiAgreement+"/SellerTradeParty", ciiAgreement+"/BuyerTradeParty"
 	legal, due, reason := c.path(seller+"/SpecifiedLegalOrganization/ID"), c.path(ciiTotals+"/DuePayableAmount"), c.path(ciiSettlement+"/SpecifiedTradeAllowanceCharge/Reason")
 	noScheme := func(p string) test {
@@ -214,7 +235,7 @@ func (c *vocabulary) denmarkCII() []*context {
 	classes := c.path("SpecifiedTradeProduct/DesignatedProductClassification/ClassCode")
 	return []*context{
 		c.on("/",
-			must("DK-R-002", c.filled(seller+"/SpecifiedLegalOrganization/ID")),
+			must("DK-R-002", c.filledText(seller+"/SpecifiedLegalOrganization/ID")),
 			must("DK-R-004", not(all(toDenmark, c.is(ciiSettlement+"/SpecifiedTradeAllowanceCharge/ReasonCode", "ZZZ"), func(x *eval) bool { return !danishTax(reason.string(x, x.n)) }))),
 			must("DK-R-013", not(all(toDenmark, either(noScheme(seller), noScheme(buyer))))),
 			must("DK-R-014", func(x *eval) bool {
@@ -226,8 +247,8 @@ func (c *vocabulary) denmarkCII() []*context {
 			must("DK-R-005", func(x *eval) bool {
 				return strings.Contains(" 1 10 31 42 48 49 50 58 59 93 97 ", " "+code.string(x, x.n)+" ")
 			}),
-			must("DK-R-006", either(not(c.is("TypeCode", "31", "42")), all(c.filled("PayeePartyCreditorFinancialAccount/IBANID"), c.filled("PayeeSpecifiedCreditorFinancialInstitution/BICID")))),
-			must("DK-R-007", either(not(c.is("TypeCode", "49")), all(c.filled("../CreditorReferenceID"), c.filled("SpecifiedTradePaymentTerms/DirectDebitMandateID")))),
+			must("DK-R-006", either(not(c.is("TypeCode", "31", "42")), all(c.filledText("PayeePartyCreditorFinancialAccount/IBANID"), c.filledText("PayeeSpecifiedCreditorFinancialInstitution/BICID")))),
+			must("DK-R-007", either(not(c.is("TypeCode", "49")), all(c.filledText("../CreditorReferenceID"), c.filledText("SpecifiedTradePaymentTerms/DirectDebitMandateID")))),
 			must("DK-R-008", either(not(c.is("TypeCode", "50")), func(x *eval) bool { return starts(x, "01#", "04#", "15#") && runes(account.string(x, x.n)) == 7 })),
 			must("DK-R-009", either(not(c.is("TypeCode", "50")), func(x *eval) bool { return !starts(x, "04#", "15#") || runes(reference.string(x, x.n)) == 19 })),
 			must("DK-R-010", either(not(c.is("TypeCode", "93")), func(x *eval) bool { return starts(x, "71#", "73#", "75#") && runes(account.string(x, x.n)) == 8 })),
@@ -323,7 +344,7 @@ func (c *vocabulary) netherlandsCII() []*context {
 			return !d.IsNaN() && d.Sign() <= 0
 		}, c.has(ciiSettlement+"/SpecifiedTradeSettlementPaymentMeans")))).where(from),
 		c.on(ciiSettlement+"/SpecifiedTradeSettlementPaymentMeans", must("NL-R-008", c.reads("TypeCode", "30", "48", "49", "57", "58", "59"))).where(both),
-		c.on("SpecifiedLineTradeAgreement/BuyerOrderReferencedDocument/LineID", must("NL-R-009", c.has(ciiAgreement+"/BuyerOrderReferencedDocument/IssuerAssignedID"))).where(from),
+		c.on(ciiLines+"/SpecifiedLineTradeAgreement/BuyerOrderReferencedDocument/LineID", must("NL-R-009", c.has(ciiAgreement+"/BuyerOrderReferencedDocument/IssuerAssignedID"))).where(from),
 	}
 }
 

@@ -56,7 +56,7 @@ func (u *vocabulary) denmark() []*context {
 	}
 	return []*context{
 		u.on("/",
-			must("DK-R-002", u.filled("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID")),
+			must("DK-R-002", u.filledText("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID")),
 			must("DK-R-014", legal(schemes)),
 			must("DK-R-016", func(x *eval) bool {
 				return x.root.Local() != "CreditNote" || x.facts.(*billingFacts).toRaw != "DK" || due.value(x, x.n).Sign() >= 0
@@ -67,8 +67,8 @@ func (u *vocabulary) denmark() []*context {
 			must("DK-R-005", func(x *eval) bool {
 				return strings.Contains(" 1 10 31 42 48 49 50 58 59 93 97 ", " "+codeText.string(x, x.n)+" ")
 			}),
-			must("DK-R-006", either(not(code("31", "42")), all(u.filled("PayeeFinancialAccount/ID"), u.filled("PayeeFinancialAccount/FinancialInstitutionBranch/ID")))),
-			must("DK-R-007", either(not(code("49")), all(u.filled("PaymentMandate/ID"), u.filled("PaymentMandate/PayerFinancialAccount/ID")))),
+			must("DK-R-006", either(not(code("31", "42")), all(u.filledText("PayeeFinancialAccount/ID"), u.filledText("PayeeFinancialAccount/FinancialInstitutionBranch/ID")))),
+			must("DK-R-007", either(not(code("49")), all(u.filledText("PaymentMandate/ID"), u.filledText("PaymentMandate/PayerFinancialAccount/ID")))),
 			must("DK-R-008", either(not(code("50")), func(x *eval) bool { return starts(x, "01#", "04#", "15#") && digits(account.string(x, x.n), 7, 8) })),
 			must("DK-R-009", either(not(code("50")), func(x *eval) bool { return !starts(x, "04#", "15#") || runes(id.string(x, x.n)) == 19 })),
 			must("DK-R-010", either(not(code("93")), func(x *eval) bool { return starts(x, "71#", "73#", "75#") && runes(account.string(x, x.n)) == 8 })),

@@ -10,16 +10,18 @@ import (
 // billingFacts is what the billing rules ask about the parties.
 type billingFacts struct {
 	profile            string
-	currency           string
-	supplier, customer string // country by VAT identifier, else by address, XX for none
-	accounting         string // supplier without its tax representative
-	from, to, agent    string // countries of the addresses, in capitals
-	fromRaw, toRaw     string // as written
-	swedish            bool   // the supplier has address and VAT identifier in Sweden
+	currencies         []string // one
+	supplier, customer string   // country by VAT identifier, else by address, XX for none
+	accounting         string   // supplier without its tax representative
+	from, to, agent    string   // countries of the addresses, in capitals
+	fromRaw, toRaw     string   // as written
+	swedish            bool     // the supplier has address and VAT identifier in Sweden
+
+	fromDenmark, toDenmark bool // some address of the party is there
 }
 
 func (f *billingFacts) german() bool { return f.from == "DE" && f.to == "DE" }
-func (f *billingFacts) danish() bool { return f.fromRaw == "DK" && f.toRaw == "DK" }
+func (f *billingFacts) danish() bool { return f.fromDenmark && f.toDenmark }
 func (f *billingFacts) greekSender() bool {
 	return f.supplier == "GR" || f.supplier == "EL"
 }
@@ -62,7 +64,8 @@ func (u *vocabulary) prepareBilling(self bool) func(*eval) {
 	agent := u.path("/TaxRepresentativeParty/PostalAddress/Country/IdentificationCode")
 	anySE := u.path("//AccountingSupplierParty/Party[PostalAddress/Country/IdentificationCode=SE]/PartyTaxScheme[TaxScheme/ID=VAT]/CompanyID")
 	return func(x *eval) {
-		f := &billingFacts{profile: "Unknown", currency: currency.string(x, x.root)}
+		f := &billingFacts{profile: "Unknown"}
+		currency.walk(x, x.root, func(n dom.Node) bool { f.currencies = append(f.currencies, n.Text()); return false })
 		switch p := normalize(profile.string(x, x.root)); p {
 		case "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0", "urn:fdc:peppol.eu:2017:poacc:selfbilling:01:1.0":
 			if strings.Contains(p, "selfbilling") == self {
@@ -74,6 +77,7 @@ func (u *vocabulary) prepareBilling(self bool) func(*eval) {
 			f.profile = "02"
 		}
 		f.fromRaw, f.toRaw = from.string(x, x.root), to.string(x, x.root)
+		f.fromDenmark, f.toDenmark = f.fromRaw == "DK", f.toRaw == "DK"
 		f.from, f.to = strings.ToUpper(normalize(f.fromRaw)), strings.ToUpper(normalize(f.toRaw))
 		f.agent = strings.ToUpper(normalize(agent.string(x, x.root)))
 		country := func(address dom.Node, ids ...*path) string {
@@ -156,11 +160,12 @@ func (u *vocabulary) billingModel(self bool) []*context {
 	plainTotals := u.path("TaxTotal[!TaxSubtotal]")
 	documentCurrency := u.path("../DocumentCurrencyCode")
 	ownCurrency := func(x *eval) bool {
-		c := x.n.Attr("currencyID")
-		if c == x.facts.(*billingFacts).currency {
+		c, ok := x.n.AttrNS("", "currencyID")
+		own := x.facts.(*billingFacts).currencies
+		if ok && among(c, own) {
 			return true
 		}
-		x.note = "currency " + c + " in an invoice in " + x.facts.(*billingFacts).currency
+		x.note = "currency " + c + " in an invoice in " + strings.Join(own, ", ")
 		return false
 	}
 	amounts := "Amount|BaseAmount|PriceAmount|TaxTotal[TaxSubtotal]/TaxAmount|TaxSubtotal/TaxAmount|TaxableAmount|LineExtensionAmount|TaxExclusiveAmount|TaxInclusiveAmount|AllowanceTotalAmount|ChargeTotalAmount|PrepaidAmount|PayableRoundingAmount|PayableAmount"
@@ -217,15 +222,18 @@ func (u *vocabulary) billingModel(self bool) []*context {
 func (u *vocabulary) sameUnit() test {
 	invoiced, credited := u.path("../../InvoicedQuantity"), u.path("../../CreditedQuantity")
 	return func(x *eval) bool {
-		a, b := invoiced.find(x, x.n), credited.find(x, x.n)
-		if !a.Valid() && !b.Valid() {
+		if !invoiced.find(x, x.n).Valid() && !credited.find(x, x.n).Valid() {
 			return true
 		}
+		quantity, unit := invoiced, ""
 		if x.root.Local() == "CreditNote" {
-			a = b
+			quantity = credited
 		}
-		unit, ok := a.AttrNS("", "unitCode")
-		if ok && x.n.Attr("unitCode") == unit {
+		if quantity.walk(x, x.n, func(n dom.Node) bool {
+			var ok bool
+			unit, ok = n.AttrNS("", "unitCode")
+			return ok && x.n.Attr("unitCode") == unit
+		}) {
 			return true
 		}
 		x.note = "BT-150 is " + x.n.Attr("unitCode") + ", BT-130 is " + unit

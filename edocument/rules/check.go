@@ -81,6 +81,16 @@ func (v *vocabulary) filled(p string) test {
 	return func(x *eval) bool { return !blank(q.find(x, x.n).Text()) }
 }
 
+// filledText: the first node of the path that has text is not blank.
+func (v *vocabulary) filledText(p string) test {
+	q := v.path(p)
+	return func(x *eval) bool {
+		filled := false
+		q.walk(x, x.n, func(n dom.Node) bool { filled = !blank(n.Text()); return n.Text() != "" })
+		return filled
+	}
+}
+
 // anyFilled: some node of the path is not blank.
 func (v *vocabulary) anyFilled(p string) test {
 	q := v.path(p)

@@ -11,7 +11,8 @@ import (
 type ciiFacts struct {
 	breakdown, lines, charges map[string]int // categories by where they stand
 
-	sellerTax, sellerVAT, agentVAT, buyerVAT, buyer bool
+	sellerTax, sellerVAT, agentVAT, buyerVAT, buyer bool // anywhere
+	ownTax, ownVAT, ownAgent                        bool // of the parties of the agreement
 
 	sums   map[sumKey]ciiSum
 	summed bool
@@ -29,26 +30,36 @@ func (c *vocabulary) prepareCII() func(*eval) {
 		p    *path
 		into func(f *ciiFacts) map[string]int
 	}{
-		{c.path("//ApplicableHeaderTradeSettlement/ApplicableTradeTax/CategoryCode"), func(f *ciiFacts) map[string]int { return f.breakdown }},
-		{c.path("//SpecifiedLineTradeSettlement/ApplicableTradeTax/CategoryCode"), func(f *ciiFacts) map[string]int { return f.lines }},
-		{c.path("//CategoryTradeTax/CategoryCode"), func(f *ciiFacts) map[string]int { return f.charges }},
+		{c.path("//ApplicableHeaderTradeSettlement/ApplicableTradeTax"), func(f *ciiFacts) map[string]int { return f.breakdown }},
+		{c.path("//SpecifiedLineTradeSettlement/ApplicableTradeTax"), func(f *ciiFacts) map[string]int { return f.lines }},
+		{c.path("//CategoryTradeTax"), func(f *ciiFacts) map[string]int { return f.charges }},
 	}
 	sellerTax, sellerVAT := c.path("//SellerTradeParty/SpecifiedTaxRegistration/ID"), c.path("//SellerTradeParty/SpecifiedTaxRegistration/ID[@schemeID=VA]")
 	agentVAT, buyerVAT := c.path("//SellerTaxRepresentativeTradeParty/SpecifiedTaxRegistration/ID[@schemeID=VA]"), c.path("//BuyerTradeParty/SpecifiedTaxRegistration/ID[@schemeID=VA]")
 	buyer := c.path("//BuyerTradeParty/SpecifiedLegalOrganization/ID")
+	category := c.path("CategoryCode")
+	own, ownAgent := c.path(ciiAgreement+"/SellerTradeParty/SpecifiedTaxRegistration/ID"), c.path(ciiAgreement+"/SellerTaxRepresentativeTradeParty/SpecifiedTaxRegistration/ID[@schemeID=VA]")
 	return func(x *eval) {
 		f := &ciiFacts{breakdown: map[string]int{}, lines: map[string]int{}, charges: map[string]int{}}
 		x.facts = f
 		for _, p := range places {
 			m := p.into(f)
-			p.p.walk(x, x.root, func(n dom.Node) bool {
-				if len(m) < 1000 {
-					m[n.Text()]++
-				}
+			p.p.walk(x, x.root, func(tax dom.Node) bool {
+				last := "" // a tax that says its category twice counts once
+				category.walk(x, tax, func(n dom.Node) bool {
+					if s := n.Text(); s != last && len(m) < 1000 {
+						m[s]++
+						last = s
+					}
+					return false
+				})
 				return false
 			})
 		}
-		f.sellerTax = sellerTax.walk(x, x.root, func(n dom.Node) bool { return among(n.Attr("schemeID"), []string{"VA", "FC"}) })
+		registered := func(n dom.Node) bool { return among(n.Attr("schemeID"), []string{"VA", "FC"}) }
+		f.sellerTax, f.ownTax = sellerTax.walk(x, x.root, registered), own.walk(x, x.root, registered)
+		f.ownVAT = own.walk(x, x.root, func(n dom.Node) bool { return n.Attr("schemeID") == "VA" })
+		f.ownAgent = ownAgent.find(x, x.root).Valid()
 		f.sellerVAT, f.agentVAT = sellerVAT.find(x, x.root).Valid(), agentVAT.find(x, x.root).Valid()
 		f.buyerVAT, f.buyer = buyerVAT.find(x, x.root).Valid(), buyer.find(x, x.root).Valid()
 	}
@@ -88,7 +99,7 @@ func (c *vocabulary) ciiBreakdown() []*context {
 	for _, cat := range []struct{ family, code string }{{"AE", "AE"}, {"AF", "L"}, {"AG", "M"}, {"E", "E"}, {"G", "G"}, {"IC", "K"}, {"O", "O"}, {"S", "S"}, {"Z", "Z"}} {
 		id := func(n string) string { return "BR-" + cat.family + "-" + n }
 		code := cat.code
-		parties := func(f *ciiFacts) bool { return f.sellerTax || f.agentVAT }
+		parties := func(f *ciiFacts) bool { return f.ownTax || f.ownAgent }
 		percent := c.number(rate, isZero)
 		switch code {
 		case "AE":
@@ -98,7 +109,7 @@ func (c *vocabulary) ciiBreakdown() []*context {
 		case "K":
 			parties = func(f *ciiFacts) bool { return (f.sellerVAT || f.agentVAT) && f.buyerVAT }
 		case "O":
-			parties = func(f *ciiFacts) bool { return !f.sellerVAT && !f.agentVAT && !f.buyerVAT }
+			parties = func(f *ciiFacts) bool { return !f.ownVAT && !f.ownAgent && !f.buyerVAT }
 			percent = c.hasNot(rate)
 		case "S", "L":
 			percent = c.number(rate, isPositive)

@@ -287,7 +287,7 @@ func (u *vocabulary) ublSyntax() []*context {
 			all(u.hasNot("ID@schemeID"), u.hasNot("DocumentTypeCode"))))),
 		named(func(local string) bool {
 			return strings.HasSuffix(local, "Amount") && !strings.HasSuffix(local, "PriceAmount")
-		}, must("UBL-DT-01", func(x *eval) bool { return shortFraction(x.n.Text()) })).where(not(u.inPriceAllowance())),
+		}, must("UBL-DT-01", func(x *eval) bool { return shortFraction(x.n.Text()) })).where(not(u.inDiscountedPrice())),
 		named(func(local string) bool { return strings.HasSuffix(local, "BinaryObject") }, must("UBL-DT-06", u.has("@mimeCode")), must("UBL-DT-07", u.has("@filename"))),
 		u.on("Delivery", must("UBL-SR-25", u.atMost(1, "DeliveryParty/PartyName/Name"))),
 		u.on("AllowanceCharge[F]", must("UBL-SR-30", u.atMost(1, "AllowanceChargeReason"))),
@@ -315,11 +315,12 @@ func attributeAbsent(attr string) test {
 	}
 }
 
-func (u *vocabulary) inPriceAllowance() test {
-	price, allowance := u.code("Price"), u.code("AllowanceCharge")
+// inDiscountedPrice: an element above is a price that has an allowance, wherever the amount itself stands in it.
+func (u *vocabulary) inDiscountedPrice() test {
+	price, allowance := u.code("Price"), u.path("AllowanceCharge")
 	return func(x *eval) bool {
-		for n := x.n.Parent(); n.Kind() == dom.ElementNode && n != x.root; n = n.Parent() {
-			if x.code(n) == allowance && x.code(n.Parent()) == price {
+		for n := x.n.Parent(); n.Kind() == dom.ElementNode; n = n.Parent() {
+			if x.code(n) == price && allowance.find(x, n).Valid() {
 				return true
 			}
 		}
@@ -329,11 +330,11 @@ func (u *vocabulary) inPriceAllowance() test {
 
 // taxSchemes counts company identifiers under tax schemes that are VAT, or are not.
 func (u *vocabulary) taxSchemes(p string, vat bool) test {
-	schemes, id, company := u.path(p), u.path("TaxScheme/ID"), u.path("CompanyID")
+	schemes, scheme, id, company := u.path(p), u.path("TaxScheme"), u.path("ID"), u.path("CompanyID")
 	return func(x *eval) bool {
 		k := 0
 		schemes.walk(x, x.n, func(s dom.Node) bool {
-			if id.walk(x, s, func(n dom.Node) bool { return (strings.ToUpper(n.Text()) == "VAT") == vat }) {
+			if scheme.walk(x, s, func(n dom.Node) bool { return (strings.ToUpper(id.string(x, n)) == "VAT") == vat }) {
 				k += company.count(x, s)
 			}
 			return false

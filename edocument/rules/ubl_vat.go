@@ -9,7 +9,7 @@ import (
 type use struct {
 	any, anyPlain, lines, allowances, charges, documentAllowances, documentCharges int // under the scheme VAT; any: every TaxCategory
 	allowanceOrCharge                                                              int
-	breakdown, breakdownPlain, breakdownRaw                                        int
+	breakdown, breakdownPlain, breakdownRaw, breakdownRawVAT, chargesRaw           int
 	linesPlain, allowancesPlain, chargesPlain, allowanceOrChargePlain              int
 }
 
@@ -90,6 +90,9 @@ func (u *vocabulary) prepareUBL() func(*eval) {
 						c.allowanceOrCharge++
 						if charge {
 							c.charges++
+							if raw == normalize(raw) {
+								c.chargesRaw++
+							}
 						}
 						if discount {
 							c.allowances++
@@ -106,6 +109,9 @@ func (u *vocabulary) prepareUBL() func(*eval) {
 						c.breakdownPlain++
 						if raw == normalize(raw) {
 							c.breakdownRaw++
+							if vat {
+								c.breakdownRawVAT++
+							}
 						}
 						if vat {
 							c.breakdown++
@@ -174,8 +180,12 @@ func (u *vocabulary) ublCategoryUse() []assert {
 				if code == "S" {
 					return (k.allowanceOrChargePlain+k.linesPlain > 0) == (k.breakdownPlain > 0)
 				}
+				stated := k.breakdownRaw
+				if code == "M" {
+					stated = k.breakdownRawVAT
+				}
 				used := k.allowanceOrCharge+k.lines > 0
-				return used && k.breakdownRaw > 0 || !used && k.breakdown == 0
+				return used && stated > 0 || !used && k.breakdown == 0
 			})))
 		} else {
 			out = append(out, must(id("01"), fact(func(f *ublFacts) bool {
@@ -211,6 +221,9 @@ func (u *vocabulary) ublCategoryUse() []assert {
 			must(id("04"), fact(func(f *ublFacts) bool {
 				if code == "O" {
 					return f.use(code).documentCharges == 0 || parties(f)
+				}
+				if code == "L" {
+					return f.use(code).chargesRaw == 0 || parties(f)
 				}
 				return f.use(code).charges == 0 || parties(f)
 			})))
