@@ -10,7 +10,7 @@ import (
 func (i *Invoice) CII() []byte {
 	w := dom.NewWriter([]byte(declaration))
 	p := &pen{w: w}
-	w.Start("rsm:CrossIndustryInvoice", "xmlns:rsm", nsRSM, "xmlns:ram", nsRAM, "xmlns:qdt", nsQDT, "xmlns:udt", nsUDT)
+	p.start("rsm:CrossIndustryInvoice", "xmlns:rsm", nsRSM, "xmlns:ram", nsRAM, "xmlns:qdt", nsQDT, "xmlns:udt", nsUDT)
 	p.group("rsm:ExchangedDocumentContext", func() {
 		p.in("ram:BusinessProcessSpecifiedDocumentContextParameter", "ram:ID", i.Process.Value)
 		p.in("ram:GuidelineSpecifiedDocumentContextParameter", "ram:ID", i.Specification.Value)
@@ -26,21 +26,21 @@ func (i *Invoice) CII() []byte {
 			})
 		}
 	})
-	w.Start("rsm:SupplyChainTradeTransaction")
+	p.start("rsm:SupplyChainTradeTransaction")
 	for _, l := range i.Lines {
 		l.cii(p)
 	}
-	w.Start("ram:ApplicableHeaderTradeAgreement")
+	p.start("ram:ApplicableHeaderTradeAgreement")
 	i.ciiAgreement(p)
-	w.End()
-	w.Start("ram:ApplicableHeaderTradeDelivery")
+	p.end()
+	p.start("ram:ApplicableHeaderTradeDelivery")
 	i.ciiWriteDelivery(p)
-	w.End()
-	w.Start("ram:ApplicableHeaderTradeSettlement")
+	p.end()
+	p.start("ram:ApplicableHeaderTradeSettlement")
 	i.ciiSettlement(p)
-	w.End()
-	w.End()
-	w.End()
+	p.end()
+	p.end()
+	p.end()
 	return append(w.Bytes(), '\n')
 }
 

@@ -79,6 +79,28 @@ func TestEveryTermSurvives(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftBehindIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, syntax := range []Syntax{UBL, CII} {
+		d := parse(t, small(syntax))
+		i, err := Read(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := i.Left(d); len(left) > 0 {
+			t.Errorf("%s: %v", syntax, left)
+		}
+	}
+	d := parse(t, []byte(strings.Replace(string(small(UBL)), "<cbc:Name>Lamp</cbc:Name>", "<cbc:Name>Lamp</cbc:Name><cbc:BrandName>Ours</cbc:BrandName>", 1)))
+	i, err := Read(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := fmt.Sprint(i.Left(d)); left != "[Item/BrandName]" {
+		t.Error(left)
+	}
+}
+
 func TestACreditNoteMovesItsDueDate(t *testing.T) {
 	t.Parallel()
 	i := invented()

@@ -14,7 +14,7 @@ func (i *Invoice) UBL() []byte {
 	if credit {
 		root, space = "CreditNote", nsCreditNote
 	}
-	w.Start(root, "xmlns", space, "xmlns:cac", nsCAC, "xmlns:cbc", nsCBC)
+	p.start(root, "xmlns", space, "xmlns:cac", nsCAC, "xmlns:cbc", nsCBC)
 	p.leaf("cbc:CustomizationID", i.Specification.Value)
 	p.leaf("cbc:ProfileID", i.Process.Value)
 	p.leaf("cbc:ID", i.Number.Value)
@@ -111,7 +111,7 @@ func (i *Invoice) UBL() []byte {
 	for _, l := range i.Lines {
 		l.ubl(p, credit)
 	}
-	w.End()
+	p.end()
 	return append(w.Bytes(), '\n')
 }
 

@@ -13,6 +13,7 @@ type pen struct {
 	waiting  []string // groups that are open in thought, written with their first content
 	depth    []bool   // for each open group: it was written
 	currency string
+	level    int // of elements that are open
 }
 
 const declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -23,7 +24,7 @@ func (p *pen) group(name string, body func()) {
 	body()
 	last := len(p.depth) - 1
 	if p.depth[last] {
-		p.w.End()
+		p.end()
 	} else {
 		p.waiting = p.waiting[:len(p.waiting)-1]
 	}
@@ -34,7 +35,7 @@ func (p *pen) group(name string, body func()) {
 func (p *pen) force() {
 	at := len(p.depth) - len(p.waiting)
 	for k, name := range p.waiting {
-		p.w.Start(name)
+		p.start(name)
 		p.depth[at+k] = true
 	}
 	p.waiting = p.waiting[:0]
@@ -52,8 +53,28 @@ func (p *pen) leaf(name, s string, attrs ...string) {
 			given = append(given, attrs[k], attrs[k+1])
 		}
 	}
+	p.indent()
 	p.w.Element(name, s, given...)
 }
+
+// start opens an element on a line of its own, and end closes it so.
+func (p *pen) start(name string, attrs ...string) {
+	if p.level > 0 {
+		p.indent()
+	}
+	p.w.Start(name, attrs...)
+	p.level++
+}
+
+func (p *pen) end() {
+	p.level--
+	p.indent()
+	p.w.End()
+}
+
+const margin = "\n                                "
+
+func (p *pen) indent() { p.w.Raw([]byte(margin[:min(1+2*p.level, len(margin))])) }
 
 func (p *pen) number(name string, n Number, attrs ...string) {
 	if n.Given {

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/invoice"
+	"github.com/viadukt-eu/viadukt/edocument/rules"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+var invoiceCommand = &command{
+	name: "invoice", summary: "works with invoices: converts them, mends their totals, shows them to people, makes new ones.",
+	example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml",
+	sub: []*command{
+		{name: "convert", summary: "writes an invoice in the other syntax.", args: "FILE",
+			help:    `Reads UBL 2.1 or CII D16B and writes the other one, or the one named with --to. All that EN 16931 calls an invoice is kept; what the standard does not know is left behind, and said.`,
+			example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml", prepare: prepareConvert},
+		{name: "fix", summary: "computes the totals of an invoice anew and corrects them in place.", args: "FILE",
+			help:    `Takes lines, allowances, charges, rates and payments as they are, and corrects the VAT breakdown and the totals. Every other octet stays as it is. Without --out only what would change is shown.`,
+			example: "viadukt invoice fix invoice.xml --out mended.xml", prepare: prepareFix},
+	},
+}
+
+// readInvoice reads a file into the model.
+func (c *call) readInvoice(file string) (*invoice.Invoice, *dom.Document, error) {
+	doc, f := c.parseFile(file)
+	if doc == nil {
+		f.Error.Where = strings.TrimSuffix(file+", "+f.Error.Where, ", ")
+		return nil, nil, f.Error
+	}
+	i, err := invoice.Read(doc)
+	if errors.Is(err, edocument.ErrUnknownType) {
+		return nil, nil, &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("{%s}%s is no invoice or credit note in UBL 2.1 or CII D16B", doc.Root().Space(), doc.Root().Local()), Where: file}
+	}
+	return i, doc, err
+}
+
+// write puts octets into a file, or to standard output.
+func (c *call) write(file string, octets []byte) error {
+	if file == "" {
+		_, err := c.p.out.Write(octets)
+		return err
+	}
+	return os.WriteFile(file, octets, 0o644)
+}
+
+type convertJSON struct {
+	File  string   `json:"file"`
+	OK    bool     `json:"ok"`
+	From  string   `json:"from"`
+	To    string   `json:"to"`
+	Out   string   `json:"out,omitempty"`
+	Terms int      `json:"terms"`
+	Left  []string `json:"left"` // elements that were not carried
+	Error *exit    `json:"error"`
+}
+
+func prepareConvert(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	to := c.String("to", "", "`syntax` to write: ubl or cii; default: the other one")
+	out := c.String("out", "", "`file` to write to; default: standard output")
+	return func() error {
+		i, doc, err := c.readInvoice(c.values[0])
+		if err != nil {
+			return err
+		}
+		target := *to
+		if target == "" {
+			target = map[invoice.Syntax]string{invoice.UBL: "cii", invoice.CII: "ubl"}[i.Syntax]
+		}
+		j := convertJSON{File: c.values[0], OK: true, From: string(i.Syntax), Out: *out, Terms: len(i.Terms()), Left: i.Left(doc)}
+		var octets []byte
+		switch target {
+		case "ubl":
+			octets, j.To = i.UBL(), string(invoice.UBL)
+		case "cii":
+			octets, j.To = i.CII(), string(invoice.CII)
+		default:
+			return usage("--to is ubl or cii, not %s", target)
+		}
+		if c.json && *out == "" {
+			return usage("--json needs --out, or the document would stand in the report")
+		}
+		if err := c.write(*out, octets); err != nil {
+			return err
+		}
+		if c.json {
+			return c.print(j)
+		}
+		for _, l := range j.Left {
+			fmt.Fprintf(c.p.err, "left behind: %s\n", l)
+		}
+		if *out != "" {
+			c.printf("%s %s: %s to %s, %d terms, written to %s\n", c.p.paint(c.p.out).ok("✓"), j.File, j.From, j.To, j.Terms, *out)
+		}
+		return nil
+	}
+}
+
+type fixJSON struct {
+	File    string       `json:"file"`
+	OK      bool         `json:"ok"`
+	Changes []changeJSON `json:"changes"`
+	Left    []changeJSON `json:"left"` // what must be done by hand
+	Out     string       `json:"out,omitempty"`
+	Valid   bool         `json:"valid"` // by the rules, when all changes are made
+	Error   *exit        `json:"error"`
+}
+
+type changeJSON struct {
+	Term    string `json:"term"`
+	Was     string `json:"was"`
+	Is      string `json:"is"`
+	Formula string `json:"formula"`
+	Line    int    `json:"line,omitempty"`
+}
+
+func changes(list []invoice.Correction) []changeJSON {
+	out := []changeJSON{}
+	for _, x := range list {
+		j := changeJSON{Term: x.Term, Was: x.Was, Is: x.Is, Formula: x.Formula}
+		if x.Node.Valid() {
+			j.Line, _ = x.Node.Pos()
+		}
+		out = append(out, j)
+	}
+	return out
+}
+
+func prepareFix(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	out := c.String("out", "", "`file` to write the mended invoice to; - is standard output")
+	return func() error {
+		i, doc, err := c.readInvoice(c.values[0])
+		if err != nil {
+			return err
+		}
+		found, err := i.Recompute()
+		if err != nil {
+			return &exit{status: statusInvalid, Code: "NOT_COMPUTABLE", Where: c.values[0], Text: err.Error(), Remedy: "correct that by hand; viadukt validate shows what else is wrong"}
+		}
+		octets, left := invoice.Apply(doc, found)
+		mended, err := dom.Parse(octets, dom.Limits{Bytes: 1 << 30})
+		if err != nil {
+			return err
+		}
+		r, err := rules.Validate(mended, rules.Options{MaxFindings: 1})
+		if err != nil {
+			return err
+		}
+		j := fixJSON{File: c.values[0], OK: len(left) == 0, Changes: changes(found), Left: changes(left), Out: *out, Valid: r.Valid}
+		switch {
+		case *out == "-":
+			if c.json {
+				return usage("--json and --out - exclude each other")
+			}
+			err = c.write("", mended.Source())
+		case *out != "":
+			err = c.write(*out, mended.Source())
+		}
+		if err != nil {
+			return err
+		}
+		if c.json {
+			err = c.print(j)
+		} else if *out != "-" {
+			c.describeFix(j, found, left)
+		}
+		if err == nil && len(left) > 0 {
+			err = &exit{status: statusInvalid, silent: true}
+		}
+		return err
+	}
+}
+
+func (c *call) describeFix(j fixJSON, found, left []invoice.Correction) {
+	paint := c.p.paint(c.p.out)
+	switch len(found) {
+	case 0:
+		c.printf("%s %s: all totals are right\n", paint.ok("✓"), j.File)
+	case 1:
+		c.printf("%s: 1 amount changes\n", j.File)
+	default:
+		c.printf("%s: %d amounts change\n", j.File, len(found))
+	}
+	for k, x := range found {
+		c.printf("    line %d: %s\n", j.Changes[k].Line, x)
+	}
+	for _, x := range left {
+		c.printf("  %s %s has no place in the document; add it by hand\n", paint.bad("✗"), x.Term)
+	}
+	switch {
+	case j.Out != "":
+		c.printf("written to %s\n", j.Out)
+	case len(found) > 0:
+		c.printf("nothing was written; name a file with --out\n")
+	}
+	if !j.Valid {
+		c.printf("other rules are still broken: viadukt validate shows which\n")
+	}
+}
