@@ -144,8 +144,14 @@ func (c *caseMaker) message() error {
 		}
 	}
 	if origin != nil {
-		c.add(CaseFile{Name: "message/signed.xml", Role: RoleOrigin}, origin)
-		c.origin = c.look(origin)
+		switch k := c.look(origin); {
+		case k != nil && !k.env.Security.Valid():
+			c.missing("signed message", "", "", "it came in pieces, of which each had its own signature; the log has the SHA-256 of what they made together")
+			c.add(CaseFile{Name: "message/header.xml", Role: RoleHeader}, origin)
+		default:
+			c.add(CaseFile{Name: "message/signed.xml", Role: RoleOrigin}, origin)
+			c.origin = k
+		}
 	}
 	for i, e := range evidence {
 		name := fmt.Sprintf("evidence/%d-%s.xml", i+1, e.Kind)
