@@ -62,7 +62,7 @@ func invalid(text, remedy string) store.Problem {
 	return store.Problem{Code: InvalidDocument, Text: text, Remedy: remedy}
 }
 
-// broken names the rules that make a document invalid, the first with its place and its numbers.
+// broken names the rules that make a document invalid, each with the first line that breaks it, and explains the first.
 func broken(r *edocument.Report) string {
 	const most = 20
 	var ids []string
@@ -75,11 +75,11 @@ func broken(r *edocument.Report) string {
 		if places++; !seen[f.ID] {
 			seen[f.ID] = true
 			if len(ids) < most {
-				ids = append(ids, f.ID)
+				ids = append(ids, fmt.Sprintf("%s (line %d)", f.ID, f.Line))
 			}
 		}
 		if first == "" {
-			first = fmt.Sprintf("%s at line %d: %s", f.ID, f.Line, f.Text)
+			first = f.ID + ": " + f.Text
 			if f.Value != "" {
 				first += " (" + f.Value + ")"
 			}

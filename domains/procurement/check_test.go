@@ -90,13 +90,15 @@ func TestSamplesObeyTheRules(t *testing.T) {
 	}
 }
 
-func TestAnInvoiceThatBreaksRulesIsNotSent(t *testing.T) {
+// anInvoiceThatBreaksRulesIsNotSent: a back office hands over a file and gets a message id; a wrong invoice comes back
+// with the rules it breaks and the lines where, and nothing is stored.
+func anInvoiceThatBreaksRulesIsNotSent(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	ee, pt := start(t, root, "ee", "EE", "peppol"), start(t, root, "pt", "PT", "peppol")
 	pt.serve(t, "invoice", sample.Supplier, sample.Buyer)
 	status, body := ee.call(t, "POST", "/api/v1/messages", "application/xml", wrong(t))
-	for _, part := range []string{procurement.InvalidDocument, "BR-CO-15", "BR-CO-16", "BT-112 = 1550.50, BT-109 + BT-110 = 1550.00, difference 0.50", "Set BT-112 to 1550.00"} {
+	for _, part := range []string{procurement.InvalidDocument, "breaks BR-CO-15 (line 2), BR-CO-16 (line ", "BT-112 = 1550.50, BT-109 + BT-110 = 1550.00, difference 0.50", "Set BT-112 to 1550.00"} {
 		if status != http.StatusUnprocessableEntity || !strings.Contains(string(body), part) {
 			t.Errorf("%d, without %q: %s", status, part, body)
 		}
@@ -104,6 +106,17 @@ func TestAnInvoiceThatBreaksRulesIsNotSent(t *testing.T) {
 	if l, err := ee.Store.List(context.Background(), store.Filter{}, store.Page{}); err != nil || len(l.Messages) != 0 {
 		t.Errorf("%d messages stored, %v", len(l.Messages), err)
 	}
+	right, err := sample.Make("invoice", "2026-9", sample.Supplier, sample.Buyer, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, body = ee.call(t, "POST", "/api/v1/messages", "application/xml", right)
+	var m node.MessageJSON
+	if err := json.Unmarshal(body, &m); status != http.StatusAccepted || err != nil || m.MessageID == "" {
+		t.Fatalf("%d %s", status, body)
+	}
+	ee.until(t, store.Out, m.MessageID, store.Acknowledged)
+	pt.until(t, store.In, m.MessageID, store.Delivered)
 }
 
 func TestAnInvoiceThatBreaksRulesIsMarkedWhereItArrives(t *testing.T) {

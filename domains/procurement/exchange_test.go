@@ -187,6 +187,7 @@ func TestSampleDocumentsCrossTheBorderBothWays(t *testing.T) {
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	t.Run("GEN-9", nodesNeedNobodyElse)
+	t.Run("PEPPOL-4", anInvoiceThatBreaksRulesIsNotSent)
 	t.Run("PEPPOL-5", aThirdNodeIsReachedById)
 	t.Run("PEPPOL-1", networkOnTheWire)
 	t.Run("PEPPOL-7", func(t *testing.T) { // a receiver without credit note: refused, nothing sent
