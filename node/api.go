@@ -120,6 +120,12 @@ func (a api) problem(err error) *apiError {
 		return &apiError{Status: http.StatusConflict, Code: "STATE", Text: err.Error()}
 	case errors.Is(err, store.ErrDiskFull):
 		return &apiError{Status: http.StatusInsufficientStorage, Code: "DISK_FULL", Text: "no room left", Remedy: "free space, then try again: nothing was stored"}
+	case errors.Is(err, store.ErrReadOnly):
+		return &apiError{Status: http.StatusServiceUnavailable, Code: "READ_ONLY", Text: "the node's volume can be read and not written", Remedy: "ask the operator to mend it, then try again: nothing was stored"}
+	case errors.Is(err, store.ErrDamaged):
+		return &apiError{Status: http.StatusInternalServerError, Code: "DAMAGED", Text: "what is stored is damaged", Remedy: `"viadukt verifydata" says what, and what to do about it`}
+	case errors.Is(err, store.ErrClosed):
+		return &apiError{Status: http.StatusServiceUnavailable, Code: "STOPPING", Text: "the node is stopping", Remedy: "try again when it runs"}
 	}
 	return &apiError{Status: http.StatusInternalServerError, Code: "INTERNAL", Text: "the call could not be done; the log says more"}
 }

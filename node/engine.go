@@ -319,6 +319,7 @@ func headerDocument(userMessage []byte) []byte {
 
 // record moves the message on: one transaction for state, event and evidence.
 func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, o *as4.Outcome, took time.Duration) (to store.State, ok bool) {
+	stop := ctx
 	ctx = context.WithoutCancel(ctx) // what the peer said must be kept, even while stopping
 	now := n.Clock()
 	change := store.Change{Time: now, Owner: m.LeaseOwner, Detail: detail(o)}
@@ -352,7 +353,7 @@ func (n *Node) record(ctx context.Context, m *store.Message, out *as4.Outgoing, 
 		to, change.Error, result = store.Failed, problem(o.Err), "failed"
 	}
 	evidence := n.evidenceOf(m, to, out, o, now)
-	err := n.Store.Write(ctx, func(tx store.Tx) error {
+	err := n.keep(stop, "result of "+m.MessageID, func(tx store.Tx) error {
 		if err := tx.Transition(m.ID, to, change); err != nil {
 			return err
 		}

@@ -222,8 +222,7 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 		return nil
 	}
 	now := n.Clock()
-	ctx = context.WithoutCancel(ctx)
-	werr := n.Store.Write(ctx, func(tx store.Tx) error {
+	werr := n.keep(ctx, "delivery of "+m.MessageID, func(tx store.Tx) error {
 		if err == nil {
 			return tx.Transition(m.ID, store.Delivered, store.Change{Time: now, Owner: m.LeaseOwner})
 		}

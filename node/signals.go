@@ -107,19 +107,21 @@ func (n *Node) settleTask(ctx context.Context, t *store.Task, result error) erro
 	if errors.Is(result, errLater) || ctx.Err() != nil {
 		return nil
 	}
-	return n.Store.Write(context.WithoutCancel(ctx), func(tx store.Tx) error {
+	if result != nil {
+		t.Attempts++
+		t.Error = result.Error()
+		next, more := n.retry.Next(t.Attempts, n.Clock())
+		if t.Dead = !more; more {
+			t.Due = next
+		}
+	}
+	return n.keep(ctx, "task of "+t.Queue, func(tx store.Tx) error {
 		if result == nil {
 			err := tx.DeleteTask(t.ID)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}
 			return err
-		}
-		t.Attempts++
-		t.Error = result.Error()
-		next, more := n.retry.Next(t.Attempts, n.Clock())
-		if t.Dead = !more; more {
-			t.Due = next
 		}
 		return tx.PutTask(t)
 	})

@@ -231,7 +231,7 @@ func (n *Node) sendPiece(ctx context.Context, m *store.Message, out *as4.Outgoin
 	if o.Verdict != as4.Acknowledged && o.Verdict != as4.AcknowledgedWithoutReceipt {
 		return o
 	}
-	err = n.Store.Write(context.WithoutCancel(ctx), func(tx store.Tx) error {
+	err = n.keep(ctx, "piece of "+m.MessageID, func(tx store.Tx) error {
 		f := &store.Fragment{Num: num, MessageID: p.Message.MessageID, Header: p.Signed, Receipt: o.Answer}
 		return errors.Join(tx.PutFragment(s.group.ID, f), tx.Extend(m.ID, m.LeaseOwner, n.Clock().Add(leaseTime)))
 	})

@@ -41,6 +41,12 @@ func Main(m *testing.M, o Options) {
 	}
 }
 
+// volume asks the child to put its data on a volume of its own: the options of a tmpfs.
+const volume = "VIADUKT_TEST_VOLUME"
+
+// noVolume is the exit status where a machine lets nobody mount one.
+const noVolume = 77
+
 // run works until it is told to end, or its parent dies: then its standard input ends.
 func run(file string, o Options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -51,6 +57,12 @@ func run(file string, o Options) error {
 	}
 	if o.Tune != nil {
 		o.Tune(c)
+	}
+	if options := os.Getenv(volume); options != "" {
+		if err := mount(string(c.Node.DataDir), options); err != nil {
+			os.Exit(noVolume)
+		}
+		c.Node.MinFree = 1
 	}
 	opt := node.Options{Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
 	if o.Domains != nil {
@@ -84,20 +96,55 @@ type Child struct {
 }
 
 // Start returns when the node of a configuration works. A port that a stranger's connection took while the node was dead
-// is waited for. env is added to the environment.
-func Start(t testing.TB, file string, env ...string) *Child {
+// is waited for.
+func Start(t testing.TB, file string) *Child {
 	t.Helper()
-	c := &Child{file: file, env: env}
+	c := &Child{file: file}
 	c.Start(t)
 	return c
+}
+
+// StartOnVolume is Start for a node whose data are on a volume of its own, with the options of a tmpfs such as "size=8m",
+// as long as it lives. The test is skipped where nobody may mount one.
+func StartOnVolume(t testing.TB, file, options string) *Child {
+	t.Helper()
+	c := &Child{file: file, env: []string{volume + "=" + options}}
+	c.Start(t)
+	return c
+}
+
+// FailsOnVolume returns what a node says that cannot start on such a volume.
+func FailsOnVolume(t testing.TB, file, options string) string {
+	t.Helper()
+	c := &Child{file: file, env: []string{volume + "=" + options}}
+	cmd := c.command()
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() == noVolume {
+		t.Skip("this machine lets nobody mount a volume")
+	}
+	if err == nil {
+		t.Fatalf("it started: %s", out)
+	}
+	return string(out)
+}
+
+// Data is where the parent finds what is in a folder of the child, on a volume that only the child sees.
+func (c *Child) Data(folder string) string { return fmt.Sprintf("/proc/%d/root%s", c.PID(), folder) }
+
+func (c *Child) command() *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), variable+"="+c.file), c.env...)
+	if len(c.env) > 0 {
+		cmd.SysProcAttr = ownMounts()
+	}
+	return cmd
 }
 
 // Start starts the node again.
 func (c *Child) Start(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; {
-		c.cmd = exec.Command(os.Args[0])
-		c.cmd.Env = append(append(os.Environ(), variable+"="+c.file), c.env...)
+		c.cmd = c.command()
 		c.cmd.Stderr = t.Output()
 		in, err := c.cmd.StdinPipe()
 		if err != nil {
@@ -115,6 +162,9 @@ func (c *Child) Start(t testing.TB) {
 			return
 		}
 		c.cmd.Wait()
+		if c.cmd.ProcessState.ExitCode() == noVolume {
+			t.Skip("this machine lets nobody mount a volume")
+		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s does not start", c.file)
 		}

@@ -37,6 +37,8 @@ var (
 	// ErrDiskFull says that the volume has no room left, or less than the reserve that was asked for.
 	// Nothing was stored, and the same call may succeed later.
 	ErrDiskFull = errors.New("store: disk full")
+	// ErrReadOnly says that the volume can be read and not written. Nothing was stored.
+	ErrReadOnly = errors.New("store: read-only volume")
 	// ErrGone says that the octets of a payload were deleted; its hash and size are still known.
 	ErrGone = errors.New("store: payload deleted")
 	// ErrDamaged says that stored octets are missing or differ from their hash.

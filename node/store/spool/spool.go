@@ -210,8 +210,11 @@ func CheckFree(dir string, min int64) error {
 	return nil
 }
 
-// diskFull adds store.ErrDiskFull to the errors that mean it.
+// diskFull adds store.ErrDiskFull to the errors that mean it, and store.ErrReadOnly to the one that means that.
 func diskFull(err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %w", store.ErrReadOnly, err)
+	}
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return fmt.Errorf("%w: %w", store.ErrDiskFull, err)
 	}
