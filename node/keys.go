@@ -245,7 +245,7 @@ func as4ClientFor(c *config.Config, fixed func(addr string) bool) *http.Client {
 		MaxIdleConns: 1000, MaxIdleConnsPerHost: max(c.Outbound.PerPeer, c.Outbound.Workers), IdleConnTimeout: 60 * time.Second, DisableCompression: true,
 		ForceAttemptHTTP2: false, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, WriteBufferSize: 32 << 10, ReadBufferSize: 16 << 10,
 	}
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: patientTransport{t, c.Outbound.Timeout.D()}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // stallConn gives up a peer that takes no more octets. A whole message may last: a large one on a slow line does.

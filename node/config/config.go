@@ -210,7 +210,7 @@ type Outbound struct {
 	MaxPause    Duration `yaml:"maxPause" default:"6h" min:"1s" doc:"No pause is longer."`
 	PerPeer     int      `yaml:"perPeer" default:"8" min:"1" doc:"Messages on their way to one access point at the same time."`
 	Workers     int      `yaml:"workers" default:"16" min:"1" max:"10000" doc:"Messages on their way at the same time."`
-	Timeout     Duration `yaml:"timeout" default:"2m" min:"1s" doc:"How long an answer may take after the message is sent. Sending itself is given up when the partner takes nothing for 30 seconds."`
+	Timeout     Duration `yaml:"timeout" default:"2m" min:"1s" doc:"How long an answer may take to begin after the message is sent, and then to come to its end; a large one gets a second more for each 16 KiB. Sending itself is given up when the partner takes nothing for 30 seconds."`
 }
 
 // Check implements [Checker].
