@@ -8,6 +8,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/invoice"
+	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -22,6 +23,12 @@ var invoiceCommand = &command{
 		{name: "fix", summary: "computes the totals of an invoice anew and corrects them in place.", args: "FILE",
 			help:    `Takes lines, allowances, charges, rates and payments as they are, and corrects the VAT breakdown and the totals. Every other octet stays as it is. Without --out only what would change is shown.`,
 			example: "viadukt invoice fix invoice.xml --out mended.xml", prepare: prepareFix},
+		{name: "render", summary: "shows an invoice to people, as a page in their language.", args: "FILE",
+			help:    `Writes one HTML page that needs nothing else, runs nothing and can be printed; attachments are named, not opened. A further language is a file of labels.`,
+			example: "viadukt invoice render invoice.xml --lang de --out invoice.html", prepare: prepareRender},
+		{name: "new", summary: "makes an invoice from a few lines of YAML or JSON.", args: "[FILE]",
+			help:    `Computes net amounts, VAT and totals, writes UBL or CII by the Peppol billing specification (or the one named in the file), and says what the rules find.`,
+			example: "viadukt invoice new --example --out order.yaml\nviadukt invoice new order.yaml --out invoice.xml", prepare: prepareNew},
 	},
 }
 
@@ -203,5 +210,36 @@ func (c *call) describeFix(j fixJSON, found, left []invoice.Correction) {
 	}
 	if !j.Valid {
 		c.printf("other rules are still broken: viadukt validate shows which\n")
+	}
+}
+
+func prepareRender(c *call) func() error {
+	c.least, c.most = 1, 1
+	lang := c.String("lang", "en", "`language` of the labels: "+strings.Join(view.Languages(), ", "))
+	file := c.String("labels", "", "`file` with the labels of another language: key, tab and text in each line")
+	out := c.String("out", "", "`file` to write to; default: standard output")
+	return func() error {
+		labels, ok := view.ForLanguage(*lang)
+		if *file != "" {
+			f, err := os.Open(*file)
+			if err != nil {
+				return &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
+			}
+			defer f.Close()
+			if labels, err = view.ReadLabels(f); err != nil {
+				return usage("%s: %v", *file, err)
+			}
+		} else if !ok {
+			return usage("there are no labels in %q; there are %s, and --labels for others", *lang, strings.Join(view.Languages(), ", "))
+		}
+		i, _, err := c.readInvoice(c.values[0])
+		if err != nil {
+			return err
+		}
+		page, err := view.HTML(i, labels)
+		if err != nil {
+			return err
+		}
+		return c.write(*out, page)
 	}
 }
