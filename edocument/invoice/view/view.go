@@ -48,7 +48,6 @@ type table struct {
 
 type sheet struct {
 	Lang, Title, Skip string
-	Parties           []group
 	Groups            []group
 	Notes             group
 	Lines             table
@@ -183,13 +182,6 @@ func (m *maker) period(p *invoice.Period) string {
 }
 
 func (m *maker) overview(s *sheet, i *invoice.Invoice) {
-	s.Parties = []group{m.party("BG-4", &i.Seller), m.party("BG-7", &i.Buyer)}
-	if i.Payee != nil {
-		s.Parties = append(s.Parties, m.party("BG-10", i.Payee))
-	}
-	if i.TaxRepresentative != nil {
-		s.Parties = append(s.Parties, m.party("BG-11", i.TaxRepresentative))
-	}
 	rows := []row{
 		m.text("BT-1", i.Number), m.date("BT-2", i.IssueDate), m.date("BT-9", i.DueDate), m.row("BT-115", m.amount(i.Totals.Due, m.currency)), m.text("BT-5", i.Currency), m.text("BT-6", i.TaxCurrency),
 		m.row("BG-14", m.period(i.Period)), m.date("BT-7", i.TaxPointDate), m.text("BT-8", i.TaxPointCode), m.text("BT-10", i.BuyerReference), m.text("BT-11", i.Project),
@@ -199,11 +191,25 @@ func (m *maker) overview(s *sheet, i *invoice.Invoice) {
 	for _, p := range i.Preceding {
 		rows = append(rows, m.row("BT-25", strings.TrimSpace(p.Number.Value+" "+m.l.date(p.IssueDate.Value))))
 	}
-	s.Groups = append(s.Groups, m.group("", "overview", rows...))
+	overview := m.group("", "overview", rows...)
+	s.Groups = append(s.Groups, m.party("BG-4", &i.Seller), m.party("BG-7", &i.Buyer), overview, m.payment(i))
+	if i.Payee != nil {
+		s.Groups = append(s.Groups, m.party("BG-10", i.Payee))
+	}
+	if i.TaxRepresentative != nil {
+		s.Groups = append(s.Groups, m.party("BG-11", i.TaxRepresentative))
+	}
 	if d := i.Delivery; d != nil {
 		s.Groups = append(s.Groups, m.group("BG-13", "BG-13", m.text("BT-27", d.Name), m.row("BG-5", address(d.Address)), m.id("BT-71", d.Location), m.date("BT-72", d.Date)))
 	}
-	rows = []row{m.text("BT-20", i.PaymentTerms)}
+	for _, n := range i.Notes {
+		s.Notes.Rows = append(s.Notes.Rows, m.text("BT-22", n.Text))
+	}
+	s.Notes.Title = m.l.text("BT-22")
+}
+
+func (m *maker) payment(i *invoice.Invoice) group {
+	rows := []row{m.text("BT-20", i.PaymentTerms)}
 	if p := i.Payment; p != nil {
 		means := p.MeansText.Value
 		if means == "" {
@@ -220,13 +226,7 @@ func (m *maker) overview(s *sheet, i *invoice.Invoice) {
 			rows = append(rows, m.text("BT-89", d.Mandate), m.text("BT-90", d.Creditor), m.row("BT-91", fours(d.Account.Value)))
 		}
 	}
-	if g := m.group("BG-16", "BG-16", rows...); len(g.Rows) > 0 {
-		s.Groups = append(s.Groups, g)
-	}
-	for _, n := range i.Notes {
-		s.Notes.Rows = append(s.Notes.Rows, m.text("BT-22", n.Text))
-	}
-	s.Notes.Title = m.l.text("BT-22")
+	return m.group("BG-16", "BG-16", rows...)
 }
 
 // fours groups an account number as people read it.
