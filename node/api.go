@@ -417,6 +417,7 @@ func (a api) payload(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": cmp.Or(name, "payload-"+strconv.Itoa(i+1)+extension(p.MimeType))}))
 	if _, err := io.Copy(w, body); err != nil {
 		a.n.Log.Warn("payload not sent wholly", slog.String("msgid", m.MessageID), slog.Any("err", err))
+		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 	return nil
 }

@@ -244,9 +244,31 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 	}
 	if o.Verdict != as4.Acknowledged && o.Verdict != as4.Awaiting && out != nil {
 		n.directory.Flush(m)
+		if err := n.sound(ctx, m, o.Err); err != nil {
+			o.Verdict, o.Err = as4.Failed, err
+		}
 	}
 	if to, ok := n.record(ctx, m, out, o, time.Since(start)); ok {
 		return func() { n.changed(m, to) }
+	}
+	return nil
+}
+
+// sound reads the payloads of a message whose signature the partner refused: it is no fault of keys when the disk altered
+// what was signed by its hash.
+func (n *Node) sound(ctx context.Context, m *store.Message, refusal error) error {
+	if e := (*ebms.Error)(nil); !errors.As(refusal, &e) || e.Code != ebms.FailedAuthentication {
+		return nil
+	}
+	for i := range m.Payloads {
+		r, err := n.OpenDocument(ctx, &store.Payload{PayloadRef: m.Payloads[i].PayloadRef})
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+			r.Close()
+		}
+		if errors.Is(err, store.ErrDamaged) {
+			return err
+		}
 	}
 	return nil
 }
@@ -423,6 +445,8 @@ func problem(err error) store.Problem {
 		return store.Problem{}
 	case errors.As(err, &r):
 		return store.Problem{Code: r.Code, Text: r.Text, Remedy: r.Remedy}
+	case errors.Is(err, store.ErrDamaged):
+		return store.Problem{Code: "DAMAGED", Text: err.Error(), Remedy: "viadukt verifydata says what else is damaged; take the payload from a backup, or hand the document over again"}
 	case errors.As(err, &e):
 		return store.Problem{Code: string(e.Code), Text: fmt.Sprintf("%s: %s", e.Code.Name(), text(e)), Remedy: remedies[e.Code]}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"path"
@@ -144,11 +145,16 @@ func syncDir(path string) error {
 	return d.Sync()
 }
 
-// OpenDocument opens a payload as the back office knows it: expanded.
+// OpenDocument opens a payload as the back office knows it: expanded. Its end is store.ErrDamaged instead of io.EOF when
+// the disk altered what was stored.
 func (n *Node) OpenDocument(ctx context.Context, p *store.Payload) (io.ReadCloser, error) {
-	r, err := n.Store.OpenPayload(ctx, p.PayloadRef)
-	if err != nil || !p.Compressed {
-		return r, err
+	stored, err := n.Store.OpenPayload(ctx, p.PayloadRef)
+	if err != nil {
+		return nil, err
+	}
+	r := &checkedReader{ReadCloser: stored, sum: sha256.New(), want: p.SHA256}
+	if !p.Compressed {
+		return r, nil
 	}
 	z, err := gzip.NewReader(r)
 	if err != nil {
@@ -159,6 +165,22 @@ func (n *Node) OpenDocument(ctx context.Context, p *store.Payload) (io.ReadClose
 		io.Reader
 		io.Closer
 	}{z, r}, nil
+}
+
+// checkedReader compares what was read to its end with its hash.
+type checkedReader struct {
+	io.ReadCloser
+	sum  hash.Hash
+	want [sha256.Size]byte
+}
+
+func (c *checkedReader) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.sum.Write(b[:n])
+	if err == io.EOF && [sha256.Size]byte(c.sum.Sum(nil)) != c.want {
+		err = fmt.Errorf("payload %x: %w: hash differs", c.want[:6], store.ErrDamaged)
+	}
+	return n, err
 }
 
 // safeName makes a file name of what a peer chose: letters, digits and a few signs, no leading dot, at most 150 octets.

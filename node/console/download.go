@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"mime"
+	"net/http"
 	"path"
 	"strconv"
 	"strings"
@@ -60,6 +61,7 @@ func (c *Console) document(x *call) error {
 	h.Set("Content-Disposition", attachment(name))
 	if _, err := io.Copy(x.w, body); err != nil {
 		c.opt.Log.Warn("document not sent wholly", slog.String("msgid", m.MessageID), slog.Any("err", err))
+		panic(http.ErrAbortHandler) // the browser must not take a part for the whole
 	}
 	return nil
 }
