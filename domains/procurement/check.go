@@ -27,7 +27,7 @@ func (d *Domain) checkOutgoing(doc *dom.Document) error {
 	case errors.Is(err, edocument.ErrUnknownType):
 		return nil
 	case err != nil:
-		return err
+		return &node.RefusedError{Code: InvalidDocument, Text: "the document cannot be judged: " + err.Error(), Remedy: "send a document that has each part as often as its standard says", Err: err}
 	case r.Valid:
 		return nil
 	}
@@ -52,7 +52,12 @@ func (d *Domain) checkIncoming(m *sbdh.Message) store.Problem {
 		return invalid(err.Error(), "ask the sender for a well-formed document")
 	}
 	r, err := d.judge.Validate(doc)
-	if err != nil || r.Valid {
+	switch {
+	case errors.Is(err, edocument.ErrUnknownType):
+		return store.Problem{}
+	case err != nil:
+		return invalid("the document cannot be judged: "+err.Error(), "ask the sender for a sound document")
+	case r.Valid:
 		return store.Problem{}
 	}
 	return invalid(broken(r), "tell the sender, for example by an invoice response: "+remedy(r))

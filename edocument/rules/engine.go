@@ -64,6 +64,8 @@ type eval struct {
 	trail []int32
 	last  []int32 // by absent rule: the context node it was reported for, plus one
 
+	steps, budget int // of looking for nodes: a document made to be slow ends there
+
 	note, fix string // set by a test that fails: the numbers, and what to do
 
 	out        []raw
@@ -72,12 +74,23 @@ type eval struct {
 	refused    bool
 }
 
+// The budget of steps, from documents of all kinds: an invoice of 7,250 lines takes 25 a node.
+const (
+	stepsAlways  = 20_000_000
+	stepsPerNode = 100
+)
+
 // raw is a finding before it is described.
 type raw struct {
 	a         *assert
 	n         dom.Node
 	note, fix string
 }
+
+// spend counts a step, and exhausted says that there were too many. A sound document of any size stays far below its
+// budget, which grows with it; one that repeats what occurs once makes rules cost the square of its size.
+func (x *eval) spend()          { x.steps++ }
+func (x *eval) exhausted() bool { return x.steps > x.budget }
 
 func (x *eval) code(n dom.Node) uint16 { return x.names[n.NameID()] }
 
@@ -208,6 +221,9 @@ func (s *Set) run(doc *dom.Document, limit int) *eval {
 		if n.Kind() != dom.ElementNode {
 			continue
 		}
+		if x.exhausted() {
+			break
+		}
 		code := x.code(n)
 		if s.absent != nil {
 			parent := n.Parent()
@@ -271,6 +287,7 @@ func (x *eval) reset(doc *dom.Document, limit int) {
 		x.last = make([]int32, len(x.set.absent.asserts))
 	}
 	clear(x.last)
+	x.steps, x.budget = 0, stepsAlways+stepsPerNode*doc.Len()
 	x.names = x.names[:0]
 	for i := range doc.NumNames() {
 		space, local := doc.NameAt(i)

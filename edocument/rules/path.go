@@ -157,6 +157,9 @@ func (p *path) down(x *eval, n dom.Node, i int, visit func(dom.Node) bool) bool 
 	if !n.Valid() {
 		return false
 	}
+	if x.spend(); x.exhausted() {
+		return true // nobody looks at the answer any more
+	}
 	if i == len(p.steps) {
 		if p.attr != "" {
 			n = n.Attribute("", p.attr)
@@ -179,6 +182,7 @@ func (p *path) down(x *eval, n dom.Node, i int, visit func(dom.Node) bool) bool 
 		return false
 	}
 	for c := n.FirstElement(); c.Valid(); c = c.NextElement() {
+		x.spend()
 		if (st.code == anyName || x.code(c) == st.code) && st.holds(x, c) && p.down(x, c, i+1, visit) {
 			return true
 		}
@@ -209,6 +213,9 @@ func (p *path) find(x *eval, n dom.Node) dom.Node {
 }
 
 func (p *path) first(x *eval, n dom.Node, i int) dom.Node {
+	if x.spend(); x.exhausted() {
+		return dom.Node{}
+	}
 	if !n.Valid() || i == len(p.steps) {
 		if p.attr != "" {
 			return n.Attribute("", p.attr)
@@ -230,6 +237,7 @@ func (p *path) first(x *eval, n dom.Node, i int) dom.Node {
 		return dom.Node{}
 	}
 	for c := n.FirstElement(); c.Valid(); c = c.NextElement() {
+		x.spend()
 		if (st.code == anyName || x.code(c) == st.code) && st.holds(x, c) {
 			if f := p.first(x, c, i+1); f.Valid() {
 				return f

@@ -15,11 +15,16 @@
 package rules
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
+
+// ErrLimit says that a document was made, or has grown, so that judging it would cost too much: it repeats many
+// thousand times what an invoice has once.
+var ErrLimit = errors.New("judging the document costs too much: it repeats what an invoice has once")
 
 // Rule is one rule of a set, for people.
 type Rule struct {
@@ -57,7 +62,8 @@ type Options struct {
 	MaxFindings int
 }
 
-// Validate judges an invoice or credit note. For any other document it returns [edocument.ErrUnknownType].
+// Validate judges an invoice or credit note. For any other document it returns [edocument.ErrUnknownType], for one that
+// would cost too much [ErrLimit].
 func Validate(doc *dom.Document, opt Options) (*edocument.Report, error) {
 	kind, sets := choose(doc)
 	if opt.Sets != nil {
@@ -74,6 +80,10 @@ func Validate(doc *dom.Document, opt Options) (*edocument.Report, error) {
 	for _, s := range sets {
 		r.Pack = append(r.Pack, s.ID())
 		x := s.run(doc, limit)
+		if x.exhausted() {
+			x.release()
+			return nil, ErrLimit
+		}
 		r.Valid = r.Valid && !x.refused
 		r.Suppressed += x.suppressed
 		r.Findings = x.describe(r.Findings)

@@ -158,6 +158,34 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
+// A document that makes rules quadratic ends with an error after bounded work.
+func TestAHostileDocumentIsGivenUp(t *testing.T) {
+	t.Parallel()
+	src := string(sample(6000))
+	from, to := strings.Index(src, "  <cac:LegalMonetaryTotal>"), strings.Index(src, "  <cac:InvoiceLine>")
+	d, err := dom.Parse([]byte(src[:to]+strings.Repeat(src[from:to], 20000)+src[to:]), dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Validate(d, Options{}); err != ErrLimit {
+		t.Errorf("%v, want ErrLimit", err)
+	}
+	x := coreUBL().run(mustParse(t, sample(2000)), 10)
+	defer x.release()
+	if x.steps*3 > x.budget-stepsAlways {
+		t.Errorf("%d steps of %d for an invoice like others", x.steps, x.budget)
+	}
+}
+
+func mustParse(tb testing.TB, src []byte) *dom.Document {
+	tb.Helper()
+	d, err := dom.Parse(src, dom.Limits{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
 func BenchmarkValidate(b *testing.B) {
 	for _, c := range []struct {
 		name  string
