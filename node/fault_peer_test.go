@@ -92,7 +92,7 @@ func TestAPeerThatIsGoneForHours(t *testing.T) {
 		return got
 	}
 	pass := func(got *store.Message) { // until the next attempt is due
-		ahead.Store(int64(got.NextAttempt.Sub(time.Now()) + time.Second))
+		ahead.Store(int64(time.Until(got.NextAttempt) + time.Second))
 		if _, err := ee.Reload(t.Context()); err != nil { // its timer runs by the real clock
 			t.Fatal(err)
 		}
