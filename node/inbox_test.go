@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,11 @@ func tree(t *testing.T, dir string) map[string]string {
 	return out
 }
 
+// inline is a payload that the database holds itself.
+func inline(content string) store.PayloadRef {
+	return store.PayloadRef{Size: int64(len(content)), SHA256: sha256.Sum256([]byte(content)), Inline: []byte(content)}
+}
+
 func TestNamesThatPeersChooseStayInTheInbox(t *testing.T) {
 	t.Parallel()
 	made, _ := agree(t)
@@ -56,7 +62,7 @@ func TestNamesThatPeersChooseStayInTheInbox(t *testing.T) {
 			root := filepath.Join(t.TempDir(), "deep", "er", "inbox")
 			m := &store.Message{ID: int64(i + 1), Direction: store.In, MessageID: c.id, Receiver: c.receiver}
 			for _, name := range c.files {
-				m.Payloads = append(m.Payloads, store.Payload{Name: name, MimeType: "text/plain", PayloadRef: store.PayloadRef{Size: 1, Inline: []byte("x")}})
+				m.Payloads = append(m.Payloads, store.Payload{Name: name, MimeType: "text/plain", PayloadRef: inline("x")})
 			}
 			for range 2 { // the second time after a crash
 				if err := g.WriteFolder(t.Context(), root, m); err != nil {
@@ -92,7 +98,7 @@ func TestMessagesDoNotTakeEachOthersFolder(t *testing.T) {
 	deliver := func(id, sender, content string) {
 		t.Helper()
 		m := &store.Message{Direction: store.In, State: store.Delivered, MessageID: id, SenderKey: sender, Receiver: "urn:id::bob",
-			Payloads: []store.Payload{{Name: "a", PayloadRef: store.PayloadRef{Size: int64(len(content)), Inline: []byte(content)}}}}
+			Payloads: []store.Payload{{Name: "a", PayloadRef: inline(content)}}}
 		if err := g.Store.Write(t.Context(), func(tx store.Tx) error { return tx.Insert(m) }); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +138,7 @@ func TestWhatACrashLeftInTheInboxIsUsedUp(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(half, "a"), []byte("ha"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m := &store.Message{ID: 1, Direction: store.In, MessageID: "1@ee", Receiver: "bob", Payloads: []store.Payload{{Name: "a", PayloadRef: store.PayloadRef{Size: 5, Inline: []byte("whole")}}}}
+	m := &store.Message{ID: 1, Direction: store.In, MessageID: "1@ee", Receiver: "bob", Payloads: []store.Payload{{Name: "a", PayloadRef: inline("whole")}}}
 	if err := g.WriteFolder(t.Context(), dir, m); err != nil {
 		t.Fatal(err)
 	}
