@@ -420,8 +420,12 @@ func prepareExtend(c *call) func() error {
 			if b, err = extendAny(c.p.ctx, b, "t", stamp, opt); err != nil { // whose authority is to be asked about, too
 				return err
 			}
+			r, err := gather.Open(b, opt)
+			if err != nil {
+				return err
+			}
 			var missing []error
-			if opt, missing = fetch(c.p.ctx, b, opt); len(missing) > 0 {
+			if opt, missing = fetch(c.p.ctx, r, opt); len(missing) > 0 {
 				return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
 			}
 		}
@@ -488,7 +492,7 @@ func extendContainer(ctx context.Context, c *asic.Container, level string, stamp
 		o := opt
 		o.Documents = gather.Documents(c, f, manifests)
 		extend := extendCMS
-		if strings.HasSuffix(strings.ToLower(f.Name), ".xml") {
+		if f.XML() {
 			extend = extendXML
 		}
 		if changed[f.Name], err = extend(ctx, b, level, stamp, o); err != nil {

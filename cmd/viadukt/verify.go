@@ -150,9 +150,9 @@ func prepareVerdict(c *call) func() error {
 		for _, file := range c.values {
 			opt := opt
 			if fetch != nil {
-				if b, err := os.ReadFile(file); err == nil {
+				if r, err := gatherFile(file, opt); err == nil { // what is wrong with the file is told with its verdict
 					var missing []error
-					opt, missing = fetch(c.p.ctx, b, opt)
+					opt, missing = fetch(c.p.ctx, r, opt)
 					for _, err := range missing {
 						fmt.Fprintf(c.p.err, "%s: not fetched: %v\n", file, err)
 					}

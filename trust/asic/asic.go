@@ -7,6 +7,7 @@ package asic
 
 import (
 	"archive/zip"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -227,6 +228,12 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// XML tells whether a file is XML by its name; signatures are CMS otherwise.
+func (f *File) XML() bool { return strings.HasSuffix(f.lower(), ".xml") }
+
+// Digest is the hash of what a file holds.
+func (f *File) Digest(h crypto.Hash) ([]byte, error) { return digest(f.Open, h) }
 
 // Bytes reads a small file: a signature, a manifest.
 func (f *File) Bytes() ([]byte, error) { return f.small(maxSmall) }

@@ -164,7 +164,7 @@ func WriteManifest(signature, mimeType string, content []Content, method string)
 	w.Start("asic:ASiCManifest", "xmlns:asic", Namespace, "xmlns:ds", xmldsig.Namespace)
 	w.Element("asic:SigReference", "", "MimeType", mimeType, "URI", escape(signature))
 	for _, c := range content {
-		sum, err := digest(c, h)
+		sum, err := digest(c.Open, h)
 		if err != nil {
 			return nil, err
 		}
@@ -202,8 +202,8 @@ func WriteFiles(content []Content) []byte {
 	return w.Bytes()
 }
 
-func digest(c Content, h crypto.Hash) ([]byte, error) {
-	r, err := c.Open()
+func digest(open func() (io.ReadCloser, error), h crypto.Hash) ([]byte, error) {
+	r, err := open()
 	if err != nil {
 		return nil, err
 	}

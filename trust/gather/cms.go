@@ -56,6 +56,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	for _, s := range all {
 		add(s, nil)
 	}
+	r.take(p.signers, p.list)
 	return r, nil
 }
 
@@ -194,6 +195,7 @@ func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
 	if f.Certificate != nil {
 		v.Signer, v.Chain = p.certificate(f.Certificate), p.chain(f.Certificate)
+		p.signers = append(p.signers, f.Certificate)
 	}
 	return v
 }

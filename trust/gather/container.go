@@ -2,7 +2,6 @@ package gather
 
 import (
 	"bytes"
-	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -51,6 +50,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 			out.addBroken(f.Name, err)
 			continue
 		}
+		out.take(part.Signers, part.Certificates)
 		for _, s := range part.Signatures {
 			s.Malformed = append(s.Malformed, wrong...)
 			out.Signatures = append(out.Signatures, s)
@@ -106,8 +106,6 @@ func containerFaults(c *asic.Container) (out []validation.Malformed) {
 	return out
 }
 
-func isXML(f *asic.File) bool { return strings.HasSuffix(strings.ToLower(f.Name), ".xml") }
-
 func manifestOf(f *asic.File, manifests []*asic.Manifest) *asic.Manifest {
 	for _, m := range manifests {
 		if m.Signature == f.Name {
@@ -122,11 +120,11 @@ func manifestOf(f *asic.File, manifests []*asic.Manifest) *asic.Manifest {
 func Documents(c *asic.Container, f *asic.File, manifests []*asic.Manifest) (out []xades.Document) {
 	m, data := manifestOf(f, manifests), c.Data()
 	switch {
-	case m != nil && !isXML(f):
+	case m != nil && !f.XML():
 		return []xades.Document{xades.Bytes(m.Name, "text/xml", m.Octets)}
 	case c.Type == asic.S && len(data) == 1:
 		return []xades.Document{{Open: data[0].Open}}
-	case isXML(f):
+	case f.XML():
 		for _, x := range c.Files {
 			out = append(out, xades.Document{Name: x.Name, Open: x.Open})
 		}
@@ -138,7 +136,7 @@ func Documents(c *asic.Container, f *asic.File, manifests []*asic.Manifest) (out
 func openPart(c *asic.Container, f *asic.File, b []byte, manifests []*asic.Manifest, opt Options) (*Result, error) {
 	o := opt
 	o.Documents = Documents(c, f, manifests)
-	if isXML(f) {
+	if f.XML() {
 		o.Documents = append(o.Documents, opt.Documents...)
 		part, err := openXML(b, newPool(opt), o)
 		if err != nil {
@@ -180,25 +178,12 @@ func entries(c *asic.Container, m *asic.Manifest) (out []validation.Reference) {
 		x := validation.Reference{Name: o.Name, Kind: "MANIFEST_ENTRY", Digest: digestName(h)}
 		if f, err := c.File(o.Name); err == nil && ok && h.Available() {
 			x.Found = true
-			sum, err := sumOf(f, h)
+			sum, err := f.Digest(h)
 			x.Intact = err == nil && bytes.Equal(sum, o.Digest)
 		}
 		out = append(out, x)
 	}
 	return out
-}
-
-func sumOf(f *asic.File, h crypto.Hash) ([]byte, error) {
-	r, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	sum := h.New()
-	if _, err := io.Copy(sum, r); err != nil {
-		return nil, err
-	}
-	return sum.Sum(nil), nil
 }
 
 // addBroken reports a signature file that cannot be read.
@@ -221,6 +206,7 @@ func (r *Result) timeStamp(c *asic.Container, f *asic.File, b []byte, manifests 
 		token = nil
 	}
 	v := p.token(token, "CONTAINER_TIMESTAMP")
+	r.take(p.signers, p.list)
 	r.TimeStamps = append(r.TimeStamps, v)
 	r.Facts.TimeStamps = append(r.Facts.TimeStamps, v)
 	if token == nil {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -40,6 +41,10 @@ type Result struct {
 	Signatures []*Signature
 	TimeStamps []*validation.TimeStamp // over the content of a container, by themselves
 	Facts      *validation.Facts
+
+	// Signers are the certificates of signers and time-stamping authorities, each once; Certificates all that are at hand, those
+	// of the options included.
+	Signers, Certificates []*pki.Certificate
 }
 
 // Signature is one signature with its facts.
@@ -48,11 +53,11 @@ type Signature struct {
 	Level       string
 	Packaging   string // "enveloped", "enveloping", "detached", "attached"
 	Certificate *pki.Certificate
-	XAdES       *xades.Checked // nil for other formats
 	// Unreadable says what of the unsigned properties could not be read and counts as absent.
 	Unreadable []error
 
-	inside []string // IDs of what it holds: certificates, revocation data
+	xades  *xades.Checked // nil for other formats
+	inside []string       // IDs of what it holds: certificates, revocation data
 }
 
 // Open reads a document. XML, CMS in BER, DER, PEM or base64, and containers are told by their first octets.
@@ -104,9 +109,20 @@ func (r *Result) add(s *Signature, p *pool) {
 	if s.Certificate != nil {
 		s.Signer = p.certificate(s.Certificate)
 		s.Chain = p.chain(s.Certificate)
+		p.signers = append(p.signers, s.Certificate)
 	}
 	r.Signatures = append(r.Signatures, s)
 	r.Facts.Signatures = append(r.Facts.Signatures, s.Signature)
+}
+
+// take notes the certificates that reading came upon.
+func (r *Result) take(signers, all []*pki.Certificate) {
+	for _, c := range signers {
+		if !slices.ContainsFunc(r.Signers, c.Equal) {
+			r.Signers = append(r.Signers, c)
+		}
+	}
+	r.Certificates = append(r.Certificates, all...)
 }
 
 // algorithmOf names an algorithm as policies do. A key that is not known has no size.

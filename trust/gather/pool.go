@@ -20,6 +20,7 @@ const (
 // where they like.
 type pool struct {
 	list    []*pki.Certificate
+	signers []*pki.Certificate // of signatures and time-stamps
 	known   map[[32]byte]bool
 	anchors map[[32]byte]bool
 	crls    []*list

@@ -85,6 +85,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 		r.add(s, p)
 	}
 	markDuplicates(r)
+	r.take(p.signers, p.list)
 	return r, nil
 }
 
@@ -93,7 +94,7 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		Token:  validation.Token{ID: idOf(c.Node.Raw()), Intact: c.ValueErr == nil},
 		Format: string(c.Level()), Claimed: c.SigningTime,
 	}
-	s := &Signature{Signature: v, Level: string(c.Level()), Packaging: packaging(c), Certificate: c.Signer, XAdES: c, Unreadable: c.Unreadable}
+	s := &Signature{Signature: v, Level: string(c.Level()), Packaging: packaging(c), Certificate: c.Signer, xades: c, Unreadable: c.Unreadable}
 	v.Algorithm = algorithmOf(pki.SignatureAlgorithm{Scheme: c.Scheme, Hash: c.Hash}, c.Signer)
 	for i := range c.References {
 		ref := &c.References[i]
@@ -106,13 +107,12 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 	}
 	v.NeedsProperty = c.Properties.Valid()
 	v.HasProperty = c.PropertiesErr == nil
-	for i := range c.Certificates {
-		n := &c.Certificates[i]
+	if len(c.Certificates) > 0 { // the others name the chain
+		n := &c.Certificates[0]
 		h, _ := xmldsig.DigestHash(n.DigestMethod)
-		v.Certificates = append(v.Certificates, validation.SigningCertificate{
-			Digest: digestName(h), HasDigest: len(n.Digest) > 0, Matches: c.Signer != nil && n.Matches(c.Signer), IssuerSerial: i > 0 || c.IssuerSerialErr == nil,
-		})
-		break // the others name the chain
+		v.Certificates = []validation.SigningCertificate{{
+			Digest: digestName(h), HasDigest: len(n.Digest) > 0, Matches: c.Signer != nil && n.Matches(c.Signer), IssuerSerial: c.IssuerSerialErr == nil,
+		}}
 	}
 	if c.CounterErr != nil {
 		v.References = append(v.References, validation.Reference{Name: "the value that it counter-signs", Kind: xades.TypeCountersignature, Found: true})
@@ -224,10 +224,10 @@ func packaging(c *xades.Checked) string {
 func markDuplicates(r *Result) {
 	seen := map[string]*validation.Signature{}
 	for _, s := range r.Signatures {
-		if s.XAdES == nil {
+		if s.xades == nil {
 			continue
 		}
-		key := string(s.XAdES.Examination.Value)
+		key := string(s.xades.Examination.Value)
 		if other := seen[key]; other != nil {
 			s.Duplicated, other.Duplicated = true, true
 		}
