@@ -4,7 +4,11 @@
 // and whoever runs rules of other origin implements [Validator] beside it.
 package edocument
 
-import "github.com/viadukt-eu/viadukt/xmlcore/dom"
+import (
+	"unicode/utf8"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
 
 // Severity says what a finding means for the document.
 type Severity string
@@ -31,6 +35,19 @@ type Finding struct {
 	Value    string   `json:"value"`    // what stands there, shortened; for a formula the numbers it was computed from
 	Text     string   `json:"text"`     // what the rule demands
 	Remedy   string   `json:"remedy"`   // what a person can do
+}
+
+// Clip shortens what a finding shows of a value.
+func Clip(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	i := most
+	for !utf8.RuneStart(s[i]) {
+		i--
+	}
+	return s[:i] + "..."
 }
 
 // Report is the verdict on one document.

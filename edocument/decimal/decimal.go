@@ -7,13 +7,9 @@ package decimal
 
 import (
 	"encoding/binary"
-	"errors"
 	"math/big"
 	"math/bits"
 )
-
-// ErrSyntax is what Parse says of text that is no decimal number.
-var ErrSyntax = errors.New("not a decimal number of at most 38 digits")
 
 // maxScale is the largest number of digits behind the point: products of two amounts with prices stay below it.
 const maxScale = 38
@@ -38,15 +34,8 @@ func New(coefficient int64, scale uint8) Decimal {
 	return d
 }
 
-// Parse reads an optional sign, digits, and an optional point among them; white space around it is allowed.
-func Parse(s string) (Decimal, error) {
-	if d := Read(s); !d.nan {
-		return d, nil
-	}
-	return NaN, ErrSyntax
-}
-
-// Read is Parse for callers who go on with NaN.
+// Read reads an optional sign, digits, and an optional point among them; white space around it is allowed. What is no such
+// number, or has more than 38 digits, is NaN.
 func Read(s string) Decimal {
 	for len(s) > 0 && space(s[0]) {
 		s = s[1:]

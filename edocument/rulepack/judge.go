@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -261,7 +260,7 @@ func (s *scenario) report(x *schematron.Result, r *edocument.Report) {
 		out := edocument.Finding{ID: f.ID, Severity: severity, Location: location(f.Node), Text: f.Message()}
 		out.Line, out.Column = f.Pos()
 		if !f.Node.FirstElement().Valid() {
-			out.Value = clip(strings.Join(strings.Fields(f.Node.Text()), " "))
+			out.Value = edocument.Clip(strings.Join(strings.Fields(f.Node.Text()), " "))
 		}
 		for _, d := range f.Diagnostics {
 			out.Remedy = strings.TrimSpace(out.Remedy + " " + strings.Join(strings.Fields(d.Text), " "))
@@ -330,17 +329,4 @@ func location(n dom.Node) string {
 	}
 	slices.Reverse(steps)
 	return "/" + strings.Join(steps, "/")
-}
-
-// clip shortens what is shown of a value.
-func clip(s string) string {
-	const most = 120
-	if len(s) <= most {
-		return s
-	}
-	i := most
-	for !utf8.RuneStart(s[i]) {
-		i--
-	}
-	return s[:i] + "..."
 }

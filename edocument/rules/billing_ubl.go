@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/decimal"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -379,7 +380,7 @@ func codeIn(list, attr string) test {
 		if codes[s] {
 			return true
 		}
-		x.note = clip(s)
+		x.note = edocument.Clip(s)
 		return false
 	}
 }

@@ -4,6 +4,7 @@ import (
 	_ "embed" // the table of absent elements is a file
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/decimal"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -218,7 +219,7 @@ func (c *vocabulary) ciiWithVAT() test {
 				return false
 			}
 			if k != 1 {
-				x.note = "the currency is " + clip(cur.Text()) + ", VAT totals in it: " + decimal.New(int64(k), 0).String()
+				x.note = "the currency is " + edocument.Clip(cur.Text()) + ", VAT totals in it: " + decimal.New(int64(k), 0).String()
 				x.fix = "Give exactly one VAT total (BT-110) in the currency of the invoice (BT-5)."
 				return true
 			}

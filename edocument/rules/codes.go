@@ -4,6 +4,8 @@ import (
 	_ "embed" // the code lists are a file
 	"strings"
 	"sync"
+
+	"github.com/viadukt-eu/viadukt/edocument"
 )
 
 //go:embed data/codes.txt
@@ -60,7 +62,7 @@ func oneOf(list, attr string) test {
 		if codes[s] || codes[normalize(s)] {
 			return true
 		}
-		x.note = clip(s)
+		x.note = edocument.Clip(s)
 		return false
 	}
 }

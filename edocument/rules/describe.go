@@ -20,7 +20,7 @@ func (x *eval) describe(out []edocument.Finding) []edocument.Finding {
 		if r.note != "" {
 			f.Value = r.note
 		} else if !r.n.FirstElement().Valid() {
-			f.Value = clip(normalize(r.n.Text()))
+			f.Value = edocument.Clip(normalize(r.n.Text()))
 		}
 		if r.fix != "" {
 			f.Remedy = r.fix
@@ -88,17 +88,4 @@ func location(n dom.Node) string {
 		b.WriteString(steps[i])
 	}
 	return b.String()
-}
-
-// clip shortens what is shown of a value.
-func clip(s string) string {
-	const most = 120
-	if len(s) <= most {
-		return s
-	}
-	i := most
-	for !utf8.RuneStart(s[i]) {
-		i--
-	}
-	return s[:i] + "..."
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	_ "embed" // the table of absent elements is a file
 	"strings"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument/decimal"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -145,17 +146,10 @@ func (u *vocabulary) inOrder(start, end string) test {
 
 // isDate reports whether s is an xs:date, a time zone behind it allowed.
 func isDate(s string) bool {
-	if len(s) < 10 || s[4] != '-' || s[7] != '-' {
+	if len(s) < 10 {
 		return false
 	}
-	for i := range 10 {
-		if i != 4 && i != 7 && (s[i] < '0' || s[i] > '9') {
-			return false
-		}
-	}
-	year := int(s[0]-'0')*1000 + int(s[1]-'0')*100 + int(s[2]-'0')*10 + int(s[3]-'0')
-	month, day := int(s[5]-'0')*10+int(s[6]-'0'), int(s[8]-'0')*10+int(s[9]-'0')
-	if month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+	if _, err := time.Parse(time.DateOnly, s[:10]); err != nil {
 		return false
 	}
 	switch zone := s[10:]; {
@@ -165,19 +159,6 @@ func isDate(s string) bool {
 		return zone[1:3] >= "00" && zone[1:3] <= "14" && zone[4:] >= "00" && zone[4:] <= "59"
 	}
 	return false
-}
-
-func daysIn(year, month int) int {
-	switch month {
-	case 4, 6, 9, 11:
-		return 30
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	}
-	return 31
 }
 
 func (u *vocabulary) payeeDiffers() test {

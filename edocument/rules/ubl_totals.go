@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/decimal"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -66,7 +67,7 @@ func (u *vocabulary) totalWithVAT() test {
 				return false
 			})
 			if k != 1 {
-				x.note = "the currency is " + clip(c.Text()) + ", VAT totals in it: " + decimal.New(int64(k), 0).String()
+				x.note = "the currency is " + edocument.Clip(c.Text()) + ", VAT totals in it: " + decimal.New(int64(k), 0).String()
 				x.fix = "Give exactly one VAT total (BT-110) in the currency of the invoice (BT-5)."
 				return true
 			}

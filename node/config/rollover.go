@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // Rollover is the file that as4.rollover names: keys that follow those of the configuration, each at its time.
@@ -128,14 +127,4 @@ func near(dir string, p Path) string {
 		return filepath.ToSlash(rel)
 	}
 	return string(p)
-}
-
-// At is the last one of a list that holds at a time, -1 for none; when says from when on one does.
-func At(list []Successor, now time.Time, when func(*Successor) time.Time) int {
-	for i := len(list) - 1; i >= 0; i-- {
-		if !now.Before(when(&list[i])) {
-			return i
-		}
-	}
-	return -1
 }

@@ -129,12 +129,8 @@ func (t *TimeStamp) checkImprint(content cms.Content) error {
 	return err
 }
 
-// WriteImprint writes what the time-stamp is over. content is the signed content, needed for all but time-stamps of the signature
+// writeImprint writes what the time-stamp is over. content is the signed content, needed for all but time-stamps of the signature
 // and of references; nil stands for that within the message.
-func (t *TimeStamp) WriteImprint(w io.Writer, content cms.Content) error {
-	return t.writeImprint(w, content, 0)
-}
-
 func (t *TimeStamp) writeImprint(w io.Writer, content cms.Content, form int) error {
 	s := t.signature
 	content = s.content(content)

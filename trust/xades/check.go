@@ -241,30 +241,12 @@ func (c *Checked) external(uri string, transforms []xmldsig.Transform, method st
 	if !ok {
 		return nil, fmt.Errorf("%w: %s", xmldsig.ErrAlgorithm, method)
 	}
-	if d.Open == nil {
-		if sum, ok := d.Digests[h]; ok && len(transforms) == 0 {
-			return sum, nil
-		}
-		return nil, fmt.Errorf("%w: of %q only other digests are known", ErrContent, d.Name)
-	}
-	r, err := d.Open()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrContent, err)
-	}
-	defer r.Close()
-	sum := h.New()
 	if len(transforms) == 0 {
-		if _, err := io.Copy(sum, r); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrContent, err)
-		}
-		return sum.Sum(nil), nil
+		return d.digest(h)
 	}
-	b, err := io.ReadAll(io.LimitReader(r, maxTransformed+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrContent, err)
-	case len(b) > maxTransformed:
-		return nil, fmt.Errorf("%w: %q is too large to be transformed", ErrContent, d.Name)
+	b, err := d.octets()
+	if err != nil {
+		return nil, err
 	}
 	return xmldsig.DigestOctets(b, transforms, method)
 }

@@ -177,7 +177,7 @@ func (d *Document) octets() ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	case len(b) > maxTransformed:
-		return nil, fmt.Errorf("%w: %q is too large to stand in XML: sign it detached", ErrContent, d.Name)
+		return nil, fmt.Errorf("%w: %q is too large to stand in XML or to be transformed: sign it detached as it is", ErrContent, d.Name)
 	}
 	return b, nil
 }

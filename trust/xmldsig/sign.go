@@ -107,9 +107,6 @@ func Prepare(pub crypto.PublicKey, refs []SignReference, opt SignOptions) (*Prep
 // ToBeSigned returns the canonical SignedInfo: the octets over which the value is made. They must not be changed.
 func (p *Prepared) ToBeSigned() []byte { return p.octets }
 
-// SignatureMethod returns the URI of the method that the value is made by.
-func (p *Prepared) SignatureMethod() string { return p.alg.uri }
-
 // Value makes the value with a key that is at hand; random nil: crypto/rand.
 func (p *Prepared) Value(key crypto.Signer, random io.Reader) ([]byte, error) {
 	value, err := signOctets(key, p.alg, p.octets, random)

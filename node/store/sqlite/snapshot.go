@@ -18,7 +18,6 @@ import (
 const (
 	Database = databaseFile
 	Payloads = payloadFolder
-	lockName = lockFile
 	// Restoring is a folder in the folder of a store that is being put together: it is not to be opened before.
 	Restoring = "restoring"
 )
@@ -78,19 +77,15 @@ func Snapshot(ctx context.Context, dir, file string, reserve int64) (err error) 
 // Lock keeps every other process from opening the store in dir until unlock is called. A folder without the lock's file
 // was never opened, and needs none.
 func Lock(dir string) (unlock func() error, err error) {
-	f, err := os.Open(filepath.Join(dir, lockName))
+	f, err := os.Open(filepath.Join(dir, lockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return func() error { return nil }, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (%s)", ErrLocked, dir)
-		}
-		return nil, fmt.Errorf("sqlite: lock %s: %w", dir, err)
+	if err := flock(f, dir); err != nil {
+		return nil, err
 	}
 	return func() error { return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close()) }, nil
 }

@@ -153,17 +153,26 @@ func lockFolder(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (%s)", ErrLocked, dir)
-		}
-		return nil, fmt.Errorf("sqlite: lock %s: %w", dir, err)
+	if err := flock(f, dir); err != nil {
+		return nil, err
 	}
 	if err := f.Truncate(0); err == nil {
 		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for people; the lock is what counts
 	}
 	return f, nil
+}
+
+// flock locks the open file of a folder's lock, or closes it.
+func flock(f *os.File, dir string) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		return nil
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("%w (%s)", ErrLocked, dir)
+	}
+	return fmt.Errorf("sqlite: lock %s: %w", dir, err)
 }
 
 // Close implements store.Store.
