@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/internal/childnode"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -26,19 +26,6 @@ import (
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
-
-// kills is how often a node is killed: VIADUKT_KILLS, else 6.
-func kills(t *testing.T) int {
-	s := os.Getenv("VIADUKT_KILLS")
-	if s == "" {
-		return 6
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		t.Fatalf("VIADUKT_KILLS=%q", s)
-	}
-	return n
-}
 
 // agreeOnAll makes two nodes that agreed on every way a message may go from ee to pt, and on answers: back, pushed and
 // fetched.
@@ -214,7 +201,7 @@ func TestNodesMayBeKilledInAnyExchange(t *testing.T) {
 		return len(l.accepted)
 	}
 	var killed [2]int
-	for range kills(t) {
+	for range childnode.Kills(t, 6) {
 		want := count() + rand.IntN(8)
 		eventually(t, "another message", func() bool { return count() > want })
 		time.Sleep(rand.N(150 * time.Millisecond)) // somewhere in the middle of the work

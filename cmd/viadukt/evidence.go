@@ -79,6 +79,8 @@ type caseJSON struct {
 	Error   *exit              `json:"error"`
 }
 
+func (j *caseJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
+
 func prepareVerifyCase(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
@@ -88,27 +90,7 @@ func prepareVerifyCase(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		status := statusDone
-		for _, file := range c.values {
-			j := verifyCase(file, known)
-			switch {
-			case j.Error != nil:
-				status = max(status, j.Error.status)
-			case !j.Valid:
-				status = max(status, statusInvalid)
-			}
-			if c.json {
-				if err := c.print(j); err != nil {
-					return err
-				}
-				continue
-			}
-			c.describeCase(j)
-		}
-		if status != statusDone {
-			return &exit{status: status, silent: true}
-		}
-		return nil
+		return judgeEach(c, c.values, func(file string) *caseJSON { return verifyCase(file, known) }, c.describeCase)
 	}
 }
 

@@ -71,15 +71,27 @@ func prepareValidate(c *call) func() error {
 	}
 }
 
-// validate judges file by file; the worst status counts.
+func (j *validateJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
+
+// validate judges file by file.
 func (c *call) validate(files []string, judge edocument.Validator) error {
+	return judgeEach(c, files, func(file string) *validateJSON { return c.judge(file, judge) }, c.describeFindings)
+}
+
+// verdict is what is said of one file: whether it is good, or why that cannot be told.
+type verdict interface {
+	verdict() (valid bool, failed *exit)
+}
+
+// judgeEach judges file by file and tells each verdict; the worst status counts.
+func judgeEach[J verdict](c *call, files []string, judge func(file string) J, describe func(J)) error {
 	worst := statusDone
 	for _, file := range files {
-		j := c.judge(file, judge)
-		switch {
-		case j.Error != nil:
-			worst = max(worst, j.Error.status)
-		case !j.Valid:
+		j := judge(file)
+		switch valid, failed := j.verdict(); {
+		case failed != nil:
+			worst = max(worst, failed.status)
+		case !valid:
 			worst = max(worst, statusInvalid)
 		}
 		if c.json {
@@ -88,7 +100,7 @@ func (c *call) validate(files []string, judge edocument.Validator) error {
 			}
 			continue
 		}
-		c.describeFindings(j)
+		describe(j)
 	}
 	if worst != statusDone {
 		return &exit{status: worst, silent: true}

@@ -145,9 +145,8 @@ func prepareVerdict(c *call) func() error {
 				return usage("--at: %q is no time such as 2026-05-04T09:30:00Z", *at)
 			}
 		}
-		status := statusDone
 		fetch := online()
-		for _, file := range c.values {
+		judge := func(file string) *verifyJSON {
 			opt := opt
 			if fetch != nil {
 				if r, err := gatherFile(file, opt); err == nil { // what is wrong with the file is told with its verdict
@@ -158,27 +157,13 @@ func prepareVerdict(c *call) func() error {
 					}
 				}
 			}
-			j := verifyFile(file, opt, now)
-			switch {
-			case j.Error != nil:
-				status = max(status, j.Error.status)
-			case !j.Valid:
-				status = max(status, statusInvalid)
-			}
-			if c.json {
-				if err := c.print(j); err != nil {
-					return err
-				}
-				continue
-			}
-			c.describeVerdict(j, *explain)
+			return verifyFile(file, opt, now)
 		}
-		if status != statusDone {
-			return &exit{status: status, silent: true}
-		}
-		return nil
+		return judgeEach(c, c.values, judge, func(j *verifyJSON) { c.describeVerdict(j, *explain) })
 	}
 }
+
+func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
 
 func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
 	j := &verifyJSON{File: file, Signatures: []signatureJSON{}}

@@ -33,19 +33,6 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// kills is how often a node is killed: VIADUKT_KILLS, else 4.
-func kills(t *testing.T) int {
-	s := os.Getenv("VIADUKT_KILLS")
-	if s == "" {
-		return 4
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		t.Fatalf("VIADUKT_KILLS=%q", s)
-	}
-	return n
-}
-
 // load hands invoices over to a node that may be dead, and remembers what was accepted.
 type load struct {
 	t           *testing.T
@@ -157,7 +144,7 @@ func TestNodesMayBeKilledAtAnyMoment(t *testing.T) {
 		callers.Go(func() { l.run(stop) })
 	}
 	var killed [2]int
-	for range kills(t) {
+	for range childnode.Kills(t, 4) {
 		// Something must be under way each time: a few messages since the last start, then any moment after.
 		want := l.acceptedNow.Load() + mathrand.Int64N(20)
 		for deadline := time.Now().Add(30 * time.Second); l.acceptedNow.Load() <= want; time.Sleep(time.Millisecond) {

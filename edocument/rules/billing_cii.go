@@ -76,18 +76,7 @@ func (c *vocabulary) firstSeller(x *eval, agreements, sellers *path) dom.Node {
 
 func (c *vocabulary) billingCIIModel() []*context {
 	const charge = "SpecifiedTradeAllowanceCharge"
-	factor, base, amount := c.path("CalculationPercent"), c.path("BasisAmount"), c.path("ActualAmount")
-	percentage := func(x *eval) bool {
-		f, b := factor.find(x, x.n), base.find(x, x.n)
-		if !f.Valid() || !b.Valid() {
-			return true
-		}
-		stated := decimal.Decimal{}
-		if a := amount.find(x, x.n); a.Valid() {
-			stated = decimal.Read(a.Text())
-		}
-		return x.within(stated, "the amount", decimal.Read(b.Text()).Mul(decimal.Read(f.Text())).Mul(decimal.New(1, 2)), "base amount × percentage / 100")
-	}
+	percentage := c.percentage("CalculationPercent", "BasisAmount", "ActualAmount")
 	indicated := c.reads("ChargeIndicator/Indicator", "true", "false")
 	specification := c.path("GuidelineSpecifiedDocumentContextParameter/ID")
 	const totals = "SpecifiedTradeSettlementHeaderMonetarySummation/TaxTotalAmount"

@@ -119,12 +119,10 @@ func (x *eval) within(stated decimal.Decimal, name string, computed decimal.Deci
 	return x.explain(stated, name, computed.Round(2), terms)
 }
 
-func (u *vocabulary) billingModel(self bool) []*context {
-	allowanceAt := func(cond string) string {
-		return "/AllowanceCharge" + cond + "|/InvoiceLine/AllowanceCharge" + cond + "|/CreditNoteLine/AllowanceCharge" + cond
-	}
-	factor, base, amount := u.path("MultiplierFactorNumeric"), u.path("BaseAmount"), u.path("Amount")
-	percentage := func(x *eval) bool {
+// percentage is the rule that an allowance or charge is its base amount × percentage / 100, where both stand there.
+func (v *vocabulary) percentage(factorPath, basePath, amountPath string) test {
+	factor, base, amount := v.path(factorPath), v.path(basePath), v.path(amountPath)
+	return func(x *eval) bool {
 		f, b := factor.find(x, x.n), base.find(x, x.n)
 		if !f.Valid() || !b.Valid() {
 			return true
@@ -135,6 +133,13 @@ func (u *vocabulary) billingModel(self bool) []*context {
 		}
 		return x.within(stated, "the amount", decimal.Read(b.Text()).Mul(decimal.Read(f.Text())).Mul(decimal.New(1, 2)), "base amount × percentage / 100")
 	}
+}
+
+func (u *vocabulary) billingModel(self bool) []*context {
+	allowanceAt := func(cond string) string {
+		return "/AllowanceCharge" + cond + "|/InvoiceLine/AllowanceCharge" + cond + "|/CreditNoteLine/AllowanceCharge" + cond
+	}
+	percentage := u.percentage("MultiplierFactorNumeric", "BaseAmount", "Amount")
 	id := selfBillingID
 	if !self {
 		id = billingID
@@ -173,7 +178,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 	if self {
 		amounts = strings.Replace(amounts, "TaxSubtotal/TaxAmount|", "", 1)
 	}
-	net, price := u.path("../PriceAmount"), u.path("BaseAmount")
+	net, price, discount := u.path("../PriceAmount"), u.path("BaseAmount"), u.path("Amount")
 	return []*context{
 		u.on("/",
 			must("PEPPOL-EN16931-R001", u.has("ProfileID")), must("PEPPOL-EN16931-R007", party(func(f *billingFacts) bool { return f.profile != "Unknown" })),
@@ -214,7 +219,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 			must("PEPPOL-EN16931-R044", u.reads("ChargeIndicator", "false")),
 			must("PEPPOL-EN16931-R046", func(x *eval) bool {
 				g := price.find(x, x.n)
-				return !g.Valid() || x.equal(net.value(x, x.n), "BT-146", decimal.Read(g.Text()).Sub(amount.value(x, x.n)), "BT-148 - BT-147")
+				return !g.Valid() || x.equal(net.value(x, x.n), "BT-146", decimal.Read(g.Text()).Sub(discount.value(x, x.n)), "BT-148 - BT-147")
 			})),
 		u.on("Price/BaseQuantity[@unitCode]", must("PEPPOL-EN16931-R130", u.sameUnit())),
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,20 @@ func Main(m *testing.M, o Options) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// Kills is how often a test kills a node: VIADUKT_KILLS, else usual.
+func Kills(t *testing.T, usual int) int {
+	t.Helper()
+	s := os.Getenv("VIADUKT_KILLS")
+	if s == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("VIADUKT_KILLS=%q", s)
+	}
+	return n
 }
 
 // volume asks the child to put its data on a volume of its own: the options of a tmpfs.

@@ -42,19 +42,22 @@ type local struct {
 	slot int
 }
 
+// static makes the error of what a wrong expression let panic; what was being made is nothing then.
+func static[T any](src string, made **T, err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case *Error:
+		r.Expr, r.kind = src, ErrStatic
+		*made, *err = nil, r
+	default:
+		panic(r)
+	}
+}
+
 // parse reads a whole expression.
 func parse(src string, env *Static, names *Names) (e *expr, p *parser, err error) {
 	p = &parser{src: src, env: env, names: names, maxID: -1}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *Error:
-			r.Expr, r.kind = src, ErrStatic
-			e, err = nil, r
-		default:
-			panic(r)
-		}
-	}()
+	defer static(src, &e, &err)
 	if len(src) > maxExpr {
 		p.fail(0, "XPST0003", "expression longer than %d octets", maxExpr)
 	}

@@ -50,16 +50,7 @@ func CompilePattern(src string, env *Static) (pat *Pattern, err error) {
 	}
 	x := &Expr{src: src, env: env, ast: ast, frame: p.frame, maxID: p.maxID, names: names}
 	pat = &Pattern{x: x}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *Error:
-			r.Expr, r.kind = src, ErrStatic
-			pat, err = nil, r
-		default:
-			panic(r)
-		}
-	}()
+	defer static(src, &pat, &err)
 	if x.coll, err = findCollation(env.Collation); err != nil {
 		return nil, err
 	}

@@ -184,16 +184,7 @@ func Compile(src string, env *Static) (*Expr, error) {
 
 func assemble(ast *expr, p *parser, src string, env *Static, names *Names) (e *Expr, err error) {
 	e = &Expr{src: src, env: env, ast: ast, frame: p.frame, maxID: p.maxID, names: names}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *Error:
-			r.Expr, r.kind = src, ErrStatic
-			e, err = nil, r
-		default:
-			panic(r)
-		}
-	}()
+	defer static(src, &e, &err)
 	if e.coll, err = findCollation(env.Collation); err != nil {
 		return nil, err
 	}
