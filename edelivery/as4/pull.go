@@ -48,6 +48,8 @@ func (x *exchange) answerPull(mpc string, signer *pki.Certificate) answer {
 	case x.pm == nil:
 		return x.refuse(ebms.ValueNotRecognized.New("unknown message partition channel"))
 	}
+	// What was taken out is handed over or given back, even if the asker does not listen any more.
+	x.ctx = context.WithoutCancel(x.ctx)
 	for range maxUnready {
 		out, done, err := x.r.Outbox.Pull(x.ctx, mpc)
 		if err != nil {

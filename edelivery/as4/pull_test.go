@@ -28,7 +28,8 @@ type pulling struct {
 	sent    map[string]*as4.Outgoing   // by message id
 	results []*as4.Outcome
 	handed  []error
-	offer   *as4.Receiver // of a
+	asked   func(context.Context) // by a pull request; may be nil
+	offer   *as4.Receiver         // of a
 	at      *httptest.Server
 	puller  *as4.Sender // of b
 	theirs  *as4.PMode  // at b
@@ -67,7 +68,10 @@ func (p *pulling) wait(out *as4.Outgoing) {
 }
 
 // Pull implements as4.Outbox.
-func (p *pulling) Pull(_ context.Context, channel string) (*as4.Outgoing, func(error), error) {
+func (p *pulling) Pull(ctx context.Context, channel string) (*as4.Outgoing, func(error), error) {
+	if p.asked != nil {
+		p.asked(ctx)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting[channel]) == 0 {
@@ -180,6 +184,26 @@ func TestAChannelIsPulledOldestFirstAndEachMessageOnce(t *testing.T) {
 	wg.Wait()
 	if len(p.intake.messages) != 4 || p.intake.doubles != 0 {
 		t.Errorf("%d messages, %d doubles", len(p.intake.messages), p.intake.doubles)
+	}
+}
+
+func TestWhatAnAskerFetchesIsNotDroppedWhenItLeaves(t *testing.T) {
+	t.Parallel()
+	p := newPulling(t, "eu-edelivery2", nil)
+	p.wait(p.message(t, "m1@a.example", xmlPayload))
+	ctx, leave := context.WithCancel(t.Context())
+	p.at.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.offer.ServeHTTP(w, r.WithContext(ctx)) })
+	p.asked = func(ctx context.Context) {
+		leave()
+		if err := ctx.Err(); err != nil {
+			t.Errorf("the store is asked for the message with %v", err)
+		}
+	}
+	if err := p.ask(t, channel, nil); err != nil {
+		t.Error(err)
+	}
+	if handed := p.handedOver(t, 1); handed[0] != nil {
+		t.Errorf("handed over: %v", handed[0])
 	}
 }
 

@@ -124,7 +124,7 @@ func (s *Store) Claim(ctx context.Context, r store.ClaimRequest) ([]*store.Messa
 	if err != nil {
 		return nil, err
 	}
-	return out, s.fillAll(ctx, out)
+	return out, s.fillAll(context.WithoutCancel(ctx), out) // whoever holds the leases must learn of them
 }
 
 // claim leases due messages. Each peer first gets an equal share of the limit, so that the queue of one
