@@ -52,13 +52,7 @@ func readCII(root dom.Node) *Invoice {
 	i.ciiDelivery(l)
 	i.Period = i.ciiPeriod(kid(s, "BillingSpecifiedPeriod"), "BT-73", "BT-74")
 	i.ciiPayment(s)
-	for _, n := range kids(s, "SpecifiedTradeAllowanceCharge") {
-		if isCharge(text(n, "ChargeIndicator/Indicator").Value) {
-			i.Charges = append(i.Charges, ciiCharge(n))
-		} else {
-			i.Allowances = append(i.Allowances, ciiCharge(n))
-		}
-	}
+	i.Allowances, i.Charges = charges(kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
 	i.ciiTotals(s)
 	for _, n := range kids(t, "IncludedSupplyChainTradeLineItem") {
 		i.Lines = append(i.Lines, i.ciiLine(n))
@@ -240,13 +234,7 @@ func (i *Invoice) ciiLine(n dom.Node) Line {
 			l.Object = ciiObject(r)
 		}
 	}
-	for _, c := range kids(s, "SpecifiedTradeAllowanceCharge") {
-		if isCharge(text(c, "ChargeIndicator/Indicator").Value) {
-			l.Charges = append(l.Charges, ciiCharge(c))
-		} else {
-			l.Allowances = append(l.Allowances, ciiCharge(c))
-		}
-	}
+	l.Allowances, l.Charges = charges(kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
 	for _, c := range kids(item, "DesignatedProductClassification") {
 		if k := kid(c, "ClassCode"); k.Valid() {
 			l.Classes = append(l.Classes, Identifier{k.TrimmedText(), k.Attr("listID"), k.Attr("listVersionID"), k})

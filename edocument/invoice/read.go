@@ -47,6 +47,18 @@ func kid(n dom.Node, name string) dom.Node {
 	return dom.Node{}
 }
 
+// charges tells allowances from charges by their indicator.
+func charges(nodes []dom.Node, indicator string, read func(dom.Node) Charge) (allowances, charges []Charge) {
+	for _, n := range nodes {
+		if v := text(n, indicator).Value; v == "true" || v == "1" {
+			charges = append(charges, read(n))
+		} else {
+			allowances = append(allowances, read(n))
+		}
+	}
+	return allowances, charges
+}
+
 // kids collects all of them.
 func kids(n dom.Node, name string) (out []dom.Node) {
 	for c := n.FirstElement(); c.Valid(); c = c.NextElement() {

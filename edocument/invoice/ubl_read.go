@@ -61,13 +61,7 @@ func readUBL(root dom.Node) *Invoice {
 	i.ublDelivery(root)
 	i.Period = i.ublPeriod(kid(root, "InvoicePeriod"), "BT-73", "BT-74")
 	i.ublPayment(root)
-	for _, n := range kids(root, "AllowanceCharge") {
-		if isCharge(text(n, "ChargeIndicator").Value) {
-			i.Charges = append(i.Charges, ublCharge(n))
-		} else {
-			i.Allowances = append(i.Allowances, ublCharge(n))
-		}
-	}
+	i.Allowances, i.Charges = charges(kids(root, "AllowanceCharge"), "ChargeIndicator", ublCharge)
 	i.ublTotals(root)
 	for _, n := range kids(root, lines) {
 		i.Lines = append(i.Lines, i.ublLine(n, quantity))
@@ -77,8 +71,6 @@ func readUBL(root dom.Node) *Invoice {
 
 // noOrder stands where the schema of UBL wants an order and only a sales order is named.
 const noOrder = "NA"
-
-func isCharge(indicator string) bool { return indicator == "true" || indicator == "1" }
 
 // splitNote takes the subject code, between number signs, from the text of a note.
 func splitNote(n dom.Node) Note {
@@ -222,13 +214,7 @@ func (i *Invoice) ublLine(n dom.Node, quantity string) Line {
 	if d := kid(n, "DocumentReference"); d.Valid() {
 		l.Object = ident(at(d, "ID"))
 	}
-	for _, a := range kids(n, "AllowanceCharge") {
-		if isCharge(text(a, "ChargeIndicator").Value) {
-			l.Charges = append(l.Charges, ublCharge(a))
-		} else {
-			l.Allowances = append(l.Allowances, ublCharge(a))
-		}
-	}
+	l.Allowances, l.Charges = charges(kids(n, "AllowanceCharge"), "ChargeIndicator", ublCharge)
 	for _, c := range kids(item, "CommodityClassification") {
 		if k := at(c, "ItemClassificationCode"); k.Valid() {
 			l.Classes = append(l.Classes, Identifier{k.TrimmedText(), k.Attr("listID"), k.Attr("listVersionID"), k})
