@@ -28,7 +28,8 @@ type Authority struct {
 	Source   Source
 }
 
-// Responder answers questions about certificates [RFC 6960].
+// Responder answers questions about certificates [RFC 6960]. As a handler it must see the path as it was sent: an
+// http.ServeMux before it makes one slash of two, and a question asked by GET may hold two.
 type Responder struct {
 	Authorities []Authority
 	Clock       func() time.Time // default time.Now

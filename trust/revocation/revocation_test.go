@@ -42,6 +42,10 @@ func newWorld(t testing.TB, alg pki.KeyAlgorithm) *world {
 	mux := http.NewServeMux()
 	w.server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.asked.Add(1)
+		if strings.HasPrefix(r.URL.Path, "/ocsp/") { // a ServeMux would make one slash of two in the question
+			w.responder().ServeHTTP(rw, r)
+			return
+		}
 		mux.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.server.Close)
@@ -67,7 +71,6 @@ func newWorld(t testing.TB, alg pki.KeyAlgorithm) *world {
 	leaf.Subject = "CN=Bad,C=EU"
 	w.bad, err = w.ca.Issue(leaf)
 	must(err)
-	mux.Handle("/ocsp/", w.responder())
 	mux.Handle("/ocsp", w.responder())
 	mux.Handle("/ca.crl", &Publisher{Clock: w.clock, Current: func(context.Context) ([]byte, error) { return w.list(&w.ca.Identity) }})
 	mux.HandleFunc("/ca.cer", func(rw http.ResponseWriter, _ *http.Request) { rw.Write(w.ca.Certificate.Raw) })
@@ -306,11 +309,10 @@ func TestResponderRefuses(t *testing.T) {
 		resp.Body.Close()
 		return resp
 	}
-	q, err := pki.MarshalOCSPRequest(w.good.Certificate, w.ca.Certificate, crypto.SHA1, nil)
-	if err != nil {
-		t.Fatal(err)
+	text := base64.StdEncoding.EncodeToString(with(3, w.ca.Certificate))
+	for serial := int64(4); !strings.Contains(text, "//"); serial++ {
+		text = base64.StdEncoding.EncodeToString(with(serial<<24|0xffffff, w.ca.Certificate))
 	}
-	text := base64.StdEncoding.EncodeToString(q)
 	for _, path := range []string{"/ocsp/" + url.PathEscape(text), "/ocsp/" + url.QueryEscape(text), "/ocsp/" + text} {
 		resp := get(path)
 		if resp.Header.Get("Cache-Control") != "max-age=3600, public, no-transform, must-revalidate" || resp.Header.Get("ETag") == "" {
