@@ -14,7 +14,7 @@ import (
 // allows; a folder stands for everything below it.
 var floors = [][]string{
 	{"client"}, // for programs elsewhere: it stands on nothing of ours
-	{"xmlcore/dom"}, {"xmlcore"},
+	{"xmlcore/dom"}, {"xmlcore"}, {"pdf"},
 	{"trust/ber"}, {"trust/pki"}, {"trust/xmldsig"}, {"trust/xmlenc"}, {"trust"},
 	{"edelivery/ids"}, {"edelivery/bdxl"}, {"edelivery/smp"}, {"edelivery/sbdh"}, {"edelivery/ebms"}, {"edelivery/wss"}, {"edelivery/as4"}, {"edelivery"},
 	{"eid"}, {"edocument"}, {"semantics"},
