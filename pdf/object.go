@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Object is one of: nil (null), bool, int, float64, String, Hex, Name, Array, Dict, Ref, *Stream [ISO32000 7.3].
+// Object is one of: nil (null), bool, int, float64, String, Hex, Name, Array, Dict, Ref, *Stream [ISO 32000-1 7.3].
 type Object any
 
 // Name is a name without its solidus, as octets.
@@ -28,7 +28,7 @@ type Hex string
 // Array is a sequence of objects.
 type Array []Object
 
-// Dict is a dictionary. A key with the value nil is as good as absent [ISO32000 7.3.7].
+// Dict is a dictionary. A key with the value nil is as good as absent [ISO 32000-1 7.3.7].
 type Dict map[Name]Object
 
 // Ref names an indirect object.
@@ -42,8 +42,8 @@ type Stream struct {
 	Dict Dict
 	Data []byte
 
-	raw   *io.SectionReader
-	owner Ref // for decryption; zero in object streams, whose objects are not encrypted once more
+	raw *io.SectionReader // of one that was read
+	ref Ref
 }
 
 // Compress makes a stream with the filter FlateDecode. The dictionary is changed; nil stands for an empty one.
@@ -68,7 +68,7 @@ func (d Dict) Clone() Dict {
 	return c
 }
 
-// Text makes a text string: ASCII where that is enough, otherwise UTF-16 with its mark [ISO32000 7.9.2.2].
+// Text makes a text string: ASCII where that is enough, otherwise UTF-16 with its mark [ISO 32000-1 7.9.2.2].
 func Text(s string) String {
 	ascii := true
 	for i := 0; i < len(s); i++ {
@@ -113,13 +113,13 @@ func (s String) Text() string {
 	return string(r)
 }
 
-// PDFDocEncoding where it departs from Latin-1 [ISO32000 D.2].
+// PDFDocEncoding where it departs from Latin-1 [ISO 32000-1 D.2].
 var (
 	docLow  = []rune("\u02d8\u02c7\u02c6\u02d9\u02dd\u02db\u02da\u02dc")
 	docHigh = []rune("•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\ufffd€")
 )
 
-// Date makes a date string in the zone of t [ISO32000 7.9.4].
+// Date makes a date string in the zone of t [ISO 32000-1 7.9.4].
 func Date(t time.Time) String {
 	_, offset := t.Zone()
 	if offset == 0 {
@@ -226,7 +226,7 @@ func appendObject(b []byte, o Object, depth int) ([]byte, error) {
 			switch c := o[i]; c {
 			case '(', ')', '\\':
 				b = append(b, '\\', c)
-			case '\r': // read as a line feed otherwise [ISO32000 7.3.4.2]
+			case '\r': // read as a line feed otherwise [ISO 32000-1 7.3.4.2]
 				b = append(b, `\r`...)
 			default:
 				b = append(b, c)
