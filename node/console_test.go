@@ -22,6 +22,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/console"
+	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
@@ -334,5 +335,75 @@ func TestUsersOfANodeThatDoesNotRun(t *testing.T) {
 	}
 	if err := node.WithUsers(context.Background(), c, "command line", add); !errors.Is(err, sqlite.ErrLocked) {
 		t.Errorf("while it runs: %v", err)
+	}
+}
+
+// TestUsersOfANodeThatRuns: whoever has a token of the scope admin lets people in, and nobody else does. What was done is
+// in the log of evidence, a password is not.
+func TestUsersOfANodeThatRuns(t *testing.T) {
+	t.Parallel()
+	ee, _ := agree(t)
+	g := begin(t, ee, nil, nil)
+	for _, c := range []struct{ method, path, body string }{
+		{"GET", "/api/v1/users", ""}, {"POST", "/api/v1/users", `{"user":"eve","role":"administrator"}`}, {"POST", "/api/v1/users/admin/reset", ""}, {"DELETE", "/api/v1/users/admin", ""},
+	} {
+		if resp, body := g.call(t, c.method, c.path, "application/json", strings.NewReader(c.body)); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%s %s by a back office: %d %s", c.method, c.path, resp.StatusCode, body)
+		}
+	}
+	byAdmin := &gateway{g.Node, &setup.Result{Token: ee.AdminToken}}
+	made := func(path, body string, status int) node.UserPasswordJSON {
+		t.Helper()
+		resp, answer := byAdmin.call(t, "POST", path, "application/json", strings.NewReader(body))
+		if resp.StatusCode != status || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("%s: %d %s", path, resp.StatusCode, answer)
+		}
+		return decode[node.UserPasswordJSON](t, answer)
+	}
+	first := made("/api/v1/users", `{"user":"bo","role":"viewer"}`, http.StatusCreated).Password
+	v := g.visit(t)
+	if where, body := v.post("/console/login", "user", "bo", "password", first); where != "/console/account" {
+		t.Errorf("%s %s", where, body)
+	}
+	second := made("/api/v1/users/bo/reset", "", http.StatusOK).Password
+	if where, _ := v.get("/console/account"); where != "/console/login" {
+		t.Errorf("the old login leads to %s", where)
+	}
+	for _, body := range []string{`{"user":"bo","role":"viewer"}`, `{"user":"Bo Smith","role":"viewer"}`, `{"user":"cy","role":"root"}`, `{"user":"cy","role":"viewer","password":"x"}`} {
+		if resp, answer := byAdmin.call(t, "POST", "/api/v1/users", "application/json", strings.NewReader(body)); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", body, resp.StatusCode, answer)
+		}
+	}
+	if resp, _ := byAdmin.call(t, "DELETE", "/api/v1/users/admin", "", nil); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("the last administrator can be removed: %d", resp.StatusCode)
+	}
+	_, answer := byAdmin.call(t, "GET", "/api/v1/users", "", nil)
+	if l := decode[node.UserListJSON](t, answer); len(l.Users) != 2 || l.Users[1].User != "bo" || !l.Users[1].OneTime || l.Users[1].LastLogin == nil {
+		t.Errorf("%s", answer)
+	}
+	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
+		if resp, _ := byAdmin.call(t, "DELETE", "/api/v1/users/bo", "", nil); resp.StatusCode != want {
+			t.Errorf("removed: %d, want %d", resp.StatusCode, want)
+		}
+	}
+	size, _, err := g.Store.LogState(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := g.Store.LogEntries(t.Context(), 0, int(size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts := 0
+	for _, e := range list {
+		if entry, err := audit.Parse(e.Octets); err == nil && entry.Subject == "bo" && entry.Actor == "token admin" {
+			acts++
+		}
+		if s := string(e.Octets); strings.Contains(s, first) || strings.Contains(s, second) {
+			t.Errorf("a password is in the log: %s", s)
+		}
+	}
+	if acts != 3 {
+		t.Errorf("%d acts are in the log", acts)
 	}
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
 
 // api speaks with a running node.
@@ -106,6 +108,23 @@ func (a *api) configured(cfg *config.Config, scopes ...string) error {
 		return &exit{status: statusUsage, Code: "NO_TOKEN", Text: err.Error()}
 	}
 	return nil
+}
+
+// administer runs online against a running node, with a token of the scope admin, or offline on the store of one that does
+// not run.
+func (c *call) administer(cfg *config.Config, online func(a *api) error, offline func(tx store.Tx) error) error {
+	err := node.WithUsers(c.p.ctx, cfg, "command line", offline)
+	if !errors.Is(err, sqlite.ErrLocked) {
+		return err
+	}
+	a := &api{c: c}
+	if err := a.configured(cfg, "admin"); err != nil {
+		return err
+	}
+	if err := a.resolve(); err != nil {
+		return err
+	}
+	return online(a)
 }
 
 func apiURL(cfg *config.Config) string {

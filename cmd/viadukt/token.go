@@ -11,7 +11,6 @@ import (
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
-	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
 
 var tokenCommand = &command{
@@ -26,25 +25,16 @@ while it does not, the store is written, by whoever may read it. Tokens of the c
 	},
 }
 
-// tokens runs online against a running node, or offline on the store of one that does not run.
+// tokens is administer with the errors of tokens.
 func (c *call) tokens(cfg *config.Config, online func(a *api) error, offline func(tx store.Tx) error) error {
-	err := node.WithUsers(c.p.ctx, cfg, "command line", offline)
+	err := c.administer(cfg, online, offline)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return &exit{status: statusUsage, Code: "NOT_FOUND", Text: "there is no such token outside the configuration", Remedy: "viadukt token list shows all"}
 	case errors.Is(err, node.ErrToken):
 		return usage("%v", err)
-	case !errors.Is(err, sqlite.ErrLocked):
-		return err
 	}
-	a := &api{c: c}
-	if err := a.configured(cfg, "admin"); err != nil {
-		return err
-	}
-	if err := a.resolve(); err != nil {
-		return err
-	}
-	return online(a)
+	return err
 }
 
 func prepareTokenAdd(c *call) func() error {

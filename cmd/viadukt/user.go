@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -9,12 +11,12 @@ import (
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/console"
 	"github.com/viadukt-eu/viadukt/node/store"
-	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
 
 var userCommand = &command{
 	name: "user", summary: "says who may open the console: for the first user, and when nobody can log in any more.",
-	help:    `The node must not be running. While it is, users are managed in the console itself.`,
+	help: `While the node runs it is asked, which takes a token with the scope admin (viadukt init wrote one into keys/admin.token);
+while it does not, the store is written, by whoever may read it.`,
 	example: "viadukt user add ada --role operator --config ee/viadukt.yaml",
 	sub: []*command{
 		{name: "add", summary: "makes a user and prints the password for the first login.", args: "NAME", example: "viadukt user add ada --role operator", prepare: prepareUserAdd},
@@ -24,17 +26,16 @@ var userCommand = &command{
 	},
 }
 
-// users runs f on the store of a node that is not running.
-func (c *call) users(file string, f func(tx store.Tx) error) error {
+// users runs online against a running node, or offline on the store of one that does not run.
+func (c *call) users(file string, online func(a *api) error, offline func(tx store.Tx) error) error {
 	cfg, err := c.loadConfig(file)
 	if err != nil {
 		return err
 	}
-	err = node.WithUsers(c.p.ctx, cfg, "command line", f)
+	err = c.administer(cfg, online, offline)
+	var e *exit
 	switch {
-	case errors.Is(err, sqlite.ErrLocked):
-		return &exit{status: statusFailed, Code: "RUNNING", Text: "the node is running", Where: string(cfg.Node.DataDir), Remedy: "an administrator can do this in the console; or stop the node for a moment"}
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.As(err, &e) && e.Code == "NOT_FOUND":
 		return &exit{status: statusFailed, Code: "NOT_FOUND", Text: "there is no such user", Remedy: "viadukt user list shows all"}
 	case errors.Is(err, console.ErrUser):
 		return usage("%v", err)
@@ -42,18 +43,20 @@ func (c *call) users(file string, f func(tx store.Tx) error) error {
 	return err
 }
 
-// once makes a password for one login, with its hash.
-func once() (password, hash string) {
-	password = console.OneTimePassword()
-	return password, console.HashPassword(password)
-}
-
-// tell prints the password, alone on its line.
-func (c *call) tell(what, name, password string) error {
-	if c.json {
-		return c.print(map[string]string{"user": name, "password": password})
+// letIn has a password made for one login, with path and body by a running node, and tells it.
+func (c *call) letIn(file, what, path string, body any, change func(tx store.Tx, hash string) error) error {
+	made := node.UserPasswordJSON{User: c.values[0]}
+	err := c.users(file, func(a *api) error { return a.ask(http.MethodPost, path, nil, body, &made) }, func(tx store.Tx) error {
+		made.Password = console.OneTimePassword()
+		return change(tx, console.HashPassword(made.Password))
+	})
+	if err != nil {
+		return err
 	}
-	c.printf("%s %s. Password for the first login, to be changed then:\n%s\n", name, what, password)
+	if c.json {
+		return c.print(made)
+	}
+	c.printf("%s %s. Password for the first login, to be changed then:\n%s\n", made.User, what, made.Password)
 	return nil
 }
 
@@ -77,11 +80,9 @@ func prepareUserAdd(c *call) func() error {
 		if !slices.Contains(console.Roles, console.Role(*role)) {
 			return usage("there is no role %q; there are %s", *role, roleNames())
 		}
-		password, hash := once()
-		if err := c.users(*file, func(tx store.Tx) error { return console.AddUser(tx, c.values[0], console.Role(*role), hash) }); err != nil {
-			return err
-		}
-		return c.tell("may log in as "+*role, c.values[0], password)
+		return c.letIn(*file, "may log in as "+*role, "/users", node.NewUserJSON{User: c.values[0], Role: *role}, func(tx store.Tx, hash string) error {
+			return console.AddUser(tx, c.values[0], console.Role(*role), hash)
+		})
 	}
 }
 
@@ -90,19 +91,22 @@ func prepareUserReset(c *call) func() error {
 	c.jsonFlag()
 	file := c.configFlag()
 	return func() error {
-		password, hash := once()
-		if err := c.users(*file, func(tx store.Tx) error { return console.ResetUser(tx, c.values[0], hash) }); err != nil {
-			return err
-		}
-		return c.tell("has a new password", c.values[0], password)
+		return c.letIn(*file, "has a new password", userPath(c.values[0])+"/reset", nil, func(tx store.Tx, hash string) error {
+			return console.ResetUser(tx, c.values[0], hash)
+		})
 	}
 }
+
+func userPath(name string) string { return "/users/" + url.PathEscape(name) }
 
 func prepareUserRemove(c *call) func() error {
 	c.least, c.most = 1, 1
 	file := c.configFlag()
 	return func() error {
-		if err := c.users(*file, func(tx store.Tx) error { return console.RemoveUser(tx, c.values[0]) }); err != nil {
+		err := c.users(*file, func(a *api) error {
+			return a.ask(http.MethodDelete, userPath(c.values[0]), nil, nil, nil)
+		}, func(tx store.Tx) error { return console.RemoveUser(tx, c.values[0]) })
+		if err != nil {
 			return err
 		}
 		c.printf("%s is removed\n", c.values[0])
@@ -114,33 +118,34 @@ func prepareUserList(c *call) func() error {
 	c.jsonFlag()
 	file := c.configFlag()
 	return func() error {
-		var all []store.User
-		err := c.users(*file, func(tx store.Tx) (err error) { all, err = tx.ListUsers(); return err })
+		var all []node.UserJSON
+		err := c.users(*file, func(a *api) error {
+			var list node.UserListJSON
+			err := a.get("/users", nil, &list)
+			all = list.Users
+			return err
+		}, func(tx store.Tx) error {
+			stored, err := tx.ListUsers()
+			for _, u := range stored {
+				all = append(all, node.UserOf(u))
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
 		for _, u := range all {
 			if c.json {
-				j := struct {
-					User         string     `json:"user"`
-					Role         string     `json:"role"`
-					SecondFactor bool       `json:"secondFactor"`
-					OneTime      bool       `json:"oneTimePassword"`
-					LastLogin    *time.Time `json:"lastLogin,omitempty"`
-				}{User: u.Name, Role: u.Role, SecondFactor: len(u.TOTP) > 0, OneTime: u.OneTime}
-				if !u.LastLogin.IsZero() {
-					j.LastLogin = &u.LastLogin
-				}
-				if err := c.print(j); err != nil {
+				if err := c.print(u); err != nil {
 					return err
 				}
 				continue
 			}
 			last := "never"
-			if !u.LastLogin.IsZero() {
+			if u.LastLogin != nil {
 				last = u.LastLogin.Format(time.DateTime)
 			}
-			c.printf("%-24s %-14s last login %s\n", u.Name, u.Role, last)
+			c.printf("%-24s %-14s last login %s\n", u.User, u.Role, last)
 		}
 		if len(all) == 0 && !c.json {
 			c.printf("no users\n")
