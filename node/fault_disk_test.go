@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -212,8 +213,13 @@ func TestAVolumeThatFillsUp(t *testing.T) {
 		ee.until(t, store.Out, m.MessageID, store.Acknowledged)
 	}
 	var list node.MessageListJSON
-	if !pt.ask(t, "/api/v1/messages?direction=in", &list) || len(list.Messages) != 3 {
-		t.Errorf("%d messages arrived", len(list.Messages))
+	if !pt.ask(t, "/api/v1/messages?direction=in", &list) {
+		t.Fatal("no list")
+	}
+	// An attempt that came while there was room for a note of it, and none for the message, is listed as refused.
+	arrived := slices.DeleteFunc(list.Messages, func(m node.MessageJSON) bool { return m.State == store.Rejected.String() })
+	if len(arrived) != 3 {
+		t.Errorf("%d messages arrived: %+v", len(arrived), list.Messages)
 	}
 }
 
