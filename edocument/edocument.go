@@ -5,6 +5,7 @@
 package edocument
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -58,6 +59,30 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 	// Suppressed counts findings above the limit that the caller set; they count for the verdict.
 	Suppressed int `json:"suppressed,omitempty"`
+	// Layers are the artefacts that were asked, in their order, where the validator tells them apart.
+	Layers []Layer `json:"-"`
+}
+
+// LayerKind says what an artefact is.
+type LayerKind string
+
+// The kinds.
+const (
+	LayerSchema LayerKind = "xsd"
+	LayerRules  LayerKind = "schematron"
+)
+
+// Layer is what one artefact said about a document.
+type Layer struct {
+	Pack     string // id@version
+	Scenario string // of the pack, "" where it has one only
+	Kind     LayerKind
+	File     string // of the artefact in its pack
+	Skipped  bool   // not asked, since a layer before it found an error
+	Took     time.Duration
+	From, To int // its findings are Report.Findings[From:To]
+	// SVRL writes the result in the words of Schematron; nil for what is no Schematron.
+	SVRL func() []byte
 }
 
 // Count returns how many findings have the severity.

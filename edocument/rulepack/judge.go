@@ -31,6 +31,7 @@ type scenario struct {
 	schema *xsd.Schema
 	rules  []*schematron.Schema
 	names  map[xpath.QName]bool // that contexts of rules ask for; nil when they ask for none
+	roots  map[string]bool      // that the schema declares
 }
 
 // Compile compiles what the pack holds. Artefacts that several scenarios name are compiled once, side by side.
@@ -85,6 +86,12 @@ func (p *Pack) Compile() (*Compiled, error) {
 		x := &c.scenarios[i]
 		x.Scenario = s
 		x.schema = schemas[strings.Join(s.Schemas, "\n")]
+		if x.schema != nil {
+			x.roots = map[string]bool{}
+			for _, name := range x.schema.Elements() {
+				x.roots[name] = true
+			}
+		}
 		for _, name := range s.Rules {
 			x.rules = append(x.rules, rules[name])
 		}
@@ -154,15 +161,12 @@ func (j *Judge) Validate(doc *dom.Document) (*edocument.Report, error) {
 func (j *Judge) ValidateContext(ctx context.Context, doc *dom.Document) (*edocument.Report, error) {
 	r := &edocument.Report{Type: kind(doc.Root()), Pack: []string{}, Valid: true, Findings: []edocument.Finding{}}
 	for _, c := range j.Packs {
-		known, sound, err := c.judge(ctx, doc, j.Options, r)
+		known, err := c.judge(ctx, doc, j.Options, r)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.pack.ID, err)
 		}
 		if known {
-			r.Pack = append(r.Pack, c.pack.ID.Name()+"@"+c.pack.ID.Version)
-		}
-		if !sound { // rules say nothing about a document that breaks its schema
-			break
+			r.Pack = append(r.Pack, c.address())
 		}
 	}
 	if len(r.Pack) == 0 {
@@ -193,50 +197,87 @@ func (c *Compiled) choose(ctx context.Context, doc *dom.Document, opt Options) (
 	return found, nil
 }
 
-// judge adds what one pack finds. known is false when its rules are about other documents, sound when its schema found
-// no error.
-func (c *Compiled) judge(ctx context.Context, doc *dom.Document, opt Options, r *edocument.Report) (known, sound bool, err error) {
+// address is how reports name the pack.
+func (c *Compiled) address() string { return c.pack.ID.Name() + "@" + c.pack.ID.Version }
+
+// Knows reports whether the pack has anything to say about such a document.
+func (c *Compiled) Knows(ctx context.Context, doc *dom.Document, opt Options) bool {
+	s, err := c.choose(ctx, doc, opt)
+	return err == nil && s != nil && (s.covers(doc.Root()) || s.asks(doc.Root()))
+}
+
+// covers reports whether the schema of the scenario declares a root element.
+func (s *scenario) covers(root dom.Node) bool {
+	return s.roots["{"+root.Space()+"}"+root.Local()] || root.Space() == "" && s.roots[root.Local()]
+}
+
+// asks reports whether the rules of the scenario may be about a root element.
+func (s *scenario) asks(root dom.Node) bool {
+	return len(s.rules) > 0 && (s.names == nil || s.match != nil || s.names[xpath.QName{Space: root.Space(), Local: root.Local()}])
+}
+
+// judge adds what one pack finds. known is false when its rules are about other documents. Rules say nothing about a
+// document that breaks a schema: they are skipped then.
+func (c *Compiled) judge(ctx context.Context, doc *dom.Document, opt Options, r *edocument.Report) (known bool, err error) {
 	s, err := c.choose(ctx, doc, opt)
 	if err != nil || s == nil {
-		return false, true, err
+		return false, err
 	}
 	root := doc.Root()
+	if s.schema != nil && !s.covers(root) {
+		return false, nil
+	}
+	sound := !slices.ContainsFunc(r.Layers, func(l edocument.Layer) bool { return l.Kind == edocument.LayerSchema && l.To > l.From })
 	if s.schema != nil {
-		if !slices.Contains(s.schema.Elements(), "{"+root.Space()+"}"+root.Local()) {
-			return false, true, nil
-		}
 		known = true
-		x, err := s.schema.Validate(doc, xsd.ValidateOptions{MaxFindings: opt.most()})
-		if err != nil {
-			return false, false, err
+		l := c.layer(s, edocument.LayerSchema, strings.Join(s.Schemas, " "), r)
+		start := time.Now()
+		if l.Skipped = !sound; sound {
+			x, err := s.schema.Validate(doc, xsd.ValidateOptions{MaxFindings: opt.most()})
+			if err != nil {
+				return false, err
+			}
+			for _, f := range x.Findings {
+				r.Findings = append(r.Findings, edocument.Finding{ID: f.Rule, Severity: edocument.Error, Location: "/" + f.Path, Line: f.Line, Column: f.Column, Value: f.Value,
+					Text: f.Text, Remedy: expected(f.Expected)})
+			}
+			r.Valid, sound = r.Valid && x.Valid, x.Valid
 		}
-		for _, f := range x.Findings {
-			r.Findings = append(r.Findings, edocument.Finding{ID: f.Rule, Severity: edocument.Error, Location: "/" + f.Path, Line: f.Line, Column: f.Column, Value: f.Value,
-				Text: f.Text, Remedy: expected(f.Expected)})
-		}
-		if !x.Valid {
-			r.Valid = false
-			return true, false, nil
-		}
+		l.To, l.Took = len(r.Findings), time.Since(start)
+		r.Layers = append(r.Layers, l)
 	}
-	if s.names != nil && s.match == nil && !s.names[xpath.QName{Space: root.Space(), Local: root.Local()}] {
-		return known, true, nil
+	if !s.asks(root) {
+		return known, nil
 	}
-	before := len(r.Findings)
+	before, layers := len(r.Findings), len(r.Layers)
 	applied := 0
-	for _, rules := range s.rules {
-		x, err := rules.Validate(ctx, doc, schematron.ValidateOptions{MaxFindings: opt.most(), Now: opt.Now, Limits: opt.Limits, Workers: opt.Workers})
-		if err != nil {
-			return false, true, err
+	for i, rules := range s.rules {
+		l := c.layer(s, edocument.LayerRules, s.Rules[i], r)
+		start := time.Now()
+		if l.Skipped = !sound; sound {
+			x, err := rules.Validate(ctx, doc, schematron.ValidateOptions{MaxFindings: opt.most(), Now: opt.Now, Limits: opt.Limits, Workers: opt.Workers})
+			if err != nil {
+				return false, err
+			}
+			applied += x.Rules
+			s.report(x, r)
+			l.SVRL = func() []byte { return x.SVRL(schematron.EQName) }
 		}
-		applied += x.Rules
-		s.report(x, r)
+		l.To, l.Took = len(r.Findings), time.Since(start)
+		r.Layers = append(r.Layers, l)
 	}
-	if applied == 0 && s.schema == nil {
-		r.Findings = r.Findings[:before]
-		return known, true, nil
+	switch {
+	case !sound:
+		return known, nil
+	case applied == 0 && s.schema == nil:
+		r.Findings, r.Layers = r.Findings[:before], r.Layers[:layers]
+		return known, nil
 	}
-	return true, true, nil
+	return true, nil
+}
+
+func (c *Compiled) layer(s *scenario, kind edocument.LayerKind, file string, r *edocument.Report) edocument.Layer {
+	return edocument.Layer{Pack: c.address(), Scenario: s.Name, Kind: kind, File: file, From: len(r.Findings)}
 }
 
 func (o *Options) most() int {
