@@ -214,6 +214,9 @@ func (n *Node) sendSplit(ctx context.Context, m *store.Message, out *as4.Outgoin
 		})
 	}
 	hands.Wait()
+	if worst == nil && len(s.missing) > 0 { // stopping: the other pieces are sent at the next start
+		return &as4.Outcome{Verdict: as4.RetryLater, Err: fmt.Errorf("%d of %d pieces are not sent: %w", len(s.missing), s.cut.Count(), context.Cause(ctx))}
+	}
 	if worst == nil {
 		return &as4.Outcome{Verdict: as4.Awaiting}
 	}

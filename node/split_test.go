@@ -270,6 +270,50 @@ func TestStopsInTheMiddleOfAMessageInPieces(t *testing.T) {
 	}
 }
 
+// untilStop hands requests on, and holds the answers back that come after the first few until the node stops.
+type untilStop struct {
+	first int64
+	asked atomic.Int64
+}
+
+func (u *untilStop) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := u.asked.Add(1)
+	resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+	if n > u.first {
+		<-r.Context().Done()
+	}
+	return resp, err
+}
+
+// TestAStopWhileEveryPieceSucceeds: a node that stops between two pieces goes on with the rest at its next start, though
+// nothing failed.
+func TestAStopWhileEveryPieceSucceeds(t *testing.T) {
+	t.Parallel()
+	a, b := agreeSplit(t, "")
+	pt := begin(t, b, nil, nil)
+	c, err := config.Load(a.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &untilStop{first: 3}
+	n, err := node.New(t.Context(), c, node.Options{Client: &http.Client{Transport: client}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	one := noise(10, 2_000_000)
+	m := (&gateway{n, a}).send(t, letter(octets("a", one)))
+	eventually(t, "a request that is held", func() bool { return client.asked.Load() > client.first })
+	if err := n.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	ee := begin(t, a, nil, nil)
+	ee.until(t, store.Out, m.MessageID, store.Acknowledged)
+	pt.same(t, pt.until(t, store.In, m.MessageID, store.Delivered), one)
+}
+
 // TestOf64MegabytesInPieces is the size at which a copy in memory would show.
 func TestOf64MegabytesInPieces(t *testing.T) {
 	t.Parallel()
