@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
 )
 
 // Severity says what a finding means for the document.
@@ -81,8 +82,14 @@ type Layer struct {
 	Skipped  bool   // not asked, since a layer before it found an error
 	Took     time.Duration
 	From, To int // its findings are Report.Findings[From:To]
-	// SVRL writes the result in the words of Schematron; nil for what is no Schematron.
-	SVRL func() []byte
+	// SVRL is the result in the words of Schematron; nil for what is no Schematron or was not asked.
+	SVRL SVRL
+}
+
+// SVRL writes the two parts of a report in the Schematron Validation Report Language, inside of its root element.
+type SVRL interface {
+	SVRLHead(w *dom.Writer)
+	SVRLBody(w *dom.Writer, style schematron.Style)
 }
 
 // Count returns how many findings have the severity.

@@ -21,6 +21,7 @@ import (
 // ImportOptions say what the importer cannot find in a release.
 type ImportOptions struct {
 	Name      string // of the file or folder, with folders above it where these may tell the version
+	URL, ETag string // where it was fetched, for its provenance
 	Now       time.Time
 	Only      string // one file of rules in the folder: the others are there to be included
 	ID        string // for a release of one pack: its name; the version may be missing
@@ -60,7 +61,7 @@ func importFrom(fsys fs.FS, opt ImportOptions, sum string) ([]*Pack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRelease, err)
 	}
-	r := &release{files: files, opt: opt, source: Source{Name: path.Base(opt.Name), SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
+	r := &release{files: files, opt: opt, source: Source{Name: path.Base(opt.Name), URL: opt.URL, ETag: opt.ETag, SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
 	var manifests []Manifest
 	for _, recognise := range []func() ([]Manifest, error){r.scenarios, r.executorSets, r.schematron, r.stylesheets, r.schemas} {
 		if manifests, err = recognise(); err != nil {

@@ -261,7 +261,7 @@ func (c *Compiled) judge(ctx context.Context, doc *dom.Document, opt Options, r 
 			}
 			applied += x.Rules
 			s.report(x, r)
-			l.SVRL = func() []byte { return x.SVRL(schematron.EQName) }
+			l.SVRL = x
 		}
 		l.To, l.Took = len(r.Findings), time.Since(start)
 		r.Layers = append(r.Layers, l)

@@ -3,6 +3,7 @@ package rulepack
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
@@ -22,6 +23,44 @@ var publications = []struct {
 	{regexp.MustCompile(`^PEPPOLBIS-(T\d+)$`), "eu.peppol.bis3", "$1", ""},
 	{regexp.MustCompile(`^XRechnung-(UBL|CII)-validation$`), "de.xrechnung", "$1", "eu.cen.en16931:$1"},
 	{regexp.MustCompile(`^FACTUR-X_([A-Z0-9-]+)$`), "fr.factur-x", "$1", ""},
+}
+
+// specifications are the identifiers of the specifications that packs of known publishers are meant for, by the name of
+// the pack; an identifier that ends with * begins so. What is not here is about every document that its rules know.
+var specifications = map[string][]string{
+	"eu.cen.en16931:ubl":                  {"urn:cen.eu:en16931:2017*"},
+	"eu.cen.en16931:cii":                  {"urn:cen.eu:en16931:2017*"},
+	"eu.peppol.bis3:invoice":              {"urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0*"},
+	"eu.peppol.bis3:invoice-cii":          {"urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0*"},
+	"eu.peppol.bis3:invoice-self-billing": {"urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:selfbilling:3.0*"},
+	"eu.peppol.bis3:t01":                  {"urn:fdc:peppol.eu:poacc:trns:order:3*"},
+	"eu.peppol.bis3:t16":                  {"urn:fdc:peppol.eu:poacc:trns:despatch_advice:3*"},
+	"eu.peppol.bis3:t19":                  {"urn:fdc:peppol.eu:poacc:trns:catalogue:3*"},
+	"eu.peppol.bis3:t58":                  {"urn:fdc:peppol.eu:poacc:trns:catalogue_response:3*"},
+	"eu.peppol.bis3:t71":                  {"urn:fdc:peppol.eu:poacc:trns:mlr:3*"},
+	"eu.peppol.bis3:t76":                  {"urn:fdc:peppol.eu:poacc:trns:order_response:3*"},
+	"eu.peppol.bis3:t77":                  {"urn:fdc:peppol.eu:poacc:trns:punch_out:3*"},
+	"eu.peppol.bis3:t110":                 {"urn:fdc:peppol.eu:poacc:trns:order_agreement:3*"},
+	"eu.peppol.bis3:t111":                 {"urn:fdc:peppol.eu:poacc:trns:invoice_response:3*"},
+	"eu.peppol.bis3:t114":                 {"urn:fdc:peppol.eu:poacc:trns:order_change:3*"},
+	"eu.peppol.bis3:t115":                 {"urn:fdc:peppol.eu:poacc:trns:order_cancellation:3*"},
+	"eu.peppol.bis3:t116":                 {"urn:fdc:peppol.eu:poacc:trns:order_response_advanced:3*"},
+	"de.xrechnung:ubl":                    {"urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung*"},
+	"de.xrechnung:cii":                    {"urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung*"},
+	"fr.factur-x:minimum":                 {"urn:factur-x.eu:1p0:minimum"},
+	"fr.factur-x:basic-wl":                {"urn:factur-x.eu:1p0:basicwl"},
+	"fr.factur-x:basic":                   {"urn:cen.eu:en16931:2017#compliant#urn:factur-x.eu:1p0:basic"},
+	"fr.factur-x:en16931":                 {"urn:cen.eu:en16931:2017"},
+	"fr.factur-x:extended":                {"urn:cen.eu:en16931:2017#conformant#urn:factur-x.eu:1p0:extended"},
+}
+
+// meant reports whether a pack is meant for documents of a specification.
+func meant(id ID, specification string) bool {
+	list, ok := specifications[id.Name()]
+	return !ok || slices.ContainsFunc(list, func(s string) bool {
+		begin, open := strings.CutSuffix(s, "*")
+		return specification == begin || open && strings.HasPrefix(specification, begin)
+	})
 }
 
 // localGroup is the group of what no known publisher has made.

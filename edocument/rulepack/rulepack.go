@@ -113,6 +113,8 @@ type Manifest struct {
 // Source is where a pack comes from.
 type Source struct {
 	Name   string    `json:"name"`             // of the file or folder
+	URL    string    `json:"url,omitempty"`    // that it was fetched from, as it was asked for
+	ETag   string    `json:"etag,omitempty"`   // of what the server gave
 	SHA256 string    `json:"sha256,omitempty"` // of the file; of a folder none
 	Kind   string    `json:"kind"`             // what it was recognised as
 	Added  time.Time `json:"added"`

@@ -138,39 +138,11 @@ func (f Folder) Remove(id ID) error {
 	return err
 }
 
-// Open compiles packs by their names for judging, those before them that they require.
+// Open compiles packs by their names for judging, those before them that they require; schemas come first.
 func (f Folder) Open(at time.Time, names ...string) (*Judge, error) {
-	var order []*Pack
-	seen := map[ID]bool{}
-	var need func(name string, by []string) error
-	need = func(name string, by []string) error {
-		id, err := ParseID(name)
-		if err != nil {
-			return err
-		}
-		p, err := f.Get(id, at)
-		if err != nil {
-			if len(by) > 0 {
-				return fmt.Errorf("%s requires %s: %w", by[len(by)-1], name, err)
-			}
-			return err
-		}
-		if seen[p.ID] {
-			return nil
-		}
-		seen[p.ID] = true
-		for _, r := range p.Requires {
-			if err := need(r, append(by, p.ID.String())); err != nil {
-				return err
-			}
-		}
-		order = append(order, p)
-		return nil
-	}
-	for _, name := range names {
-		if err := need(name, nil); err != nil {
-			return nil, err
-		}
+	order, err := inOrder(names, func(id ID) (*Pack, error) { return f.Get(id, at) })
+	if err != nil {
+		return nil, err
 	}
 	return Compile(order...)
 }

@@ -12,12 +12,26 @@ func (r *Result) SVRL(style Style) []byte {
 	s := r.Schema
 	attrs := append([]string{"xmlns:svrl", SVRLNamespace}, given("title", s.title, "phase", s.phase, "schemaVersion", s.version)...)
 	w.Start("svrl:schematron-output", attrs...)
+	r.SVRLHead(w)
+	r.SVRLBody(w, style)
+	w.End()
+	return append(w.Bytes(), '\n')
+}
+
+// SVRLHead writes what stands first inside of svrl:schematron-output, for a report of several results; the prefix svrl is
+// bound already.
+func (r *Result) SVRLHead(w *dom.Writer) {
 	for _, e := range r.Errors {
 		w.Element("svrl:text", e.Error())
 	}
-	for _, n := range s.namespaces {
+	for _, n := range r.Schema.namespaces {
 		w.Element("svrl:ns-prefix-in-attribute-values", "", "prefix", n.prefix, "uri", n.uri)
 	}
+}
+
+// SVRLBody writes patterns, rules and findings, which stand after all heads.
+func (r *Result) SVRLBody(w *dom.Writer, style Style) {
+	s := r.Schema
 	var at Locator
 	fired := 0
 	active := -1
@@ -59,8 +73,6 @@ func (r *Result) SVRL(style Style) []byte {
 	for ; fired < len(r.Fired); fired++ {
 		rule(r.Fired[fired])
 	}
-	w.End()
-	return append(w.Bytes(), '\n')
 }
 
 // given drops the attributes that have no value.
