@@ -21,7 +21,9 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
@@ -31,7 +33,7 @@ import (
 var (
 	signCommand = &command{
 		name: "sign", summary: "signs files with your key.", args: "FILE...",
-		help: `Makes XAdES or CAdES signatures of the baseline levels B, and with a time-stamping authority T. XML is signed enveloped, so
+		help: `Makes XAdES, CAdES or JAdES signatures of the baseline levels B, and with a time-stamping authority T. XML is signed enveloped, so
 that the signature stands in it; other files enveloping, so that they stand in the signature. --packaging detached writes the
 signature alone. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.`,
 		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu",
@@ -84,7 +86,7 @@ func prepareSign(c *call) func() error {
 	key := c.String("key", "", "PEM or PKCS#12 `file` with your key and certificate")
 	var password config.Secret
 	c.TextVar(&password, "password", config.Secret{}, "where the password of the key file is: file:PATH or env:NAME, a `place`")
-	format := c.String("format", "xades", "`xades` or cades")
+	format := c.String("format", "xades", "`xades`, cades or jades")
 	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML, else enveloping")
 	container := c.String("container", "", "asic-s or asic-e, a `kind` of container for the files and one signature; default: none")
 	out := c.String("out", "", "write to this `file`, with one FILE or a container; default: beside it")
@@ -115,10 +117,15 @@ func prepareSign(c *call) func() error {
 		case "xades":
 		case "cades":
 			do = s.cades
+		case "jades":
+			do = s.jades
 		default:
-			return usage("there is no format %q; there are xades and cades", *format)
+			return usage("there is no format %q; there are xades, cades and jades", *format)
 		}
 		if *container != "" {
+			if *format == "jades" {
+				return usage("containers hold XAdES or CAdES [EN 319 162-1 4.2]: --format xades or cades")
+			}
 			return s.contain(c, *format, *container, *out)
 		}
 		for _, file := range c.values {
@@ -263,6 +270,46 @@ func (s *signing) cades(ctx context.Context, file, out string) (string, []byte, 
 		}
 	}
 	b, err := s.cadesOver(ctx, content, detached)
+	return out, b, err
+}
+
+// jades signs a file as JWS: compact, with a time-stamp flattened.
+func (s *signing) jades(ctx context.Context, file, out string) (string, []byte, error) {
+	p := jades.Params{Time: time.Now(), Roles: s.roles}
+	switch s.packaging {
+	case "", "enveloping":
+	case "detached":
+		p.Detached, p.Mechanism = true, jades.ByURIHash
+	default:
+		return "", nil, usage("JAdES is enveloping or detached, not %s", s.packaging)
+	}
+	if s.stamp != nil {
+		p.Serialization = jades.Flattened
+	}
+	if s.city != "" || s.country != "" {
+		p.Place = &jades.Place{City: s.city, Country: s.country}
+	}
+	if s.commitment != "" {
+		p.Commitments = []jades.Commitment{{ID: s.commitment}}
+	}
+	doc := fileDocument(file)
+	doc.MimeType = mime.TypeByExtension(filepath.Ext(file))
+	if !p.Detached {
+		p.ContentType = doc.MimeType
+	}
+	if out == "" {
+		out = file + ".jws"
+	}
+	m, err := jades.Sign(rand.Reader, s.id, []xades.Document{doc}, p)
+	if err != nil {
+		return out, nil, err
+	}
+	if s.stamp != nil {
+		if err := m.Signatures[0].Extend(ctx, jades.LevelT, jades.Extension{Stamper: s.stamp, Documents: []xades.Document{doc}}); err != nil {
+			return out, nil, err
+		}
+	}
+	b, err := m.Bytes()
 	return out, b, err
 }
 
@@ -462,8 +509,34 @@ func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, o
 		return extendContainer(ctx, r.Container, level, stamp, opt)
 	case r.Format == "XAdES":
 		return extendXML(ctx, b, level, stamp, opt)
+	case r.Format == "JAdES":
+		return extendJWS(ctx, b, level, stamp, opt)
 	}
 	return extendCMS(ctx, b, level, stamp, opt)
+}
+
+// extendJWS brings every signature of a JWS to a level.
+func extendJWS(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
+	m, err := jades.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	if stamp == nil {
+		return nil, usage("--tsa is missing: a time-stamp is needed")
+	}
+	x := jades.Extension{Stamper: stamp, Documents: opt.Documents, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+		return revocation.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
+	}}
+	to := map[string]jades.Level{"t": jades.LevelT, "lt": jades.LevelLT, "lta": jades.LTA}[level]
+	for i, s := range m.Signatures {
+		if err := s.Check(jades.CheckOptions{Documents: opt.Documents, Certificates: opt.Certificates}).ValueErr; err != nil {
+			return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: fmt.Sprintf("signature %d does not hold: %v", i+1, err), Remedy: "viadukt verify tells more"}
+		}
+		if err := s.Extend(ctx, to, x); err != nil {
+			return nil, err
+		}
+	}
+	return m.Bytes()
 }
 
 // extendContainer brings every signature in a container to a level.

@@ -6,18 +6,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
-	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/report"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
 var verifyCommand = &command{
 	name: "verify", summary: "says who signed a document, whether that holds, and why.", args: "FILE...",
-	help: `Reads XAdES in XML, CAdES in CMS, and both in ASiC containers, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
+	help: `Reads XAdES in XML, CAdES in CMS, both in ASiC containers, and JAdES in JSON, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
 is given with --with, or fetched with --online. Without --trust nobody is trusted, and the best verdict is INDETERMINATE.
 The exit status is 0 when every signature of every file is TOTAL_PASSED, and every time-stamp over a container holds.`,
 	example: "viadukt verify contract.xml --trust authorities.pem\nviadukt verify contract.p7s --detached contract.pdf --trust authorities.pem --explain",
@@ -85,46 +86,11 @@ func (c *call) evidenceFlags() func() (gather.Options, error) {
 }
 
 type verifyJSON struct {
-	File       string          `json:"file"`
-	Valid      bool            `json:"valid"`
-	Format     string          `json:"format,omitempty"`
-	Packaging  string          `json:"packaging,omitempty"`
-	Signatures []signatureJSON `json:"signatures"`
-	TimeStamps []stampJSON     `json:"timeStamps,omitempty"` // over a container
-	Error      *exit           `json:"error,omitempty"`
-}
+	File string `json:"file"`
+	report.Summary
+	Error *exit `json:"error,omitempty"`
 
-type signatureJSON struct {
-	ID            string      `json:"id"`
-	Level         string      `json:"level"`
-	Indication    string      `json:"indication"`
-	SubIndication string      `json:"subIndication,omitempty"`
-	Why           string      `json:"why,omitempty"`
-	Remedy        string      `json:"remedy,omitempty"`
-	Signer        string      `json:"signer,omitempty"`
-	SigningTime   *time.Time  `json:"signingTime,omitempty"`
-	BestTime      *time.Time  `json:"bestTime,omitempty"`
-	Qualified     string      `json:"qualified,omitempty"`
-	Counter       bool        `json:"counterSignature,omitempty"`
-	TimeStamps    []stampJSON `json:"timeStamps,omitempty"`
-	Checks        []checkJSON `json:"checks"`
-}
-
-type stampJSON struct {
-	Kind          string    `json:"kind"`
-	Time          time.Time `json:"time"`
-	Authority     string    `json:"authority,omitempty"`
-	Indication    string    `json:"indication"`
-	SubIndication string    `json:"subIndication,omitempty"`
-	Why           string    `json:"why,omitempty"`
-}
-
-type checkJSON struct {
-	Question string `json:"question"`
-	Answer   string `json:"answer"`
-	OK       bool   `json:"ok"`
-	Warning  bool   `json:"warning,omitempty"`
-	Clause   string `json:"clause"`
+	verdict *report.Verdict
 }
 
 func prepareVerdict(c *call) func() error {
@@ -134,7 +100,16 @@ func prepareVerdict(c *call) func() error {
 	online := c.onlineFlag()
 	at := c.String("at", "", "judge as of this `time`, such as 2026-05-04T09:30:00Z; default: now")
 	explain := c.Bool("explain", false, "show every question that was asked")
+	html := c.Bool("html", false, "write the report as a page of HTML, of one FILE")
+	etsi := c.Bool("etsi", false, "write the report as XML of ETSI TS 119 102-2, of one FILE")
+	language := c.String("language", "en", "`language` of the report: "+strings.Join(report.Languages, ", "))
 	return func() error {
+		if !slices.Contains(report.Languages, *language) {
+			return usage("--language: there is no %q; there are %s", *language, strings.Join(report.Languages, ", "))
+		}
+		if (*html || *etsi) && (len(c.values) > 1 || *html && *etsi || c.json) {
+			return usage("--html and --etsi write one report, of one FILE")
+		}
 		opt, err := known()
 		if err != nil {
 			return err
@@ -157,16 +132,27 @@ func prepareVerdict(c *call) func() error {
 					}
 				}
 			}
-			return verifyFile(file, opt, now)
+			return verifyFile(file, opt, now, *language)
 		}
-		return judgeEach(c, c.values, judge, func(j *verifyJSON) { c.describeVerdict(j, *explain) })
+		return judgeEach(c, c.values, judge, func(j *verifyJSON) {
+			switch {
+			case j.Error != nil:
+				c.printf("%s: %s\n", j.File, j.Error.Text)
+			case *html:
+				j.verdict.WriteHTML(c.p.out, *language)
+			case *etsi:
+				c.p.out.Write(j.verdict.ETSI())
+			default:
+				c.describeVerdict(j, *explain)
+			}
+		})
 	}
 }
 
-func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
+func (j *verifyJSON) outcome() (bool, *exit) { return j.Valid, j.Error }
 
-func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
-	j := &verifyJSON{File: file, Signatures: []signatureJSON{}}
+func verifyFile(file string, opt gather.Options, at time.Time, language string) *verifyJSON {
+	j := &verifyJSON{File: file, Summary: report.Summary{Signatures: []report.Signature{}}}
 	r, err := gatherFile(file, opt)
 	if missing := new(fs.PathError); errors.As(err, &missing) {
 		status := statusFailed
@@ -180,21 +166,8 @@ func verifyFile(file string, opt gather.Options, at time.Time) *verifyJSON {
 		j.Error = &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error(), Remedy: "give the signed file, or the file with the signature and the content with --detached"}
 		return j
 	}
-	j.Format = r.Format
-	j.Valid = true
-	for i, v := range validation.Validate(r.Facts, nil, at) {
-		s := r.Signatures[i]
-		if i == 0 {
-			j.Packaging = s.Packaging
-		}
-		j.Valid = j.Valid && v.Indication == validation.TotalPassed
-		j.Signatures = append(j.Signatures, describe(s, v))
-	}
-	for _, t := range r.TimeStamps {
-		x := validation.ValidateTimeStamp(t, nil, at)
-		j.Valid = j.Valid && x.Indication == validation.Passed
-		j.TimeStamps = append(j.TimeStamps, describeStamp(t, x))
-	}
+	j.verdict = report.Judge(filepath.Base(file), r, nil, at)
+	j.Summary = *j.verdict.Summary(language)
 	return j
 }
 
@@ -217,63 +190,7 @@ func gatherFile(file string, opt gather.Options) (*gather.Result, error) {
 	return gather.OpenAt(f, info.Size(), opt)
 }
 
-func describeStamp(t *validation.TimeStamp, c validation.Conclusion) stampJSON {
-	x := stampJSON{Kind: t.Kind, Time: t.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: c.Why}
-	if t.Signer != nil {
-		x.Authority = t.Signer.Subject
-	}
-	return x
-}
-
-func describe(s *gather.Signature, v *validation.Report) signatureJSON {
-	j := signatureJSON{
-		ID: s.ID, Level: s.Level, Indication: string(v.Indication), SubIndication: string(v.Sub), Why: v.Why, Remedy: remedies[v.Sub],
-		Counter: s.Counter != nil, Checks: []checkJSON{},
-	}
-	if s.Certificate != nil {
-		j.Signer = s.Certificate.Subject.String()
-	}
-	if !s.Claimed.IsZero() {
-		j.SigningTime = &s.Claimed
-	}
-	if best := v.BestTime; !best.IsZero() {
-		best = best.UTC()
-		j.BestTime = &best
-	}
-	for _, t := range s.TimeStamps {
-		j.TimeStamps = append(j.TimeStamps, describeStamp(t, v.TimeStamps[t]))
-	}
-	for _, c := range v.Archival.Checks {
-		answer := c.Answer
-		if c.OK {
-			answer = "yes"
-		}
-		j.Checks = append(j.Checks, checkJSON{c.Question, answer, c.OK, c.Warning, c.Clause})
-	}
-	return j
-}
-
-// remedies is what one can do about a verdict.
-var remedies = map[validation.Sub]string{
-	validation.NoCertificateChainFound:    "name the authority with --trust if you trust it, and missing certificates with --with",
-	validation.SignedDataNotFound:         "give the signed file with --detached",
-	validation.ChainGeneralFailure:        "give a CRL or an OCSP response of the authority with --with",
-	validation.OutOfBoundsNoPOE:           "the certificate has expired: only a time-stamp from before proves that the signature is older",
-	validation.OutOfBoundsNotRevoked:      "the certificate has expired: only a time-stamp from before proves that the signature is older",
-	validation.RevokedNoPOE:               "the certificate was revoked: only a time-stamp from before proves that the signature is older",
-	validation.CryptoConstraintsNoPOE:     "the algorithm is no longer reliable: only a time-stamp from before that proves that the signature is older",
-	validation.RevocationOutOfBoundsNoPOE: "give newer revocation data with --with",
-	validation.HashFailure:                "ask the signer for the document as it was signed",
-	validation.SigCryptoFailure:           "the signature was changed or is none of this certificate: ask the signer",
-	validation.NoSigningCertificateFound:  "give the signer's certificate with --with",
-	validation.TryLater:                   "the certificate is suspended: ask again later",
-}
-
 func (c *call) describeVerdict(j *verifyJSON, explain bool) {
-	if j.Error != nil {
-		c.printf("%s: %s\n", j.File, j.Error.Text)
-		return
-	}
 	c.printf("%s: %s\n", j.File, strings.TrimSuffix(j.Format+", "+j.Packaging, ", "))
 	for _, s := range j.Signatures {
 		who := s.Signer
@@ -325,7 +242,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 	}
 }
 
-func (c *call) describeStamps(stamps []stampJSON) {
+func (c *call) describeStamps(stamps []report.TimeStamp) {
 	for _, t := range stamps {
 		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority, strings.TrimSpace(t.Indication+" "+t.SubIndication+" "+t.Why))
 	}
@@ -336,9 +253,10 @@ func fileDocument(file string) xades.Document {
 	return xades.Document{Name: filepath.Base(file), Open: opener(file)}
 }
 
-// neighbours are the files beside a detached XML signature that it may name.
+// neighbours are the files beside a detached signature in XML or JSON that it may name.
 func neighbours(file string, b []byte) []xades.Document {
-	if !strings.Contains(string(b[:min(len(b), 4096)]), "<") {
+	head := strings.TrimSpace(string(b[:min(len(b), 4096)]))
+	if !strings.Contains(head, "<") && !strings.HasPrefix(head, "{") && !strings.HasPrefix(head, "e") { // a JWS is one object, or begins with one in base64url
 		return nil
 	}
 	entries, err := os.ReadDir(filepath.Dir(file))

@@ -46,7 +46,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	}
 	var add func(s *cades.Signature, parent *validation.Signature)
 	add = func(s *cades.Signature, parent *validation.Signature) {
-		v := cmsSignature(s, content, p, opt)
+		v := cmsSignature(s, s.Verify(content, p.list...), content, p, opt)
 		v.Counter = parent
 		r.add(v, p)
 		for _, c := range s.CounterSignatures {
@@ -91,8 +91,7 @@ func (d outside) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, r)
 }
 
-func cmsSignature(s *cades.Signature, content cms.Content, p *pool, opt Options) *Signature {
-	f := s.Verify(content, p.list...)
+func cmsSignature(s *cades.Signature, f *cms.Facts, content cms.Content, p *pool, opt Options) *Signature {
 	v := &validation.Signature{
 		Token:  validation.Token{ID: idOf(s.Signer.Signature), Intact: f.Signature == nil && f.Attributes == nil},
 		Format: string(s.Level(opt.Anchors...)), Claimed: s.SigningTime, NeedsProperty: true, HasProperty: f.Attributes == nil,

@@ -14,6 +14,8 @@ import (
 	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
+	"github.com/viadukt-eu/viadukt/trust/jades"
+	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -32,12 +34,14 @@ type Options struct {
 	CRLs         [][]byte           // DER
 	OCSPs        [][]byte           // DER of OCSPResponse
 	Documents    []xades.Document   // content that is signed and not in the document
+	HTTP         *jades.HTTPMessage // whose fields a JWS signs
 }
 
 // Result is what a document holds.
 type Result struct {
-	Format     string          // "XAdES", "CAdES", "ASiC-S", "ASiC-E", "ODF"
+	Format     string          // "XAdES", "CAdES", "JAdES", "PAdES", "ASiC-S", "ASiC-E", "ODF"
 	Container  *asic.Container // nil where it is none
+	PDF        *pades.Document // nil where it is none
 	Signatures []*Signature
 	TimeStamps []*validation.TimeStamp // over the content of a container, by themselves
 	Facts      *validation.Facts
@@ -55,21 +59,27 @@ type Signature struct {
 	Certificate *pki.Certificate
 	// Unreadable says what of the unsigned properties could not be read and counts as absent.
 	Unreadable []error
+	Changes    []pades.Change // of a PDF document after it was signed
 
-	xades  *xades.Checked // nil for other formats
-	inside []string       // IDs of what it holds: certificates, revocation data
+	value  []byte   // that tells copies, nil where they are told otherwise
+	inside []string // IDs of what it holds: certificates, revocation data
 }
 
-// Open reads a document. XML, CMS in BER, DER, PEM or base64, and containers are told by their first octets.
+// Open reads a document. XML, CMS in BER, DER, PEM or base64, JWS in any serialisation, PDF and containers are told by their first octets.
 func Open(b []byte, opt Options) (*Result, error) {
 	if bytes.HasPrefix(b, []byte("PK")) {
 		return openContainer(bytes.NewReader(b), int64(len(b)), opt)
+	}
+	if isPDF(b) {
+		return openPDF(bytes.NewReader(b), int64(len(b)), opt)
 	}
 	p := newPool(opt)
 	text := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
 	switch {
 	case bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
 		return openXML(b, p, opt)
+	case jades.Recognise(text):
+		return openJWS(text, p, opt)
 	case bytes.HasPrefix(b, []byte{0x30}):
 		return openCMS(b, p, opt)
 	case bytes.HasPrefix(text, []byte("-----BEGIN")):
@@ -85,14 +95,27 @@ func Open(b []byte, opt Options) (*Result, error) {
 	return nil, fmt.Errorf("%w: it begins with %.8q", ErrFormat, b[:min(len(b), 8)])
 }
 
-// maxDocument bounds, in octets, a document that must be held in memory. Containers may be larger.
+// isPDF tells PDF by its header, which some put lines before [ISO 32000-1 7.5.2].
+func isPDF(b []byte) bool {
+	b = b[:min(len(b), 1024)]
+	if bytes.HasPrefix(b, []byte("<")) || bytes.HasPrefix(b, []byte{0x30}) {
+		return false
+	}
+	return bytes.Contains(b, []byte("%PDF-"))
+}
+
+// maxDocument bounds, in octets, a document that must be held in memory. Containers and PDF may be larger.
 const maxDocument = 256 << 20
 
-// OpenAt reads a document of any size; of a container only its signatures are held in memory.
+// OpenAt reads a document of any size; of a container and of PDF only the signatures are held in memory.
 func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
-	var head [2]byte
-	if n, _ := r.ReadAt(head[:], 0); n == 2 && string(head[:]) == "PK" {
+	var head [1024]byte
+	n, _ := r.ReadAt(head[:], 0)
+	switch {
+	case bytes.HasPrefix(head[:n], []byte("PK")):
 		return openContainer(r, size, opt)
+	case isPDF(head[:n]):
+		return openPDF(r, size, opt)
 	}
 	if size > maxDocument {
 		return nil, fmt.Errorf("%w: %d octets that are no container", ErrFormat, size)

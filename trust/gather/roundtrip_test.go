@@ -10,7 +10,9 @@ import (
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -90,6 +92,27 @@ func (w *world) make(t *testing.T, format, level string, crl []byte) []byte {
 		return b
 	}
 	doc := xades.Bytes("order.xml", "application/xml", document)
+	if format == "JAdES" {
+		j, err := jades.Sign(rand.Reader, w.signer, []xades.Document{doc}, jades.Params{Detached: true, Mechanism: jades.ByURIHash, Time: signed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := map[string]jades.Level{"T": jades.LevelT, "LT": jades.LevelLT, "LTA": jades.LTA}[level]
+		if to != "" {
+			err := j.Signatures[0].Extend(context.Background(), to, jades.Extension{Stamper: w.tsa, Documents: []xades.Document{doc},
+				Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+					return revocation.Material{Certificates: m.Certificates, CRLs: m.CRLs}, nil
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := j.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
 	b, err := xades.Sign(w.signer.Key.(crypto.Signer), nil, []xades.Document{doc}, xades.Params{Packaging: xades.Detached, Signer: w.signer.Certificate, Time: signed})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +145,7 @@ func (w *world) make(t *testing.T, format, level string, crl []byte) []byte {
 func TestVerdictsFollowWhatIsKnownAndWhen(t *testing.T) {
 	t.Parallel()
 	later := signed.AddDate(3, 0, 0) // the signer's certificate has expired
-	for _, format := range []string{"XAdES", "CAdES"} {
+	for _, format := range []string{"XAdES", "CAdES", "JAdES"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range []struct {
@@ -179,7 +202,7 @@ func TestVerdictsFollowWhatIsKnownAndWhen(t *testing.T) {
 func TestWhatIsNoSignedDocumentIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string][]byte{
-		"nothing": nil, "text": []byte("hello"), "XML without a signature": document, "broken XML": []byte("<a>"), "broken DER": {0x30, 0x82, 0xff, 0xff, 1}, "a zip file": []byte("PK\x03\x04"),
+		"nothing": nil, "JSON": []byte(`{"a":1}`), "half a JWS": []byte("eyJhbGciOiJFUzI1NiJ9."), "text": []byte("hello"), "XML without a signature": document, "broken XML": []byte("<a>"), "broken DER": {0x30, 0x82, 0xff, 0xff, 1}, "a zip file": []byte("PK\x03\x04"),
 	} {
 		if _, err := Open(b, Options{}); err == nil {
 			t.Errorf("%s was taken", name)
@@ -190,6 +213,7 @@ func TestWhatIsNoSignedDocumentIsRefused(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	f.Add([]byte("<a/>"))
 	f.Add([]byte{0x30, 0x80, 0, 0})
+	f.Add([]byte("eyJhbGciOiJFUzI1NiJ9.e30.AAAA"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Open(b, Options{})
 		if err != nil {

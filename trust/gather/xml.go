@@ -94,7 +94,7 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		Token:  validation.Token{ID: idOf(c.Node.Raw()), Intact: c.ValueErr == nil},
 		Format: string(c.Level()), Claimed: c.SigningTime,
 	}
-	s := &Signature{Signature: v, Level: string(c.Level()), Packaging: packaging(c), Certificate: c.Signer, xades: c, Unreadable: c.Unreadable}
+	s := &Signature{Signature: v, Level: string(c.Level()), Packaging: packaging(c), Certificate: c.Signer, value: c.Examination.Value, Unreadable: c.Unreadable}
 	v.Algorithm = algorithmOf(pki.SignatureAlgorithm{Scheme: c.Scheme, Hash: c.Hash}, c.Signer)
 	for i := range c.References {
 		ref := &c.References[i]
@@ -224,10 +224,10 @@ func packaging(c *xades.Checked) string {
 func markDuplicates(r *Result) {
 	seen := map[string]*validation.Signature{}
 	for _, s := range r.Signatures {
-		if s.xades == nil {
+		if s.value == nil {
 			continue
 		}
-		key := string(s.xades.Examination.Value)
+		key := string(s.value)
 		if other := seen[key]; other != nil {
 			s.Duplicated, other.Duplicated = true, true
 		}

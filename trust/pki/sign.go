@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"io"
+	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -104,4 +105,19 @@ func (a SignatureAlgorithm) SignDigest(random io.Reader, key Key, digest []byte)
 		opts = &rsa.PSSOptions{SaltLength: a.SaltLength, Hash: a.Hash}
 	}
 	return signer.Sign(random, digest, opts)
+}
+
+// FixedPair turns the SEQUENCE { r, s } that crypto.Signer returns for ECDSA into r||s, each as wide as the order of the curve: the form
+// of signatures in XML and JSON.
+func FixedPair(der []byte, key *ecdsa.PublicKey) ([]byte, error) {
+	var r, s big.Int
+	n := key.Curve.Params().N
+	if !readPair(der, &r, &s) || r.Cmp(n) >= 0 || s.Cmp(n) >= 0 {
+		return nil, malformed("ECDSA signature: no pair of numbers in range")
+	}
+	width := (n.BitLen() + 7) / 8
+	out := make([]byte, 2*width)
+	r.FillBytes(out[:width])
+	s.FillBytes(out[width:])
+	return out, nil
 }

@@ -10,14 +10,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/big"
 	"slices"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // SignReference is one ds:Reference to make. Its digest is Digest where that is given, else that of Node without Except
@@ -374,19 +372,9 @@ func signOctets(key crypto.Signer, alg *signatureAlg, octets []byte, random io.R
 
 // joinPair turns the SEQUENCE { r, s } of crypto.Signer into r||s of fixed width [XMLDSIG 6.4.3].
 func joinPair(der []byte, key *ecdsa.PublicKey) ([]byte, error) {
-	in := cryptobyte.String(der)
-	var seq cryptobyte.String
-	var r, s big.Int
-	if !in.ReadASN1(&seq, asn1.SEQUENCE) || !in.Empty() || !seq.ReadASN1Integer(&r) || !seq.ReadASN1Integer(&s) || !seq.Empty() {
-		return nil, fmt.Errorf("%w: the signer did not return a DER pair", ErrKey)
+	value, err := pki.FixedPair(der, key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	n := key.Curve.Params().N
-	if r.Sign() <= 0 || s.Sign() <= 0 || r.Cmp(n) >= 0 || s.Cmp(n) >= 0 {
-		return nil, fmt.Errorf("%w: the signer returned numbers out of range", ErrKey)
-	}
-	width := (n.BitLen() + 7) / 8
-	out := make([]byte, 2*width)
-	r.FillBytes(out[:width])
-	s.FillBytes(out[width:])
-	return out, nil
+	return value, nil
 }
