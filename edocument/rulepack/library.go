@@ -22,6 +22,9 @@ import (
 // [Library.Refresh] sees what was added and removed, and replaces the whole set at one stroke: a document keeps the set
 // that it began with. It serves any number of goroutines.
 type Library struct {
+	// Fallback judges documents that no pack is meant for; nil: nobody does. Set it before the first use.
+	Fallback edocument.Validator
+
 	folder  Folder
 	options Options
 	set     atomic.Pointer[shelf]
@@ -176,6 +179,22 @@ func (l *Library) For(ctx context.Context, doc *dom.Document, at time.Time) (*Ju
 		return nil, edocument.ErrUnknownType
 	}
 	return l.Open(at, append(schemas, names...)...)
+}
+
+// Validate judges a document by packs with these names, or without names by those that are meant for it, else by the
+// fallback.
+func (l *Library) Validate(ctx context.Context, doc *dom.Document, at time.Time, names ...string) (*edocument.Report, error) {
+	var j *Judge
+	var err error
+	if len(names) > 0 {
+		j, err = l.Open(at, names...)
+	} else if j, err = l.For(ctx, doc, at); errors.Is(err, edocument.ErrUnknownType) && l.Fallback != nil {
+		return l.Fallback.Validate(doc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return j.ValidateContext(ctx, doc)
 }
 
 func (m *Manifest) schemasOnly() bool {
