@@ -24,13 +24,6 @@ func (s *Stream) Raw() io.Reader {
 	return io.NewSectionReader(s.raw, 0, s.raw.Size())
 }
 
-func (s *Stream) length() int64 {
-	if s.raw == nil {
-		return int64(len(s.Data))
-	}
-	return s.raw.Size()
-}
-
 // Decode reads a stream through its filters [ISO 32000-1 7.4]. ErrFilter names those of images, which are not read.
 func (d *Document) Decode(s *Stream) (io.Reader, error) {
 	if s.Dict["F"] != nil {
@@ -58,7 +51,8 @@ func (d *Document) Decode(s *Stream) (io.Reader, error) {
 			return nil, err
 		}
 	}
-	return &bounded{r: r, most: max(expandFrom, s.length()*expandRatio)}, nil
+	_, length := s.Span()
+	return &bounded{r: r, most: max(expandFrom, length*expandRatio)}, nil
 }
 
 // list resolves what is one object or an array of them.
@@ -510,4 +504,13 @@ func (r *runs) Read(p []byte) (int, error) {
 		r.left--
 	}
 	return len(p), nil
+}
+
+// Span is where the octets of a stream stand in its file; of one that was not read the length alone.
+func (s *Stream) Span() (offset, length int64) {
+	if s.raw == nil {
+		return 0, int64(len(s.Data))
+	}
+	_, offset, length = s.raw.Outer()
+	return offset, length
 }

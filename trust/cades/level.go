@@ -155,9 +155,7 @@ func (s *Signature) Material() Material {
 				for i := range signer.Unsigned {
 					in.readUnsigned(i, &signer.Unsigned[i])
 				}
-				m.Certificates = append(m.Certificates, in.Values.Certificates...)
-				m.CRLs = append(m.CRLs, in.Values.CRLs...)
-				m.OCSPs = append(m.OCSPs, in.Values.OCSPs...)
+				m.Add(in.Values)
 			}
 		}
 	}
@@ -294,6 +292,32 @@ func (x *revocationIndex) about(c, issuer *pki.Certificate) bool {
 				return true
 			}
 		}
+	}
+	return false
+}
+
+// Add takes in what another one has.
+func (m *Material) Add(o Material) {
+	m.Certificates = append(m.Certificates, o.Certificates...)
+	m.CRLs = append(m.CRLs, o.CRLs...)
+	m.OCSPs = append(m.OCSPs, o.OCSPs...)
+}
+
+// Complete reports whether revocation information is there for the certificates of signers up to their roots, or up to one of the
+// anchors. What it says is not asked.
+func (m Material) Complete(anchors []*pki.Certificate, signers ...*cms.SignerInfo) bool {
+	x := newRevocationIndex(m)
+	x.anchors = anchors
+	return !x.empty() && !slices.ContainsFunc(signers, func(s *cms.SignerInfo) bool { return !x.covers(x.find(s)) || !x.roots(x.find(s)) })
+}
+
+// roots reports whether the certificates above one are there.
+func (x *revocationIndex) roots(c *pki.Certificate) bool {
+	for depth := 0; c != nil && depth < 10; depth++ {
+		if c.SelfIssued() || slices.ContainsFunc(x.anchors, c.Equal) {
+			return true
+		}
+		c = x.issuer(c)
 	}
 	return false
 }

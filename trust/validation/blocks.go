@@ -50,6 +50,9 @@ func (j *judge) format(r *run, s *Signature) {
 	for _, m := range s.Malformed {
 		r.check(false, Failed, FormatFailure, m.Clause, m.Question, m.Answer)
 	}
+	for _, m := range s.Doubts {
+		r.warn(false, m.Clause, m.Question, m.Answer)
+	}
 	r.check(!s.Duplicated, Failed, FormatFailure, "EN 319 102-1 5.2.2", "Is the signature the only one of its identity?", "another signature has the same identity")
 }
 

@@ -47,6 +47,7 @@ type Signature struct {
 	TimeStamps    []*TimeStamp // that belong to it
 	Duplicated    bool         // another signature has the same identity
 	Malformed     []Malformed  // what of the format does not hold
+	Doubts        []Malformed  // what of the format a person should look at; warnings
 	Structure     error        // the schema does not hold; a warning
 }
 

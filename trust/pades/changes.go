@@ -1,0 +1,503 @@
+package pades
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/pdf"
+)
+
+// Kind says what sort of thing was changed after a signature.
+type Kind string
+
+// The kinds of changes, from harmless to grave.
+const (
+	StoreAdded  Kind = "validation material" // and its time-stamps, versions, metadata
+	Signed      Kind = "signature"           // a field was signed
+	Filled      Kind = "form"                // a field was filled in
+	Annotated   Kind = "annotation"          // added, changed or removed
+	FieldsMade  Kind = "fields"              // added, moved or removed
+	OtherChange Kind = "document"            // something that no page shows: names, outlines, actions
+	PageContent Kind = "page content"        // what a page shows; layers, which Page 0 stands for
+	PagesMoved  Kind = "pages"               // added, removed or put into another order
+)
+
+// Change is one thing that was done to the document after it was signed.
+type Change struct {
+	Kind  Kind
+	Page  int    // from 1; 0 where no page is meant
+	What  string // the entry or the field
+	Field string // the field's name, where one is meant
+}
+
+func (c Change) String() string {
+	if c.Page > 0 {
+		return fmt.Sprintf("page %d: %s: %s", c.Page, c.Kind, c.What)
+	}
+	return fmt.Sprintf("%s: %s", c.Kind, c.What)
+}
+
+const maxSteps = 5_000_000 // objects that are compared
+
+// Changes compares the document as it was signed with the document as it is [ISO 32000-1 12.8.2.2.2], object by object: that an
+// update came behind the signature says nothing of what it does.
+func (s *Signature) Changes() ([]Change, error) {
+	if s.End == 0 {
+		return nil, ErrByteRange
+	}
+	if s.End == s.doc.size {
+		return nil, nil
+	}
+	old, err := s.Revision()
+	if err != nil {
+		return nil, err
+	}
+	return compare(old, s.doc.PDF)
+}
+
+// Consistent reports whether the signature was there when the document was signed, as it is now, and in the same field.
+func (s *Signature) Consistent() error {
+	if s.End == 0 || s.End == s.doc.size {
+		return nil
+	}
+	old, err := s.Revision()
+	if err != nil {
+		return fmt.Errorf("%w: the document as it was signed cannot be read: %w", ErrDictionary, err)
+	}
+	if s.ref == (pdf.Ref{}) {
+		return nil
+	}
+	was, err := old.Resolve(s.ref)
+	if err != nil {
+		return fmt.Errorf("%w: as it was signed: %w", ErrDictionary, err)
+	}
+	x := comparison{old: old, now: s.doc.PDF, seen: map[[2]pdf.Ref]bool{}}
+	if !x.equal(was, s.Dict, 0) {
+		return fmt.Errorf("%w: it is not as it was when the document was signed", ErrDictionary)
+	}
+	return nil
+}
+
+type comparison struct {
+	old, now *pdf.Document
+	seen     map[[2]pdf.Ref]bool
+	borders  map[pdf.Ref]bool // pages and fields, which are compared by themselves
+	where    map[pdf.Ref]int  // the pages of annotations
+	steps    int
+	out      []Change
+}
+
+// addField notes a change of a field on the page where it stands.
+func (x *comparison) addField(kind Kind, f *Field, what string) {
+	page := 0
+	for _, w := range f.widgets {
+		page = max(page, x.where[w])
+	}
+	x.add(kind, page, what, f.Name)
+}
+
+func (x *comparison) add(kind Kind, page int, what, field string) {
+	if len(x.out) < 10_000 {
+		x.out = append(x.out, Change{kind, page, what, field})
+	}
+}
+
+func compare(old, now *pdf.Document) ([]Change, error) {
+	x := &comparison{old: old, now: now, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}, where: map[pdf.Ref]int{}}
+	was, err := old.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	is, err := now.Catalog()
+	if err != nil {
+		return nil, err
+	}
+	oldPages, err := old.Pages()
+	if err != nil {
+		return nil, err
+	}
+	newPages, err := now.Pages()
+	if err != nil {
+		return nil, err
+	}
+	oldFields, err := formFields(old, was)
+	if err != nil {
+		return nil, err
+	}
+	newFields, err := formFields(now, is)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range slices.Concat(oldPages, newPages) {
+		x.borders[p.Ref] = true
+	}
+	for _, f := range slices.Concat(oldFields, newFields) {
+		x.borders[f.Ref] = true
+		for _, w := range f.widgets {
+			x.borders[w] = true
+		}
+	}
+	delete(x.borders, pdf.Ref{})
+	for i, p := range newPages {
+		annots, _ := pdf.Get[pdf.Array](now, p.Dict["Annots"])
+		for _, o := range annots {
+			if r, ok := o.(pdf.Ref); ok {
+				x.where[r] = i + 1
+			}
+		}
+	}
+	x.catalog(was, is)
+	x.form(was, is)
+	x.fields(oldFields, newFields)
+	x.pages(oldPages, newPages, oldFields, newFields)
+	if x.steps > maxSteps {
+		x.add(PageContent, 0, "too much to be compared", "")
+	}
+	return x.out, nil
+}
+
+func (x *comparison) catalog(was, is pdf.Dict) {
+	for _, key := range keys(was, is) {
+		switch key {
+		case "Pages", "AcroForm", "Type":
+		case "DSS", "Extensions", "Version", "Metadata":
+			if !x.equal(was[key], is[key], 0) {
+				x.add(StoreAdded, 0, string(key), "")
+			}
+		case "OCProperties": // which layers are shown
+			if !x.equal(was[key], is[key], 0) {
+				x.add(PageContent, 0, string(key), "")
+			}
+		default:
+			if !x.equal(was[key], is[key], 0) {
+				x.add(OtherChange, 0, string(key), "")
+			}
+		}
+	}
+}
+
+func (x *comparison) form(was, is pdf.Dict) {
+	old, _ := pdf.Get[pdf.Dict](x.old, was["AcroForm"])
+	now, _ := pdf.Get[pdf.Dict](x.now, is["AcroForm"])
+	for _, key := range keys(old, now) {
+		switch key {
+		case "Fields", "SigFlags", "NeedAppearances":
+		case "DR", "DA", "CO":
+			if old[key] != nil && !x.equal(old[key], now[key], 0) {
+				x.add(Filled, 0, "AcroForm "+string(key), "")
+			}
+		default:
+			if !x.equal(old[key], now[key], 0) {
+				x.add(OtherChange, 0, "AcroForm "+string(key), "")
+			}
+		}
+	}
+}
+
+func keys(a, b pdf.Dict) []pdf.Name {
+	all := slices.Collect(maps.Keys(a))
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			all = append(all, k)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (x *comparison) fields(old, now []*Field) {
+	before := map[string]*Field{}
+	for _, f := range old {
+		before[f.Name] = f
+	}
+	for _, f := range now {
+		was := before[f.Name]
+		delete(before, f.Name)
+		switch {
+		case was == nil && f.kind == "Sig" && f.Dict["V"] != nil:
+			x.signed(f)
+		case was == nil:
+			x.addField(FieldsMade, f, f.Name+" is new")
+		default:
+			x.field(was, f)
+		}
+	}
+	for name := range before {
+		x.add(FieldsMade, 0, name+" is gone", name)
+	}
+}
+
+func (x *comparison) signed(f *Field) {
+	v, _ := pdf.Get[pdf.Dict](x.now, f.Dict["V"])
+	if v["Type"] == pdf.Name("DocTimeStamp") || v["SubFilter"] == pdf.Name(RFC3161) {
+		x.addField(StoreAdded, f, f.Name+" is a time-stamp")
+		return
+	}
+	x.addField(Signed, f, f.Name)
+}
+
+// field compares one field with what it was: its value and its looks may change where it is filled in.
+func (x *comparison) field(was, is *Field) {
+	value, looks, rest := x.fieldParts(was.Dict, is.Dict)
+	for _, w := range is.widgets {
+		if w == is.Ref {
+			continue
+		}
+		a, _ := pdf.Get[pdf.Dict](x.old, w)
+		b, _ := pdf.Get[pdf.Dict](x.now, w)
+		_, l, r := x.fieldParts(a, b)
+		looks, rest = looks || l, append(rest, r...)
+	}
+	if !slices.Equal(was.widgets, is.widgets) {
+		rest = append(rest, "Kids")
+	}
+	switch {
+	case len(rest) > 0:
+		x.addField(FieldsMade, is, is.Name+": "+strings.Join(rest, ", "))
+	case is.kind == "Sig" && was.Dict["V"] == nil && is.Dict["V"] != nil:
+		x.signed(is)
+	case is.kind == "Sig" && value:
+		x.addField(OtherChange, is, is.Name+": the signature is another one")
+	case value || is.kind == "Sig" || was.Dict["V"] == nil && looks:
+		if value || looks {
+			x.addField(Filled, is, is.Name)
+		}
+	case looks: // what was signed is shown as something else
+		x.addField(PageContent, is, is.Name+": other looks of the same value")
+	}
+}
+
+func (x *comparison) fieldParts(a, b pdf.Dict) (value, looks bool, rest []string) {
+	for _, key := range keys(a, b) {
+		switch key {
+		case "Parent", "Kids", "P", "StructParent":
+		case "V", "AS", "I", "RV":
+			value = value || !x.equal(a[key], b[key], 0)
+		case "AP", "MK", "DA", "M", "Q":
+			looks = looks || !x.equal(a[key], b[key], 0)
+		case "F":
+			if a[key] != nil && !x.equal(a[key], b[key], 0) { // a signed field gets its flags
+				looks = true
+			}
+		default:
+			if !x.equal(a[key], b[key], 0) {
+				rest = append(rest, string(key))
+			}
+		}
+	}
+	return value, looks, rest
+}
+
+func (x *comparison) pages(old, now []pdf.Page, fieldsBefore, fieldsNow []*Field) {
+	refs := func(pages []pdf.Page) (out []pdf.Ref) {
+		for _, p := range pages {
+			out = append(out, p.Ref)
+		}
+		return out
+	}
+	if len(old) != len(now) {
+		x.add(PagesMoved, 0, fmt.Sprintf("%d pages, %d were signed", len(now), len(old)), "")
+	} else if !slices.Equal(refs(old), refs(now)) {
+		x.add(PagesMoved, 0, "other pages, or in another order", "")
+	}
+	widgets := map[pdf.Ref]bool{}
+	for _, f := range slices.Concat(fieldsBefore, fieldsNow) {
+		for _, w := range f.widgets {
+			widgets[w] = true
+		}
+	}
+	for i := range min(len(old), len(now)) {
+		x.page(i+1, old[i], now[i], widgets)
+	}
+}
+
+func (x *comparison) page(number int, was, is pdf.Page, widgets map[pdf.Ref]bool) {
+	if was.MediaBox != is.MediaBox || was.CropBox != is.CropBox || was.Rotate != is.Rotate {
+		x.add(PageContent, number, "size or rotation", "")
+	}
+	if !x.equal(was.Resources, is.Resources, 0) {
+		x.add(PageContent, number, "Resources", "")
+	}
+	for _, key := range keys(was.Dict, is.Dict) {
+		switch key {
+		case "Parent", "Annots", "Resources", "MediaBox", "CropBox", "Rotate", "Type", "StructParents", "Tabs", "LastModified", "PieceInfo", "Metadata":
+		default:
+			if !x.equal(was.Dict[key], is.Dict[key], 0) {
+				x.add(PageContent, number, string(key), "")
+			}
+		}
+	}
+	x.annotations(number, was.Dict["Annots"], is.Dict["Annots"], widgets)
+}
+
+func (x *comparison) annotations(number int, was, is pdf.Object, widgets map[pdf.Ref]bool) {
+	old, _ := pdf.Get[pdf.Array](x.old, was)
+	now, _ := pdf.Get[pdf.Array](x.now, is)
+	name := func(d *pdf.Document, o pdf.Object) string {
+		dict, _ := pdf.Get[pdf.Dict](d, o)
+		kind, _ := pdf.Get[pdf.Name](d, dict["Subtype"])
+		return string(kind)
+	}
+	before := map[pdf.Ref]bool{}
+	var inline pdf.Array
+	for _, o := range old {
+		if r, ok := o.(pdf.Ref); ok {
+			before[r] = true
+		} else {
+			inline = append(inline, o)
+		}
+	}
+	for _, o := range now {
+		r, ok := o.(pdf.Ref)
+		switch {
+		case ok && widgets[r]:
+		case ok && !before[r]:
+			x.add(Annotated, number, name(x.now, o)+" is new", "")
+		case ok:
+			a, _ := x.old.Resolve(r)
+			b, _ := x.now.Resolve(r)
+			if !x.equal(a, b, 0) {
+				x.add(Annotated, number, name(x.now, o)+" was changed", "")
+			}
+		default:
+			if i := slices.IndexFunc(inline, func(a pdf.Object) bool { return x.equal(a, o, 0) }); i >= 0 {
+				inline = slices.Delete(inline, i, i+1)
+			} else {
+				x.add(Annotated, number, name(x.now, o)+" is new", "")
+			}
+		}
+		delete(before, r)
+	}
+	for r := range before {
+		if !widgets[r] {
+			x.add(Annotated, number, name(x.old, r)+" is gone", "")
+		}
+	}
+	for _, o := range inline {
+		x.add(Annotated, number, name(x.old, o)+" is gone", "")
+	}
+}
+
+// equal compares two objects of the two revisions with all that hangs on them, up to pages and fields. Two references that are being
+// compared already are taken as equal: if they are not, that is found where the comparison began.
+func (x *comparison) equal(a, b pdf.Object, depth int) bool {
+	if x.steps++; x.steps > maxSteps || depth > 500 {
+		return false
+	}
+	r1, ok1 := a.(pdf.Ref)
+	r2, ok2 := b.(pdf.Ref)
+	if !ok1 && !ok2 {
+		return x.same(a, b, depth)
+	}
+	if ok1 && ok2 {
+		if r1 == r2 && x.borders[r1] {
+			return true
+		}
+		if equal, ok := x.seen[[2]pdf.Ref{r1, r2}]; ok {
+			return equal
+		}
+		x.seen[[2]pdf.Ref{r1, r2}] = true
+	}
+	a, err1 := x.old.Resolve(a)
+	b, err2 := x.now.Resolve(b)
+	equal := err1 == nil && err2 == nil && x.same(a, b, depth)
+	if ok1 && ok2 {
+		x.seen[[2]pdf.Ref{r1, r2}] = equal
+	}
+	return equal
+}
+
+func (x *comparison) same(a, b pdf.Object, depth int) bool {
+	switch a := a.(type) {
+	case pdf.Array:
+		b, ok := b.(pdf.Array)
+		if !ok || len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !x.equal(a[i], b[i], depth+1) {
+				return false
+			}
+		}
+		return true
+	case pdf.Dict:
+		b, ok := b.(pdf.Dict)
+		return ok && x.sameDict(a, b, depth)
+	case *pdf.Stream:
+		b, ok := b.(*pdf.Stream)
+		return ok && x.sameDict(a.Dict, b.Dict, depth) && sameOctets(a, b)
+	}
+	if _, ok := b.(pdf.Array); ok {
+		return false
+	}
+	switch b.(type) {
+	case pdf.Dict, *pdf.Stream:
+		return false
+	}
+	return a == b
+}
+
+func (x *comparison) sameDict(a, b pdf.Dict, depth int) bool {
+	for _, key := range keys(a, b) {
+		if key == "Parent" || key == "P" || key == "Length" {
+			continue
+		}
+		if !x.equal(a[key], b[key], depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameOctets(a, b *pdf.Stream) bool {
+	at1, n1 := a.Span()
+	at2, n2 := b.Span()
+	if n1 != n2 {
+		return false
+	}
+	if at1 == at2 {
+		return true
+	}
+	r1, r2 := a.Raw(), b.Raw()
+	var p, q [32 << 10]byte
+	for {
+		n, err1 := io.ReadFull(r1, p[:])
+		m, err2 := io.ReadFull(r2, q[:])
+		if n != m || !bytes.Equal(p[:n], q[:m]) {
+			return false
+		}
+		if err1 != nil || err2 != nil {
+			return err1 == err2
+		}
+	}
+}
+
+// Violations are the changes after a signature that it, or the certification of the document, does not allow [ISO 32000-1 12.8.2].
+// What a page shows must never change.
+func (s *Signature) Violations(changes []Change) (out []Change) {
+	permission := 3
+	if s.Permission > 0 {
+		permission = s.Permission
+	}
+	for _, c := range changes {
+		forbidden := false
+		switch c.Kind {
+		case PageContent, PagesMoved:
+			forbidden = true
+		case Signed, Filled:
+			forbidden = permission < 2 || c.Kind == Filled && s.Locked.Holds(c.Field)
+		case Annotated:
+			forbidden = permission < 3
+		case FieldsMade:
+			forbidden = s.Permission > 0 || s.Locked.Holds(c.Field)
+		}
+		if forbidden {
+			out = append(out, c)
+		}
+	}
+	return out
+}
