@@ -105,17 +105,22 @@ func (f *face) metrics(g uint16) (advance uint16, bearing []byte) {
 // stands are glyphs for characters that look alike and that the fonts lack.
 var stands = map[rune]rune{
 	'\u00a0': ' ', '\u2007': '0', '\u2009': ' ', '\u200a': ' ', '\u202f': ' ', '\u3000': ' ', '\u2010': '-', '\u2011': '-', '\u2012': '\u2013', '\u2212': '\u2013',
-	'\u2032': '\'', '\u2033': '"', '\u02bc': '\u2019', '\u021a': '\u0162', '\u021b': '\u0163', '\u0218': '\u015e', '\u0219': '\u015f',
+	'\u2032': '\'', '\u2033': '"', '\u02bc': '\u2019', '\u021a': '\u0162', '\u021b': '\u0163', '\u0218': '\u015e', '\u0219': '\u015f', '\u1e9e': '\u00df',
 }
 
 // glyph finds what is drawn for a character. One that is not there is a box with a question mark, or a question mark.
 func (f *face) glyph(r rune) uint16 {
-	for _, c := range [...]rune{r, stands[r], '\ufffd', '?'} {
-		if g, ok := f.glyphs[c]; ok {
-			return g
-		}
+	if g, ok := f.glyphs[r]; ok {
+		return g
 	}
-	return 0
+	like, ok := stands[r]
+	if !ok {
+		like = '\ufffd'
+	}
+	if g, ok := f.glyphs[like]; ok {
+		return g
+	}
+	return f.glyphs['?']
 }
 
 func (f *face) measure(r rune) float64 {

@@ -1,8 +1,10 @@
-// Package view shows an invoice to people: as one HTML page that needs nothing else, in the words of their language.
+// Package view shows an invoice to people in the words of their language: as one HTML page that needs nothing else, or as
+// PDF. Both say the same, in the same order.
 //
 // The page is made for everybody (WCAG 2.2, level AA): a language, one heading a section, tables with captions and
 // headed rows and columns, a link past the overview, text that grows and prints. It loads nothing, runs nothing, and
-// shows attachments by name only. Each label names its business term (BT) in its tooltip.
+// shows attachments by name only. Each label names its business term (BT) in its tooltip. What the PDF is made for stands
+// at package page.
 package view
 
 import (
@@ -10,6 +12,7 @@ import (
 	_ "embed" // the page is a file
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,13 +23,15 @@ import (
 //go:embed page.html
 var pageText string
 
-var page = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
+var parsed = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
 
 type row struct{ BT, Label, Value string }
 
+// group is names with values; of notes only the values are shown.
 type group struct {
 	BT, Title string
 	Rows      []row
+	Notes     bool
 }
 
 type cell struct {
@@ -46,22 +51,34 @@ type table struct {
 	Lines     []line
 }
 
+// sheet is all that is shown, in order.
 type sheet struct {
 	Lang, Title, Skip string
-	Groups            []group
-	Notes             group
-	Lines             table
-	Charges, Tax      table
-	Totals            group
-	Documents         table
-	Technical         group
+	Sections          []section
 }
+
+// section is groups, or a table.
+type section struct {
+	Kind   kind
+	Groups []group
+	Table  table
+}
+
+type kind string
+
+const (
+	beside kind = "groups" // groups that may stand side by side
+	alone  kind = "group"
+	sums   kind = "totals" // a group of amounts, the last of which is what is to be paid
+	lines  kind = "lines"  // the table that matters most
+	tables kind = "table"
+)
 
 // HTML writes the page.
 func HTML(i *invoice.Invoice, l Labels) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(16 << 10)
-	if err := page().Execute(&b, fill(i, l)); err != nil {
+	if err := parsed().Execute(&b, fill(i, l)); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
@@ -80,12 +97,25 @@ func fill(i *invoice.Invoice, l Labels) *sheet {
 		title = strings.TrimSpace(l.text("document") + " " + i.TypeCode.Value)
 	}
 	s := &sheet{Lang: l.text("lang"), Title: strings.TrimSpace(title + " " + i.Number.Value), Skip: l.text("skip")}
-	m.overview(s, i)
-	s.Lines = m.lines(i)
-	s.Charges, s.Tax = m.charges(i), m.tax(i)
-	m.totals(s, i)
-	m.documents(s, i)
-	s.Technical = m.group("", "technical", m.text("BT-24", i.Specification), m.text("BT-23", i.Process), row{"BT-3", "BT-3", i.TypeCode.Value})
+	groups := func(k kind, list ...group) {
+		list = slices.DeleteFunc(list, func(g group) bool { return len(g.Rows) == 0 })
+		if len(list) > 0 {
+			s.Sections = append(s.Sections, section{Kind: k, Groups: list})
+		}
+	}
+	table := func(k kind, t table) {
+		if len(t.Lines) > 0 || k == lines {
+			s.Sections = append(s.Sections, section{Kind: k, Table: t})
+		}
+	}
+	groups(beside, m.overview(i)...)
+	groups(alone, m.notes(i))
+	table(lines, m.lines(i))
+	table(tables, m.charges(i))
+	table(tables, m.tax(i))
+	groups(sums, m.totals(i))
+	table(tables, m.documents(i))
+	groups(alone, m.group("", "technical", m.text("BT-24", i.Specification), m.text("BT-23", i.Process), row{"BT-3", "BT-3", i.TypeCode.Value}))
 	return s
 }
 
@@ -181,7 +211,7 @@ func (m *maker) period(p *invoice.Period) string {
 	return strings.Trim(m.l.date(p.Start.Value)+" – "+m.l.date(p.End.Value), " –")
 }
 
-func (m *maker) overview(s *sheet, i *invoice.Invoice) {
+func (m *maker) overview(i *invoice.Invoice) []group {
 	rows := []row{
 		m.text("BT-1", i.Number), m.date("BT-2", i.IssueDate), m.date("BT-9", i.DueDate), m.row("BT-115", m.amount(i.Totals.Due, m.currency)), m.text("BT-5", i.Currency), m.text("BT-6", i.TaxCurrency),
 		m.row("BG-14", m.period(i.Period)), m.date("BT-7", i.TaxPointDate), m.text("BT-8", i.TaxPointCode), m.text("BT-10", i.BuyerReference), m.text("BT-11", i.Project),
@@ -192,20 +222,27 @@ func (m *maker) overview(s *sheet, i *invoice.Invoice) {
 		rows = append(rows, m.row("BT-25", strings.TrimSpace(p.Number.Value+" "+m.l.date(p.IssueDate.Value))))
 	}
 	overview := m.group("", "overview", rows...)
-	s.Groups = append(s.Groups, m.party("BG-4", &i.Seller), m.party("BG-7", &i.Buyer), overview, m.payment(i))
+	list := []group{m.party("BG-4", &i.Seller), m.party("BG-7", &i.Buyer), overview, m.payment(i)}
 	if i.Payee != nil {
-		s.Groups = append(s.Groups, m.party("BG-10", i.Payee))
+		list = append(list, m.party("BG-10", i.Payee))
 	}
 	if i.TaxRepresentative != nil {
-		s.Groups = append(s.Groups, m.party("BG-11", i.TaxRepresentative))
+		list = append(list, m.party("BG-11", i.TaxRepresentative))
 	}
 	if d := i.Delivery; d != nil {
-		s.Groups = append(s.Groups, m.group("BG-13", "BG-13", m.text("BT-27", d.Name), m.row("BG-5", address(d.Address)), m.id("BT-71", d.Location), m.date("BT-72", d.Date)))
+		list = append(list, m.group("BG-13", "BG-13", m.text("BT-27", d.Name), m.row("BG-5", address(d.Address)), m.id("BT-71", d.Location), m.date("BT-72", d.Date)))
 	}
+	return list
+}
+
+func (m *maker) notes(i *invoice.Invoice) group {
+	rows := make([]row, 0, len(i.Notes))
 	for _, n := range i.Notes {
-		s.Notes.Rows = append(s.Notes.Rows, m.text("BT-22", n.Text))
+		rows = append(rows, m.text("BT-22", n.Text))
 	}
-	s.Notes.Title = m.l.text("BT-22")
+	g := m.group("", "BT-22", rows...)
+	g.Notes = true
+	return g
 }
 
 func (m *maker) payment(i *invoice.Invoice) group {
@@ -327,20 +364,21 @@ func (m *maker) tax(i *invoice.Invoice) table {
 	return t
 }
 
-func (m *maker) totals(s *sheet, i *invoice.Invoice) {
+func (m *maker) totals(i *invoice.Invoice) group {
 	t := &i.Totals
 	sum := func(bt string, n invoice.Number) row { return m.row(bt, m.amount(n, m.currency)) }
-	s.Totals = m.group("BG-22", "BG-22", sum("BT-106", t.Lines), sum("BT-107", t.Allowances), sum("BT-108", t.Charges), sum("BT-109", t.WithoutTax), sum("BT-110", t.Tax),
+	return m.group("BG-22", "BG-22", sum("BT-106", t.Lines), sum("BT-107", t.Allowances), sum("BT-108", t.Charges), sum("BT-109", t.WithoutTax), sum("BT-110", t.Tax),
 		m.row("BT-111", m.amount(t.TaxAccounting, i.TaxCurrency.Value)), sum("BT-112", t.WithTax), sum("BT-113", t.Paid), sum("BT-114", t.Rounding), sum("BT-115", t.Due))
 }
 
-func (m *maker) documents(s *sheet, i *invoice.Invoice) {
-	s.Documents = table{BT: "BG-24", Title: m.l.text("BG-24"), Columns: m.columns("BT-1", "BT-123", "BT-124", "BT-125")}
+func (m *maker) documents(i *invoice.Invoice) table {
+	t := table{BT: "BG-24", Title: m.l.text("BG-24"), Columns: m.columns("BT-1", "BT-123", "BT-124", "BT-125")}
 	for _, d := range i.Documents {
 		file := ""
 		if b := d.Attachment; b != nil {
 			file = fmt.Sprintf("%s, %s, %d\u00a0kB", b.Filename, b.MimeCode, (len(b.Content)*3/4+999)/1000)
 		}
-		s.Documents.Lines = append(s.Documents.Lines, line{d.Reference.Value, []cell{{Value: d.Description.Value}, {Value: d.Location.Value}, {Value: file}}})
+		t.Lines = append(t.Lines, line{d.Reference.Value, []cell{{Value: d.Description.Value}, {Value: d.Location.Value}, {Value: file}}})
 	}
+	return t
 }
