@@ -117,6 +117,7 @@ func (b Table) strips(d *Document, parent *element, width float64) []strip {
 		}}
 	}
 	out = append(out, head...)
+	first := len(out)
 	body := e.child("TBody")
 	for r := range cells {
 		rows := place(cells[r], body.child("TR"), false)
@@ -138,9 +139,12 @@ func (b Table) strips(d *Document, parent *element, width float64) []strip {
 		}
 		out = append(out, rows...)
 	}
-	if len(cells) == 0 {
-		out[len(out)-1].keep = false
+	if total(out) < d.full()/4 { // a short table stays in one piece
+		for i := first; i < len(out); i++ {
+			out[i].keep = true
+		}
 	}
+	out[len(out)-1].keep = false
 	return out
 }
 

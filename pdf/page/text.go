@@ -93,6 +93,9 @@ func (d *Document) set(texts []Text, base look) *setting {
 		s.looks[i] = l
 		face := d.font(l.bold).face
 		for _, r := range clean(t.Value) {
+			if n := len(s.runes); r == ' ' && (n == 0 || s.runes[n-1] == ' ' || s.runes[n-1] == '\n') {
+				continue // spaces in a row are one, and none begins a line
+			}
 			s.runes, s.at = append(s.runes, r), append(s.at, uint32(i))
 			s.wide = append(s.wide, face.advance(r)*l.size)
 		}
