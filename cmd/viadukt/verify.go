@@ -13,6 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/report"
+	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
@@ -90,7 +91,7 @@ type verifyJSON struct {
 	report.Summary
 	Error *exit `json:"error,omitempty"`
 
-	verdict *report.Verdict
+	full *report.Verdict
 }
 
 func prepareVerdict(c *call) func() error {
@@ -139,9 +140,9 @@ func prepareVerdict(c *call) func() error {
 			case j.Error != nil:
 				c.printf("%s: %s\n", j.File, j.Error.Text)
 			case *html:
-				j.verdict.WriteHTML(c.p.out, *language)
+				j.full.WriteHTML(c.p.out, *language)
 			case *etsi:
-				c.p.out.Write(j.verdict.ETSI())
+				c.p.out.Write(j.full.ETSI())
 			default:
 				c.describeVerdict(j, *explain)
 			}
@@ -149,7 +150,7 @@ func prepareVerdict(c *call) func() error {
 	}
 }
 
-func (j *verifyJSON) outcome() (bool, *exit) { return j.Valid, j.Error }
+func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
 
 func verifyFile(file string, opt gather.Options, at time.Time, language string) *verifyJSON {
 	j := &verifyJSON{File: file, Summary: report.Summary{Signatures: []report.Signature{}}}
@@ -166,8 +167,8 @@ func verifyFile(file string, opt gather.Options, at time.Time, language string) 
 		j.Error = &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error(), Remedy: "give the signed file, or the file with the signature and the content with --detached"}
 		return j
 	}
-	j.verdict = report.Judge(filepath.Base(file), r, nil, at)
-	j.Summary = *j.verdict.Summary(language)
+	j.full = report.Judge(filepath.Base(file), r, nil, at)
+	j.Summary = *j.full.Summary(language)
 	return j
 }
 
@@ -188,6 +189,15 @@ func gatherFile(file string, opt gather.Options) (*gather.Result, error) {
 		opt.Documents = neighbours(file, head[:n])
 	}
 	return gather.OpenAt(f, info.Size(), opt)
+}
+
+// flagsFor are those with which what a verdict lacks can be given.
+var flagsFor = map[validation.Sub]string{
+	validation.NoCertificateChainFound:    " (--trust, --with)",
+	validation.SignedDataNotFound:         " (--detached)",
+	validation.ChainGeneralFailure:        " (--with, --online)",
+	validation.RevocationOutOfBoundsNoPOE: " (--with, --online)",
+	validation.NoSigningCertificateFound:  " (--with)",
 }
 
 func (c *call) describeVerdict(j *verifyJSON, explain bool) {
@@ -219,7 +229,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 			c.printf("    %s\n", s.Why)
 		}
 		if s.Remedy != "" {
-			c.printf("    %s\n", s.Remedy)
+			c.printf("    %s%s\n", s.Remedy, flagsFor[validation.Sub(s.SubIndication)])
 		}
 		c.describeStamps(s.TimeStamps)
 		if !explain {

@@ -1,0 +1,191 @@
+// Package report tells people and programs what was found out about the signatures of a document: as a summary that marshals
+// to JSON, as a page of HTML in English, German, French or Italian, and as the signature validation report of
+// ETSI TS 119 102-2 v1.4.1.
+//
+// Nothing is judged here. A report holds no octet of the document, so it can be handed on.
+package report
+
+import (
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+)
+
+// Verdict is what validation says about a document.
+type Verdict struct {
+	Name       string    // of the document, "" where it has none
+	At         time.Time // as of when it was judged
+	Policy     string    // name of the validation policy, "" for the usual one
+	Result     *gather.Result
+	Signatures []*validation.Report    // one of each of Result.Signatures, in their order
+	TimeStamps []validation.Conclusion // one of each of Result.TimeStamps
+}
+
+// Judge validates every signature and every time-stamp of a document. A policy that is nil is the usual one.
+func Judge(name string, r *gather.Result, p *validation.Policy, at time.Time) *Verdict {
+	v := &Verdict{Name: name, At: at, Result: r, Signatures: validation.Validate(r.Facts, p, at)}
+	for _, t := range r.TimeStamps {
+		v.TimeStamps = append(v.TimeStamps, validation.ValidateTimeStamp(t, p, at))
+	}
+	return v
+}
+
+// Valid tells whether all signatures are TOTAL_PASSED, and all time-stamps over a container PASSED.
+func (v *Verdict) Valid() bool { return v.passed() == len(v.Signatures) && v.stampsHold() }
+
+func (v *Verdict) passed() (n int) {
+	for _, s := range v.Signatures {
+		if s.Indication == validation.TotalPassed {
+			n++
+		}
+	}
+	return n
+}
+
+func (v *Verdict) stampsHold() bool {
+	for _, c := range v.TimeStamps {
+		if c.Indication != validation.Passed {
+			return false
+		}
+	}
+	return true
+}
+
+// Summary is a verdict in short.
+type Summary struct {
+	Valid      bool        `json:"valid"`
+	Format     string      `json:"format,omitempty"`
+	Packaging  string      `json:"packaging,omitempty"`
+	Signatures []Signature `json:"signatures"`
+	TimeStamps []TimeStamp `json:"timeStamps,omitempty"` // over a container
+}
+
+// Signature is the verdict about one signature.
+type Signature struct {
+	ID            string        `json:"id"`
+	Level         string        `json:"level"`
+	Indication    string        `json:"indication"`
+	SubIndication string        `json:"subIndication,omitempty"`
+	Why           string        `json:"why,omitempty"`
+	Remedy        string        `json:"remedy,omitempty"`
+	Signer        string        `json:"signer,omitempty"`
+	SigningTime   *time.Time    `json:"signingTime,omitempty"` // by the signer's word
+	BestTime      *time.Time    `json:"bestTime,omitempty"`    // proven
+	Qualified     string        `json:"qualified,omitempty"`
+	Counter       bool          `json:"counterSignature,omitempty"`
+	Signed        []Signed      `json:"signed,omitempty"`
+	Chain         []Certificate `json:"chain,omitempty"`
+	TimeStamps    []TimeStamp   `json:"timeStamps,omitempty"`
+	Checks        []Check       `json:"checks"`
+}
+
+// Signed is something that a signature covers.
+type Signed struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest,omitempty"`
+	Found  bool   `json:"found"`
+	Intact bool   `json:"intact"`
+}
+
+// Certificate is one of a chain, the signer's first.
+type Certificate struct {
+	Subject string    `json:"subject"`
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	Trusted bool      `json:"trusted,omitempty"`
+}
+
+// TimeStamp is the verdict about one time-stamp.
+type TimeStamp struct {
+	Kind          string    `json:"kind"`
+	Time          time.Time `json:"time"`
+	Authority     string    `json:"authority,omitempty"`
+	Indication    string    `json:"indication"`
+	SubIndication string    `json:"subIndication,omitempty"`
+	Why           string    `json:"why,omitempty"`
+}
+
+// Check is one question, and its answer.
+type Check struct {
+	Question string `json:"question"`
+	Answer   string `json:"answer"`
+	OK       bool   `json:"ok"`
+	Warning  bool   `json:"warning,omitempty"` // it did not hold, and that is no failure
+	Clause   string `json:"clause"`
+}
+
+// Summary tells a verdict in a language, "en" where it is none of [Languages].
+func (v *Verdict) Summary(language string) *Summary {
+	t := textsOf(language)
+	out := &Summary{Valid: v.Valid(), Format: v.Result.Format, Signatures: []Signature{}}
+	for i, r := range v.Signatures {
+		s := v.Result.Signatures[i]
+		if i == 0 {
+			out.Packaging = s.Packaging
+		}
+		out.Signatures = append(out.Signatures, t.signature(s, r))
+	}
+	for i, x := range v.Result.TimeStamps {
+		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, v.TimeStamps[i]))
+	}
+	return out
+}
+
+func (t *texts) timeStamp(x *validation.TimeStamp, c validation.Conclusion) TimeStamp {
+	out := TimeStamp{Kind: x.Kind, Time: x.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: t.why(c.Checks, c.Why)}
+	if x.Signer != nil {
+		out.Authority = x.Signer.Subject
+	}
+	return out
+}
+
+func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
+	out := Signature{
+		ID: s.ID, Level: s.Level, Indication: string(r.Indication), SubIndication: string(r.Sub), Why: t.why(r.Archival.Checks, r.Why),
+		Counter: s.Counter != nil, Checks: []Check{},
+	}
+	if r.Sub != "" {
+		out.Remedy = t.m["remedy."+string(r.Sub)]
+	}
+	if s.Certificate != nil {
+		out.Signer = s.Certificate.Subject.String()
+	}
+	if !s.Claimed.IsZero() {
+		out.SigningTime = &s.Claimed
+	}
+	if best := r.BestTime; !best.IsZero() {
+		best = best.UTC()
+		out.BestTime = &best
+	}
+	for _, x := range s.References {
+		out.Signed = append(out.Signed, Signed{x.Name, x.Digest, x.Found, x.Intact})
+	}
+	for _, c := range s.Chain {
+		out.Chain = append(out.Chain, Certificate{c.Subject, c.NotBefore.UTC(), c.NotAfter.UTC(), c.Trusted})
+		if c.Trusted {
+			break
+		}
+	}
+	for _, x := range s.TimeStamps {
+		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, r.TimeStamps[x]))
+	}
+	for _, c := range r.Archival.Checks {
+		answer := t.sentence(c.Answer)
+		if c.OK {
+			answer = t.m["yes"]
+		}
+		out.Checks = append(out.Checks, Check{t.sentence(c.Question), answer, c.OK, c.Warning, c.Clause})
+	}
+	return out
+}
+
+// why is the reason that validation gives, in the language: question and answer of the check that decided.
+func (t *texts) why(checks []validation.Check, why string) string {
+	for _, c := range checks {
+		if !c.OK && c.Question+" "+c.Answer == why {
+			return t.sentence(c.Question) + " " + t.sentence(c.Answer)
+		}
+	}
+	return why
+}
