@@ -1,0 +1,117 @@
+// Package validation judges business documents for other programs: as the daemon of the KoSIT validator answers, and as
+// a validation service of the Interoperability Test Bed [GITB]. Which rules there are is the matter of who makes a
+// [Service].
+//
+// A request costs bounded work and memory: attachments are left out while a document is read, few documents are judged
+// at a time, and a judge ends when whoever asked is gone.
+package validation
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/report"
+	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Settings is the section validation of the configuration.
+type Settings struct {
+	Packs       config.Path   `yaml:"packs" default:"packs" doc:"Folder of the rule packs, as viadukt pack add fills it. It is looked at again while the node runs. It need not be there: the rules of the program are used then."`
+	Listen      config.Listen `yaml:"listen" example:"127.0.0.1:8481" doc:"Address on which other programs may have documents validated: as the daemon of the KoSIT validator does, and under /gitb as a validation service of the Interoperability Test Bed. It asks for no token: for this machine, or behind a proxy that asks. Default: neither is served."`
+	MaxDocument config.Size   `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"2GiB" doc:"Largest document that these services and the console take."`
+}
+
+// Judge judges a document by rule packs with these names, or by those that are meant for it.
+type Judge func(ctx context.Context, doc *dom.Document, packs ...string) (*edocument.Report, error)
+
+// Options of a Service. Judge is required.
+type Options struct {
+	Judge       Judge
+	Packs       func() []string  // names of all packs; nil: none
+	Clock       func() time.Time // nil: time.Now
+	Version     string           // of the program
+	MaxDocument int64            // default 100 MiB
+	Concurrent  int              // documents judged at a time; default 2 for each processor
+	Longest     time.Duration    // for one document; default 1 minute
+}
+
+// Service judges documents.
+type Service struct {
+	opt   Options
+	slots chan struct{}
+}
+
+// New makes a service.
+func New(opt Options) *Service {
+	if opt.Packs == nil {
+		opt.Packs = func() []string { return nil }
+	}
+	if opt.Clock == nil {
+		opt.Clock = time.Now
+	}
+	if opt.MaxDocument == 0 {
+		opt.MaxDocument = 100 << 20
+	}
+	if opt.Concurrent == 0 {
+		opt.Concurrent = 2 * runtime.GOMAXPROCS(0)
+	}
+	if opt.Longest == 0 {
+		opt.Longest = time.Minute
+	}
+	return &Service{opt: opt, slots: make(chan struct{}, opt.Concurrent)}
+}
+
+// Judge reads and judges one document. What cannot be judged has its error in the answer; the error that is returned is
+// about reading: [edocument.ErrSize], or that of the body.
+func (s *Service) Judge(ctx context.Context, name string, body io.Reader, packs ...string) (*report.Document, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.Longest)
+	defer cancel()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	d := &report.Document{Name: name, Started: s.opt.Clock(), Engine: s.opt.Version}
+	hash := sha256.New()
+	octets, err := edocument.ReadLean(io.TeeReader(body, hash), s.opt.MaxDocument, s.opt.MaxDocument)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(octets)) == 0 {
+		return nil, errEmpty
+	}
+	hash.Sum(d.SHA256[:0])
+	start := time.Now()
+	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(s.opt.MaxDocument)})
+	if err != nil {
+		d.Err, d.NotXML = err, true
+	} else {
+		d.Report, d.Err = s.opt.Judge(ctx, doc, packs...)
+		if errors.Is(d.Err, edocument.ErrUnknownType) {
+			d.Err = fmt.Errorf("%w: {%s}%s", d.Err, doc.Root().Space(), doc.Root().Local())
+		}
+	}
+	d.Took = time.Since(start)
+	return d, nil
+}
+
+var errEmpty = errors.New("no document was sent")
+
+// Handler serves both interfaces: the test bed below /gitb, everything else as the KoSIT validator does.
+func (s *Service) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/gitb", s.GITB())
+	mux.Handle("/gitb/", s.GITB())
+	mux.Handle("/", s.KoSIT())
+	return mux
+}
