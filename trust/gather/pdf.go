@@ -83,6 +83,11 @@ func pdfSignature(s *pades.Signature, p *pool, opt Options) *Signature {
 	out.Intact = out.Intact && !f.Reordered // the value is over DER [RFC 5652 5.4], of which PDF knows no exceptions
 	out.Level, out.Format, out.Packaging, out.Claimed = level, level, "enveloped", s.Time
 	out.Malformed = append(out.Malformed, pdfFaults(s)...)
+	if t, err := s.RelatedStamp(); t != nil {
+		v := p.token(t, "VRI_TIMESTAMP")
+		v.ImprintFound, v.ImprintIntact, v.Covers = true, err == nil, []string{out.ID}
+		out.TimeStamps = append(out.TimeStamps, v)
+	}
 	changes, err := s.Changes()
 	if err != nil {
 		out.Malformed = append(out.Malformed, validation.Malformed{Question: "Can the document be read as it was signed?", Answer: err.Error(), Clause: "ISO 32000-1 12.8.1"})

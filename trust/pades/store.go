@@ -10,6 +10,7 @@ import (
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/ber"
 	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 )
@@ -44,6 +45,21 @@ func (s *Signature) Key() (padded, trimmed string) {
 	}
 	message, _ := withoutPadding(s.Contents)
 	return name(s.Contents), name(message)
+}
+
+// RelatedStamp is the time-stamp among the validation related information of a signature, which is over its value, and whether it is
+// [EN 319 142-1 5.4.2.3]; nil where there is none.
+func (s *Signature) RelatedStamp() (*tsp.Token, error) {
+	if s.doc.Store == nil || s.CMS == nil {
+		return nil, nil
+	}
+	padded, trimmed := s.Key()
+	for _, key := range []string{padded, trimmed} {
+		if t := s.doc.Store.VRI[key].TimeStamp; t != nil {
+			return t, t.CheckImprint(cms.Bytes(s.CMS.Signer.Signature))
+		}
+	}
+	return nil, nil
 }
 
 func readStore(p *pdf.Document, catalog pdf.Dict) *Store {
@@ -134,11 +150,14 @@ func (r *storeReader) each(o pdf.Object, take func(pdf.Ref, []byte)) {
 // Material is all that a signature, its time-stamps and the store of the document bring along.
 func (s *Signature) Material() cades.Material {
 	var m cades.Material
+	if t, _ := s.RelatedStamp(); t != nil {
+		m.Add((&cades.Signature{Message: t.Message}).Material())
+	}
 	if s.CMS != nil {
-		m = s.CMS.Material()
+		m.Add(s.CMS.Material())
 	}
 	if s.Token != nil {
-		m = (&cades.Signature{Message: s.Token.Message}).Material()
+		m.Add((&cades.Signature{Message: s.Token.Message}).Material())
 	}
 	if x := s.doc.Store; x != nil {
 		m.Add(x.Material)
