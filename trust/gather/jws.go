@@ -62,7 +62,7 @@ func jsonSignature(c *jades.Checked, p *pool) *Signature {
 	v.Algorithm = algorithmOf(pki.SignatureAlgorithm{Scheme: c.Scheme, Hash: c.Hash}, c.Signer)
 	// What the signer's algorithm makes of content and value is one step: content that was changed shows as a value that does not hold.
 	v.References = []validation.Reference{{
-		Name: "the signing input", Kind: "JWS_SIGNING_INPUT_DIGEST", Digest: digestName(c.Hash), Found: !errors.Is(c.ValueErr, jades.ErrContent), Intact: c.ValueErr == nil,
+		Name: "the signing input", Kind: "JWS_SIGNING_INPUT_DIGEST", Digest: v.Algorithm.Digest, Found: !errors.Is(c.ValueErr, jades.ErrContent), Intact: c.ValueErr == nil,
 	}}
 	for _, x := range c.References {
 		v.References = append(v.References, validation.Reference{

@@ -1,0 +1,423 @@
+// Package ades signs documents and brings signatures to a higher level, in whichever of the AdES formats and containers: one set
+// of parameters for XAdES, CAdES, PAdES, JAdES and ASiC, where the packages of these formats have more of their own.
+//
+// Signing takes two steps, so that the key may be elsewhere: [Prepare] makes all of a signature but its value, and what is
+// to be signed goes to the key. Equal parameters make equal octets, so a service need not remember anything between the two.
+package ades
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/asic"
+	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/jades"
+	"github.com/viadukt-eu/viadukt/trust/pades"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+)
+
+// Errors.
+var (
+	// ErrParams: what is asked for does not go together, and the text says what.
+	ErrParams = errors.New("ades: parameters")
+	// ErrBroken: a signature does not hold, so it is not extended.
+	ErrBroken = errors.New("ades: a signature does not hold")
+	// ErrCovered: an addition would break what covers the signature.
+	ErrCovered = errors.New("ades: a signature is covered by another")
+	// ErrNoStamper: a time-stamp is needed and nobody is given who makes one.
+	ErrNoStamper = errors.New("ades: a time-stamping authority is needed")
+)
+
+// Format of a signature.
+type Format string
+
+// The formats.
+const (
+	XAdES Format = "xades"
+	CAdES Format = "cades"
+	PAdES Format = "pades"
+	JAdES Format = "jades"
+)
+
+// Packaging is where signature and content stand.
+type Packaging string
+
+// The kinds of packaging.
+const (
+	Enveloped  Packaging = "enveloped"  // the signature stands in the document: XML, PDF
+	Enveloping Packaging = "enveloping" // the document stands in the signature
+	Detached   Packaging = "detached"
+)
+
+// Container for documents and their signature.
+type Container string
+
+// The containers; "" is none.
+const (
+	ASiCS Container = "asic-s" // one document
+	ASiCE Container = "asic-e"
+)
+
+// Params say what to make at level B. Signer and Time are required.
+type Params struct {
+	Format    Format
+	Container Container
+	// Packaging is by default enveloped for XML in XAdES and for PAdES, otherwise enveloping; in containers always detached.
+	Packaging Packaging
+	Signer    *pki.Certificate
+	Chain     []*pki.Certificate
+	Time      time.Time   // claimed, to the second
+	Hash      crypto.Hash // default by key
+	PSS       bool
+
+	Roles       []string
+	Place       xades.Place
+	Commitments []string // OIDs, as URN or URI where the format wants that
+
+	JSON jades.Serialization // of JAdES; default compact
+	PDF  pades.Parameters    // of PAdES: field, reason, appearance; the rest is set from here
+}
+
+// Pending is a signature that lacks its value.
+type Pending struct {
+	toBeSigned []byte
+	complete   func(value []byte) ([]byte, error)
+	value      func(random io.Reader, key pki.Key) ([]byte, error)
+}
+
+// ToBeSigned is what the value is to be made over.
+func (p *Pending) ToBeSigned() []byte { return p.toBeSigned }
+
+// Complete returns the signed document, or what stands for it, with a value in the form of [crypto.Signer]; for ECDSA the
+// bare pair is taken, too. A value that does not hold is refused.
+func (p *Pending) Complete(value []byte) ([]byte, error) { return p.complete(value) }
+
+// Sign makes a signature at level B with a key at hand; random nil is crypto/rand.
+func Sign(random io.Reader, id *pki.Identity, documents []xades.Document, p Params) ([]byte, error) {
+	p.Signer = id.Certificate
+	if p.Chain == nil {
+		p.Chain = id.Chain
+	}
+	q, err := Prepare(documents, p)
+	if err != nil {
+		return nil, err
+	}
+	value, err := q.value(random, id.Key)
+	if err != nil {
+		return nil, err
+	}
+	return q.Complete(value)
+}
+
+// Prepare makes all of a signature at level B but its value.
+func Prepare(documents []xades.Document, p Params) (*Pending, error) {
+	switch {
+	case p.Signer == nil || p.Signer.PublicKey == nil:
+		return nil, fmt.Errorf("%w: no signing certificate", ErrParams)
+	case p.Time.IsZero():
+		return nil, fmt.Errorf("%w: no time of signing", ErrParams)
+	case len(documents) == 0:
+		return nil, fmt.Errorf("%w: nothing to sign", ErrParams)
+	}
+	if p.Container != "" {
+		return p.contain(documents)
+	}
+	switch p.Format {
+	case XAdES:
+		return p.xades(documents)
+	case CAdES, PAdES:
+		if len(documents) != 1 {
+			return nil, fmt.Errorf("%w: %s signs one document, not %d; a container holds more", ErrParams, p.Format, len(documents))
+		}
+		if p.Format == PAdES {
+			return p.pades(&documents[0])
+		}
+		return p.cades(&documents[0])
+	case JAdES:
+		return p.jades(documents)
+	}
+	return nil, fmt.Errorf("%w: there is no format %q; there are xades, cades, pades and jades", ErrParams, p.Format)
+}
+
+func (p *Params) xades(documents []xades.Document) (*Pending, error) {
+	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles}
+	if x.Packaging == "" {
+		x.Packaging = xades.Enveloping
+		if len(documents) == 1 && isXML(&documents[0]) {
+			x.Packaging = xades.Enveloped
+		}
+	}
+	if p.Place != (xades.Place{}) {
+		place := p.Place
+		x.Place = &place
+	}
+	for _, id := range p.Commitments {
+		x.Commitments = append(x.Commitments, xades.Commitment{ID: id})
+	}
+	if p.Hash != 0 {
+		x.DigestMethod, x.SignatureMethod = xmldsig.MethodFor(p.Signer.PublicKey, p.Hash, p.PSS)
+		if x.DigestMethod == "" || x.SignatureMethod == "" {
+			return nil, fmt.Errorf("%w: there is no XML signature with this key and %s", ErrParams, p.Hash)
+		}
+	}
+	q, err := xades.Prepare(documents, x)
+	if err != nil {
+		return nil, err
+	}
+	return &Pending{q.ToBeSigned(), q.Complete, func(random io.Reader, key pki.Key) ([]byte, error) {
+		signer, ok := key.(crypto.Signer)
+		if !ok {
+			return nil, fmt.Errorf("%w: the key cannot sign", ErrParams)
+		}
+		return q.Value(signer, random)
+	}}, nil
+}
+
+// isXML tells XML by name, type or first octet.
+func isXML(d *xades.Document) bool {
+	if d.MimeType != "" {
+		return strings.HasSuffix(d.MimeType, "/xml") || strings.HasSuffix(d.MimeType, "+xml")
+	}
+	return strings.HasSuffix(strings.ToLower(d.Name), ".xml")
+}
+
+func (p *Params) cms() (cades.Parameters, error) {
+	c := cades.Parameters{Certificate: p.Signer, Chain: p.Chain, SigningTime: p.Time, Hash: p.Hash, PSS: p.PSS}
+	if p.Place != (xades.Place{}) {
+		c.Location = &cades.Location{Country: p.Place.Country, Locality: p.Place.City}
+		for _, line := range []string{p.Place.Street, p.Place.PostalCode, p.Place.State} {
+			if line != "" {
+				c.Location.Postal = append(c.Location.Postal, line)
+			}
+		}
+	}
+	for _, id := range p.Commitments {
+		oid, ok := pki.ParseOID(strings.TrimPrefix(id, "urn:oid:"))
+		if !ok {
+			return c, fmt.Errorf("%w: CAdES names commitments by OID, such as 1.2.840.113549.1.9.16.6.5, not %q", ErrParams, id)
+		}
+		c.Commitments = append(c.Commitments, cades.Commitment{ID: oid})
+	}
+	if len(p.Roles) > 0 {
+		c.Claimed = []cades.ClaimedAttribute{{Type: "2.5.4.72", Values: p.Roles}}
+	}
+	return c, nil
+}
+
+func (p *Params) cades(d *xades.Document) (*Pending, error) {
+	detached := p.Packaging == Detached
+	if !detached && p.Packaging != "" && p.Packaging != Enveloping {
+		return nil, fmt.Errorf("%w: CAdES is enveloping or detached, not %s", ErrParams, p.Packaging)
+	}
+	c, err := p.cms()
+	if err != nil {
+		return nil, err
+	}
+	var content cms.Content
+	var within []byte
+	if detached && d.Open == nil {
+		content = known(d.Digests)
+	} else {
+		if within, err = octets(d); err != nil {
+			return nil, err
+		}
+		content = cms.Bytes(within)
+		if detached {
+			within = nil
+		}
+	}
+	q, err := cades.Prepare(content, c)
+	if err != nil {
+		return nil, err
+	}
+	return pendingCMS(q, func(s *cms.SignerInfo) ([]byte, error) {
+		m, err := q.Message(s, within)
+		if err != nil {
+			return nil, err
+		}
+		return m.Bytes()
+	}), nil
+}
+
+func pendingCMS(q *cades.Pending, finish func(*cms.SignerInfo) ([]byte, error)) *Pending {
+	return &Pending{q.ToBeSigned(), func(value []byte) ([]byte, error) {
+		s, err := q.Complete(value)
+		if err != nil {
+			return nil, err
+		}
+		return finish(s)
+	}, func(random io.Reader, key pki.Key) ([]byte, error) {
+		s, err := q.Sign(random, key)
+		if err != nil {
+			return nil, err
+		}
+		return s.Signature, nil
+	}}
+}
+
+// known is content of which only digests are known.
+type known map[crypto.Hash][]byte
+
+// Digest returns one of the digests.
+func (k known) Digest(h crypto.Hash) ([]byte, error) {
+	if sum := k[h]; sum != nil {
+		return sum, nil
+	}
+	return nil, fmt.Errorf("%w: the %s digest of the content is not known", ErrParams, h)
+}
+
+// WriteTo fails: the content is elsewhere.
+func (known) WriteTo(io.Writer) (int64, error) {
+	return 0, fmt.Errorf("%w: of the content only a digest is known", ErrParams)
+}
+
+func (p *Params) pades(d *xades.Document) (*Pending, error) {
+	if p.Packaging != "" && p.Packaging != Enveloped {
+		return nil, fmt.Errorf("%w: PAdES is enveloped, not %s", ErrParams, p.Packaging)
+	}
+	b, err := octets(d)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := pades.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	x := p.PDF
+	x.Time = p.Time
+	if x.CMS, err = p.cms(); err != nil {
+		return nil, err
+	}
+	if x.Location == "" && x.CMS.Location != nil {
+		x.Location = strings.Trim(p.Place.City+", "+p.Place.Country, ", ")
+	}
+	x.CMS.Location = nil // the dictionary has it
+	q, err := pades.Prepare(doc, x)
+	if err != nil {
+		return nil, err
+	}
+	return pendingCMS(q.Pending, func(s *cms.SignerInfo) ([]byte, error) {
+		more, err := q.Finish(s)
+		if err != nil {
+			return nil, err
+		}
+		return append(b[:len(b):len(b)], more...), nil
+	}), nil
+}
+
+func (p *Params) jades(documents []xades.Document) (*Pending, error) {
+	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles}
+	switch p.Packaging {
+	case "", Enveloping:
+		x.ContentType = documents[0].MimeType
+	case Detached:
+		x.Detached, x.Mechanism = true, jades.ByURIHash
+	default:
+		return nil, fmt.Errorf("%w: JAdES is enveloping or detached, not %s", ErrParams, p.Packaging)
+	}
+	if p.Place != (xades.Place{}) {
+		x.Place = &jades.Place{Street: p.Place.Street, City: p.Place.City, Region: p.Place.State, PostalCode: p.Place.PostalCode, Country: p.Place.Country}
+	}
+	for _, id := range p.Commitments {
+		x.Commitments = append(x.Commitments, jades.Commitment{ID: id})
+	}
+	q, err := jades.Prepare(documents, x)
+	if err != nil {
+		return nil, err
+	}
+	toBeSigned, err := q.ToBeSigned()
+	if err != nil {
+		return nil, err
+	}
+	return &Pending{toBeSigned, func(value []byte) ([]byte, error) {
+		m, err := q.Complete(value)
+		if err != nil {
+			return nil, err
+		}
+		return m.Bytes()
+	}, q.Value}, nil
+}
+
+// contain signs detached what a container then holds: each document, or with CMS the one of ASiC-S and else a manifest.
+func (p *Params) contain(documents []xades.Document) (*Pending, error) {
+	t := asic.E
+	switch p.Container {
+	case ASiCE:
+	case ASiCS:
+		if t = asic.S; len(documents) != 1 {
+			return nil, fmt.Errorf("%w: an ASiC-S container holds one document, not %d; asic-e holds more", ErrParams, len(documents))
+		}
+	default:
+		return nil, fmt.Errorf("%w: there is no container %q; there are asic-s and asic-e", ErrParams, p.Container)
+	}
+	if p.Packaging != "" && p.Packaging != Detached {
+		return nil, fmt.Errorf("%w: signatures in containers are detached", ErrParams)
+	}
+	content := make([]asic.Content, len(documents))
+	for i, d := range documents {
+		if d.Open == nil {
+			return nil, fmt.Errorf("%w: a container needs %s itself, not a digest", ErrParams, d.Name)
+		}
+		content[i] = asic.Content{Name: d.Name, MimeType: d.MimeType, Open: d.Open}
+	}
+	one := *p
+	one.Container, one.Packaging = "", Detached
+	signature := asic.Small{Name: "META-INF/signatures.xml"}
+	var manifest *asic.Small
+	switch p.Format {
+	case XAdES:
+		if t == asic.E {
+			manifest = &asic.Small{Name: "META-INF/manifest.xml", Octets: asic.WriteFiles(content)}
+		}
+	case CAdES:
+		signature.Name = "META-INF/signature.p7s"
+		if t == asic.E {
+			b, err := asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, xmldsig.SHA256)
+			if err != nil {
+				return nil, err
+			}
+			manifest = &asic.Small{Name: "META-INF/ASiCManifest.xml", Octets: b}
+			documents = []xades.Document{xades.Bytes("ASiCManifest.xml", "text/xml", b)}
+		}
+	default:
+		return nil, fmt.Errorf("%w: containers hold XAdES or CAdES [EN 319 162-1 4.2]", ErrParams)
+	}
+	q, err := Prepare(documents, one)
+	if err != nil {
+		return nil, err
+	}
+	alone := q.complete
+	q.complete = func(value []byte) ([]byte, error) {
+		b, err := alone(value)
+		if err != nil {
+			return nil, err
+		}
+		if signature.Octets = b; p.Format == XAdES {
+			signature.Octets = asic.WrapXAdES(b)
+		}
+		var out bytes.Buffer
+		err = asic.Write(&out, t, p.Time, content, manifest, &signature)
+		return out.Bytes(), err
+	}
+	return q, nil
+}
+
+func octets(d *xades.Document) ([]byte, error) {
+	if d.Open == nil {
+		return nil, fmt.Errorf("%w: %s itself is needed, not a digest", ErrParams, d.Name)
+	}
+	r, err := d.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}

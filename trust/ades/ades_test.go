@@ -1,0 +1,217 @@
+package ades
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+)
+
+var now = time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
+
+type world struct {
+	ca     *pki.Authority
+	signer *pki.Identity
+	tsa    *tsp.Responder
+	known  gather.Options
+}
+
+func newWorld(t testing.TB, alg pki.KeyAlgorithm) *world {
+	t.Helper()
+	w := &world{}
+	var err error
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.ca, err = pki.NewAuthority(rand.Reader, "CN=Own CA,C=EU", pki.P256, now.AddDate(-2, 0, 0), 20)
+	must(err)
+	w.signer, err = w.ca.Issue(pki.Template{CommonName: "Ada Signer", Algorithm: alg, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	must(err)
+	id, err := w.ca.Issue(pki.Template{CommonName: "Own TSA", ExtKeyUsage: []pki.OID{pki.EKUTimeStamping}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(10, 0, 0)})
+	must(err)
+	w.tsa = &tsp.Responder{Identity: id, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return now.Add(time.Minute), nil }}
+	crl, err := w.ca.CRL(nil, now)
+	must(err)
+	w.known = gather.Options{Anchors: []*pki.Certificate{w.ca.Certificate}, CRLs: [][]byte{crl}}
+	return w
+}
+
+// page is a PDF document of one empty page.
+var page = func() []byte {
+	b := []byte("%PDF-1.7\n")
+	var at []int
+	for i, o := range []string{"<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>"} {
+		at = append(at, len(b))
+		b = fmt.Appendf(b, "%d 0 obj\n%s\nendobj\n", i+1, o)
+	}
+	start := len(b)
+	b = append(b, "xref\n0 4\n0000000000 65535 f \n"...)
+	for _, n := range at {
+		b = fmt.Appendf(b, "%010d 00000 n \n", n)
+	}
+	return fmt.Appendf(b, "trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", start)
+}()
+
+var (
+	order = xades.Bytes("order.xml", "application/xml", []byte("<order><line n='1'>täglich</line></order>"))
+	plan  = xades.Bytes("plan.png", "image/png", []byte("\x89PNG: not really"))
+	scan  = xades.Bytes("scan.pdf", "application/pdf", page)
+)
+
+// kinds are all that can be made.
+var kinds = []struct {
+	name      string
+	params    Params
+	documents []xades.Document
+	level     string // as B
+	noLTA     bool
+}{
+	{"XAdES enveloped", Params{Format: XAdES}, []xades.Document{order}, "XAdES-BASELINE-B", false},
+	{"XAdES enveloping", Params{Format: XAdES}, []xades.Document{plan}, "XAdES-BASELINE-B", false},
+	{"XAdES detached", Params{Format: XAdES, Packaging: Detached, Hash: crypto.SHA512}, []xades.Document{order, plan}, "XAdES-BASELINE-B", false},
+	{"CAdES enveloping", Params{Format: CAdES}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
+	{"CAdES detached", Params{Format: CAdES, Packaging: Detached}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
+	{"PAdES", Params{Format: PAdES}, []xades.Document{scan}, "PAdES-BASELINE-B", false},
+	{"JAdES enveloping", Params{Format: JAdES}, []xades.Document{order}, "JAdES-BASELINE-B", false},
+	{"JAdES detached", Params{Format: JAdES, Packaging: Detached}, []xades.Document{order, plan}, "JAdES-BASELINE-B", false},
+	{"ASiC-E with XAdES", Params{Format: XAdES, Container: ASiCE}, []xades.Document{order, plan}, "XAdES-BASELINE-B", false},
+	{"ASiC-S with XAdES", Params{Format: XAdES, Container: ASiCS}, []xades.Document{plan}, "XAdES-BASELINE-B", false},
+	{"ASiC-E with CAdES", Params{Format: CAdES, Container: ASiCE}, []xades.Document{order, plan}, "CAdES-BASELINE-B", true},
+	{"ASiC-S with CAdES", Params{Format: CAdES, Container: ASiCS}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
+}
+
+func (w *world) judge(b []byte, opt gather.Options) (level string, v *validation.Report, err error) {
+	r, err := gather.Open(b, opt)
+	if err != nil {
+		return "", nil, err
+	}
+	policy := validation.DefaultPolicy()
+	policy.Suite.Keys["EdDSA"] = []validation.KeySize{{Bits: 255}} // which the usual one leaves out
+	all := validation.Validate(r.Facts, policy, now.Add(time.Hour))
+	if len(all) != 1 {
+		return "", nil, fmt.Errorf("%d signatures", len(all))
+	}
+	return r.Signatures[0].Level, all[0], nil
+}
+
+func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []pki.KeyAlgorithm{pki.P256, pki.RSA2048, pki.Ed25519} {
+		w := newWorld(t, alg)
+		for _, k := range kinds {
+			t.Run(fmt.Sprintf("%s/%v", k.name, alg), func(t *testing.T) {
+				t.Parallel()
+				p := k.params
+				p.Signer, p.Chain, p.Time = w.signer.Certificate, w.signer.Chain, now
+				p.Roles, p.Place = []string{"clerk"}, xades.Place{City: "Tallinn", Country: "EE"}
+				first, err := Prepare(k.documents, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				second, err := Prepare(k.documents, p)
+				if err != nil || !bytes.Equal(first.ToBeSigned(), second.ToBeSigned()) {
+					t.Fatalf("the second time, other octets are to be signed: %v", err)
+				}
+				value, err := first.value(nil, w.signer.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wrong := bytes.Clone(value)
+				wrong[len(wrong)/2] ^= 1
+				if _, err := second.Complete(wrong); err == nil {
+					t.Error("a value that does not hold was taken")
+				}
+				b, err := second.Complete(value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				known := w.known
+				if p.Packaging == Detached {
+					known.Documents = k.documents
+				}
+				level, v, err := w.judge(b, known)
+				if err != nil || level != k.level || v.Indication != validation.TotalPassed {
+					t.Fatalf("%s: %v, %+v", level, err, v)
+				}
+				for _, to := range []Level{LevelT, LevelLT, LTA} {
+					x := Extension{Stamper: w.tsa, Known: known}
+					more, err := Extend(context.Background(), b, to, x)
+					if to == LTA && k.noLTA {
+						if !errors.Is(err, ErrParams) {
+							t.Errorf("LTA: %v", err)
+						}
+						continue
+					}
+					if err != nil {
+						t.Errorf("%s: %v", to, err)
+						continue
+					}
+					level, v, err := w.judge(more, gather.Options{Anchors: known.Anchors, CRLs: known.CRLs, Documents: known.Documents})
+					if want := strings.TrimSuffix(k.level, "B") + string(to); err != nil || level != want || v.Indication != validation.TotalPassed {
+						t.Errorf("%s: %s, %v, %+v", to, level, err, v)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.P256)
+	digest := xades.Document{Name: "away", Digests: map[crypto.Hash][]byte{crypto.SHA256: make([]byte, 32)}}
+	for name, c := range map[string]struct {
+		p    Params
+		docs []xades.Document
+	}{
+		"no format":          {Params{Format: "pgp"}, []xades.Document{order}},
+		"nothing":            {Params{Format: XAdES}, nil},
+		"two in CAdES":       {Params{Format: CAdES}, []xades.Document{order, plan}},
+		"two in ASiC-S":      {Params{Format: XAdES, Container: ASiCS}, []xades.Document{order, plan}},
+		"JAdES in a ZIP":     {Params{Format: JAdES, Container: ASiCE}, []xades.Document{order}},
+		"enveloping in ASiC": {Params{Format: XAdES, Container: ASiCE, Packaging: Enveloping}, []xades.Document{order}},
+		"enveloped CMS":      {Params{Format: CAdES, Packaging: Enveloped}, []xades.Document{order}},
+		"detached PDF":       {Params{Format: PAdES, Packaging: Detached}, []xades.Document{scan}},
+		"PDF by digest":      {Params{Format: PAdES}, []xades.Document{digest}},
+		"no such container":  {Params{Format: XAdES, Container: "rar"}, []xades.Document{order}},
+		"a commitment":       {Params{Format: CAdES, Commitments: []string{"love"}}, []xades.Document{order}},
+		"a hash":             {Params{Format: XAdES, Hash: crypto.BLAKE2b_256}, []xades.Document{order}},
+	} {
+		c.p.Time = now
+		if b, err := Sign(nil, w.signer, c.docs, c.p); !errors.Is(err, ErrParams) {
+			t.Errorf("%s: %.40q, %v", name, b, err)
+		}
+	}
+	b, err := Sign(nil, w.signer, []xades.Document{digest}, Params{Format: CAdES, Packaging: Detached, Time: now})
+	if err != nil || len(b) == 0 {
+		t.Errorf("by digest: %v", err)
+	}
+	signed, err := Sign(nil, w.signer, []xades.Document{order}, Params{Format: XAdES, Time: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Extend(t.Context(), signed, LevelT, Extension{}); !errors.Is(err, ErrNoStamper) {
+		t.Errorf("no authority: %v", err)
+	}
+	broken := bytes.Replace(signed, []byte("täglich"), []byte("niemals"), 1)
+	if _, err := Extend(t.Context(), broken, LevelT, Extension{Stamper: w.tsa}); !errors.Is(err, ErrBroken) {
+		t.Errorf("broken: %v", err)
+	}
+	if _, err := Extend(t.Context(), signed, "B", Extension{Stamper: w.tsa}); !errors.Is(err, ErrParams) {
+		t.Errorf("to B: %v", err)
+	}
+}

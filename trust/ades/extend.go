@@ -1,0 +1,247 @@
+package ades
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/viadukt-eu/viadukt/trust/asic"
+	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/jades"
+	"github.com/viadukt-eu/viadukt/trust/pades"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/revocation"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// Level of a signature.
+type Level string
+
+// The levels above B.
+const (
+	LevelT  Level = "T"   // with a time-stamp
+	LevelLT Level = "LT"  // and all that is needed to judge it later
+	LTA     Level = "LTA" // and a time-stamp over that
+)
+
+// Extension is what extending needs.
+type Extension struct {
+	Stamper tsp.Stamper
+	Known   gather.Options // certificates, revocation data, and signed documents that stand elsewhere
+	// Fetch adds to what is known what a document still needs: of its signers, and of its time-stamping authorities once it is
+	// time-stamped. It is asked for LT and LTA. nil: what is known must do.
+	Fetch func(context.Context, *gather.Result, gather.Options) (gather.Options, error)
+}
+
+// Extend brings every signature of a document to a level and returns the document. A signature that does not hold is not
+// extended: ErrBroken.
+func Extend(ctx context.Context, b []byte, level Level, x Extension) ([]byte, error) {
+	if level != LevelT && level != LevelLT && level != LTA {
+		return nil, fmt.Errorf("%w: there is no level %q to extend to; there are T, LT and LTA", ErrParams, level)
+	}
+	r, err := gather.Open(b, x.Known)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Signatures) == 0 {
+		return nil, gather.ErrNoSignature
+	}
+	if x.Fetch != nil && level != LevelT {
+		if b, err = x.extend(ctx, r, b, LevelT); err != nil { // whose authority is to be asked about, too
+			return nil, err
+		}
+		if r, err = gather.Open(b, x.Known); err != nil {
+			return nil, err
+		}
+		if x.Known, err = x.Fetch(ctx, r, x.Known); err != nil {
+			return nil, err
+		}
+	}
+	return x.extend(ctx, r, b, level)
+}
+
+func (x Extension) extend(ctx context.Context, r *gather.Result, b []byte, level Level) ([]byte, error) {
+	switch {
+	case r.Container != nil:
+		return x.container(ctx, r.Container, level)
+	case r.Format == "XAdES":
+		return x.xml(ctx, b, level)
+	case r.Format == "JAdES":
+		return x.jws(ctx, b, level)
+	case r.Format == "PAdES":
+		return x.pdf(ctx, b, level)
+	}
+	return x.cms(ctx, b, level)
+}
+
+// certificates are those that may complete a chain.
+func (x Extension) certificates() []*pki.Certificate {
+	return slices.Concat(x.Known.Certificates, x.Known.Anchors)
+}
+
+func (x Extension) cades() cades.Extension {
+	return cades.Extension{Stamper: x.Stamper, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
+		return cades.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
+	}}
+}
+
+func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, error) {
+	if x.Stamper == nil {
+		return nil, ErrNoStamper
+	}
+	m, err := jades.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	e := jades.Extension{Stamper: x.Stamper, Documents: x.Known.Documents, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+		return revocation.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
+	}}
+	to := map[Level]jades.Level{LevelT: jades.LevelT, LevelLT: jades.LevelLT, LTA: jades.LTA}[level]
+	for i, s := range m.Signatures {
+		if err := s.Check(jades.CheckOptions{Documents: x.Known.Documents, Certificates: x.Known.Certificates}).ValueErr; err != nil {
+			return nil, fmt.Errorf("%w: number %d: %w", ErrBroken, i+1, err)
+		}
+		if err := s.Extend(ctx, to, e); err != nil {
+			return nil, err
+		}
+	}
+	return m.Bytes()
+}
+
+func (x Extension) pdf(ctx context.Context, b []byte, level Level) ([]byte, error) {
+	if x.Stamper == nil {
+		return nil, ErrNoStamper
+	}
+	d, err := pades.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	more, err := pades.Extend(ctx, d, map[Level]pades.Level{LevelT: pades.LevelT, LevelLT: pades.LevelLT, LTA: pades.LTA}[level], x.cades())
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(b, more), nil
+}
+
+func (x Extension) container(ctx context.Context, c *asic.Container, level Level) ([]byte, error) {
+	manifests, unreadable := c.Manifests()
+	if len(unreadable) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, errors.Join(unreadable...))
+	}
+	changed := map[string][]byte{}
+	for _, f := range c.Files {
+		if !f.Signature() {
+			continue
+		}
+		for _, m := range manifests {
+			if slices.ContainsFunc(m.Objects, func(o asic.Object) bool { return o.Name == f.Name }) {
+				return nil, fmt.Errorf("%w: %s is covered by %s", ErrCovered, f.Name, m.Signature)
+			}
+			if m.Signature == f.Name && level == LTA {
+				return nil, fmt.Errorf("%w: level LTA of CAdES in ASiC-E needs an archive manifest, which is not written: extend to LT, or sign with XAdES", ErrParams)
+			}
+		}
+		b, err := f.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		one := x
+		one.Known.Documents = gather.Documents(c, f, manifests)
+		extend := one.cms
+		if f.XML() {
+			extend = one.xml
+		}
+		if changed[f.Name], err = extend(ctx, b, level); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	err := c.Replace(&out, changed)
+	return out.Bytes(), err
+}
+
+func (x Extension) cms(ctx context.Context, b []byte, level Level) ([]byte, error) {
+	if x.Stamper == nil {
+		return nil, ErrNoStamper
+	}
+	all, err := cades.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	e := x.cades()
+	if all[0].Message.Detached && len(x.Known.Documents) > 0 {
+		content, err := octets(&x.Known.Documents[0])
+		if err != nil {
+			return nil, err
+		}
+		e.Content = cms.Bytes(content)
+	}
+	to := map[Level]cades.Level{LevelT: cades.LevelT, LevelLT: cades.LevelLT, LTA: cades.LTA}[level]
+	for _, s := range all {
+		if err := s.Extend(ctx, to, e); err != nil {
+			return nil, err
+		}
+	}
+	return all[0].Message.Bytes()
+}
+
+// xml extends step by step, on the document as it is after each.
+func (x Extension) xml(ctx context.Context, b []byte, level Level) ([]byte, error) {
+	steps := []func(e *xades.Extend) ([]byte, error){(*xades.Extend).SignatureTimeStamp}
+	if level != LevelT {
+		steps = append(steps, func(e *xades.Extend) ([]byte, error) {
+			return e.Values(xades.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs})
+		})
+	}
+	if level == LTA {
+		steps = append(steps, (*xades.Extend).ArchiveTimeStamp)
+	}
+	count := 1
+	for i := 0; i < count; i++ {
+		for k, step := range steps {
+			doc, err := dom.Parse(bytes.Clone(b), dom.Limits{})
+			if err != nil {
+				return nil, err
+			}
+			found := xades.Find(doc)
+			if count = len(found); count == 0 {
+				return nil, gather.ErrNoSignature
+			}
+			s, err := xades.Parse(found[i])
+			if err != nil {
+				return nil, err
+			}
+			checked, err := s.Check(xades.CheckOptions{Documents: x.Known.Documents})
+			if err != nil {
+				return nil, err
+			}
+			if !checked.Intact() {
+				return nil, fmt.Errorf("%w: number %d: %w", ErrBroken, i+1, errors.Join(append(checked.Errs, checked.ValueErr)...))
+			}
+			if k == 0 && s.Has(xades.SignatureTimeStamp) {
+				continue
+			}
+			if k != 1 && x.Stamper == nil {
+				return nil, ErrNoStamper
+			}
+			e := &xades.Extend{Checked: checked, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
+				t, err := x.Stamper.Stamp(ctx, h, sum)
+				if err != nil {
+					return nil, err
+				}
+				return t.Raw, nil
+			}}
+			if b, err = step(e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
