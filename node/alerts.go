@@ -127,7 +127,7 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 	if syscall.Statfs(string(n.Config.Node.DataDir), &st) == nil {
 		f.Free = int64(st.Bavail) * int64(st.Bsize)
 	}
-	f.Lists = n.trust().facts()
+	f.Lists = append(n.trust().facts(), n.trusted.online.facts()...)
 	now := n.Clock()
 	k := n.key()
 	for use, list := range map[string][]timedKey{"signing": k.sign, "encryption": k.encrypt} {

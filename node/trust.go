@@ -20,6 +20,7 @@ import (
 type trustHolder struct {
 	verifier *pki.Verifier // asks current: what everybody holds
 	current  atomic.Pointer[trusted]
+	online   *revocations
 
 	mu     sync.Mutex   // held while it is read
 	extra  []pki.Anchor // of the trust stores
@@ -43,9 +44,9 @@ type crlFile struct {
 	failed bool      // the file is not what it was: these lists are older
 }
 
-// loadTrust reads the anchors, each for its purposes, and the revocation lists.
+// loadTrust reads the anchors, each for its purposes, and the revocation lists. It asks nobody.
 func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) {
-	t, err := readTrust(c, clock, nil, nil)
+	t, err := readTrust(c, clock, nil, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +54,8 @@ func loadTrust(c *config.Config, clock func() time.Time) (*pki.Verifier, error) 
 }
 
 // readTrust reads. A revocation list that is not good is an error, unless there are lists of a former reading: then those
-// of its file stay.
-func readTrust(c *config.Config, clock func() time.Time, former *trusted, extra []pki.Anchor) (*trusted, error) {
+// of its file stay. What no list covers is asked online, where it is not nil.
+func readTrust(c *config.Config, clock func() time.Time, former *trusted, extra []pki.Anchor, online *revocations) (*trusted, error) {
 	t := &trusted{Verifier: &pki.Verifier{Clock: clock}, anchors: c.AS4.Trust}
 	for i, a := range c.AS4.Trust {
 		b, err := readFile(a.File)
@@ -74,10 +75,17 @@ func readTrust(c *config.Config, clock func() time.Time, former *trusted, extra 
 		}
 	}
 	t.Anchors = append(t.Anchors, extra...)
-	if len(c.AS4.CRLs) == 0 {
-		return t, nil
+	var known *pki.CRLStore
+	if len(c.AS4.CRLs) > 0 {
+		known = &pki.CRLStore{}
+		t.Revocation = known
 	}
-	known := &pki.CRLStore{}
+	if online != nil {
+		t.Revocation, t.RequireRevocation = pki.RevocationSource(online), c.Revocation.Unknown == "refuse"
+		if known != nil {
+			t.Revocation = pki.RevocationSources{known, online}
+		}
+	}
 	for i, f := range c.AS4.CRLs {
 		list, err := readCRLs(known, f, t.Anchors)
 		if err != nil {
@@ -93,7 +101,6 @@ func readTrust(c *config.Config, clock func() time.Time, former *trusted, extra 
 		}
 		t.lists = append(t.lists, list)
 	}
-	t.Revocation = known
 	return t, nil
 }
 
@@ -153,11 +160,12 @@ func addCRL(known *pki.CRLStore, list *pki.CRL, anchors []pki.Anchor) error {
 
 // openTrust reads for the first time: what is wrong ends the start.
 func (n *Node) openTrust(c *config.Config) error {
-	t, err := readTrust(c, n.Clock, nil, nil)
+	h := &n.trusted
+	h.online = newRevocations(c, n.Clock)
+	t, err := readTrust(c, n.Clock, nil, nil, h.online)
 	if err != nil {
 		return err
 	}
-	h := &n.trusted
 	h.current.Store(t)
 	h.verifier = &pki.Verifier{Clock: n.Clock, Current: func() *pki.Verifier { return h.current.Load().Verifier }}
 	h.stamps = stampFiles(trustFiles(c))
@@ -193,7 +201,7 @@ func (n *Node) refreshTrust(ctx context.Context, c *config.Config, force bool) e
 	if !force && !due && seen.equal(h.stamps) {
 		return nil
 	}
-	t, err := readTrust(c, n.Clock, old, h.extra)
+	t, err := readTrust(c, n.Clock, old, h.extra, h.online)
 	n.alerts.inTrouble("trust", err)
 	if err != nil {
 		n.Log.LogAttrs(ctx, slog.LevelError, "trust not reloaded", slog.Any("err", err))

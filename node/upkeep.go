@@ -33,9 +33,11 @@ func (n *Node) runUpkeep(ctx context.Context) {
 }
 
 // Upkeep does what became due: files of authorities, revocation lists and TLS certificates that changed are read, a
-// partner's next certificate and the node's next keys take over, and what the node's publisher says of them is put right.
+// partner's next certificate and the node's next keys take over, what the node's publisher says of them is put right, and
+// it is asked anew which certificates are revoked.
 func (n *Node) Upkeep(ctx context.Context) error {
 	c := n.live.Load()
+	n.refreshRevocations(ctx)
 	return errors.Join(n.refreshTrust(ctx, c, false), n.refreshTLS(ctx, c, false), n.changePartners(ctx), n.noteKeys(ctx), n.republish(ctx))
 }
 

@@ -439,13 +439,16 @@ func (x *exchange) withFault() bool {
 	return x.r.Identity(x.pm) == nil
 }
 
-// ErrBusy says that the node cannot take messages now: it is starting, stopping or out of room. HTTP 503 is answered.
+// ErrBusy says that the node cannot take messages now: it is starting, stopping or out of room, or nobody says whether the
+// signer's certificate is revoked. HTTP 503 is answered.
 var ErrBusy = errors.New("as4: not accepting messages now")
 
 // securityError gives a security failure its code. The peer hears the code alone: which check failed is for our log,
 // since an attacker could learn from it [EU-AS4 1.4.2.6].
 func securityError(err error) error {
 	switch {
+	case errors.Is(err, pki.ErrRevocationUnknown): // of a signer who may be good: an error would end the message
+		return errors.Join(ErrBusy, err)
 	case errors.Is(err, wss.ErrPart):
 		return ebms.ExternalPayloadError.Wrap(err, "payloads and header do not agree")
 	case errors.Is(err, wss.ErrSize):

@@ -73,7 +73,11 @@ const maxAnswer = 4 << 20
 func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
 	secured, err := secure(ctx, out, s.Identity, s.Trust)
 	if err != nil {
-		return &Outcome{Verdict: Failed, Err: err}
+		o := &Outcome{Verdict: Failed, Err: err}
+		if errors.Is(err, ebms.Other) {
+			o.Verdict = RetryLater
+		}
+		return o
 	}
 	b, err := bodyOf(out.Message.MessageID, secured)
 	if err != nil {
@@ -97,7 +101,8 @@ func (s *Sender) Send(ctx context.Context, out *Outgoing) *Outcome {
 	return s.judge(ctx, out, secured, resp)
 }
 
-// secure checks the receiver's certificate, then signs and encrypts. A receiver that may not be trusted gets nothing.
+// secure checks the receiver's certificate, then signs and encrypts. A receiver that may not be trusted gets nothing. What
+// may pass by itself is ebms.Other.
 func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Identity, trust *pki.Verifier) (*wss.Secured, error) {
 	pm := out.PMode
 	opt := wss.SecureOptions{Suite: pm.suites()[0], ID: idSuffix(out.Message.MessageID)}
@@ -115,6 +120,9 @@ func secure(ctx context.Context, out *Outgoing, identity func(*PMode) *pki.Ident
 			opt.Recipient = c
 		}
 		if _, err := trust.VerifyRecipient(ctx, opt.Recipient, nil, pki.PurposeAccessPoint); err != nil {
+			if errors.Is(err, pki.ErrRevocationUnknown) || errors.Is(err, pki.ErrNotYetValid) {
+				return nil, ebms.Other.Wrap(err, "the receiver's certificate is not accepted yet")
+			}
 			return nil, ebms.FailedAuthentication.Wrap(err, "the receiver's certificate is not accepted")
 		}
 	}

@@ -92,10 +92,12 @@ type Queue struct {
 
 // List is a revocation list.
 type List struct {
-	Name string // base name of the file
+	Name string // base name of the file, or host that is asked
 	Due  time.Time
 	// Failed says that the file could not be read, or holds no list that an authority signed: the last good one is in use.
 	Failed bool
+	// Unreached says that a host gives no answer about certificates that name it.
+	Unreached bool
 }
 
 // Planned is a change of keys.

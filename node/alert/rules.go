@@ -221,6 +221,8 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 	case "revocation-list":
 		for _, l := range f.Lists {
 			switch {
+			case l.Unreached:
+				add(l.Name, "list-unreached", 1, severity, l.Name)
 			case l.Failed:
 				add(l.Name, "list-failed", 1, severity, l.Name, date(l.Due))
 			case !l.Due.IsZero() && !now.Before(l.Due):

@@ -33,6 +33,7 @@ type Config struct {
 	API        API                `yaml:"api" doc:"The node's own interface for back offices, the command line and the console."`
 	Console    Console            `yaml:"console" doc:"The node in a browser, under /console/ at the address of the API."`
 	AS4        AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
+	Revocation Revocation         `yaml:"revocation" doc:"How the node learns that a certificate of a partner or publisher was revoked, beside the lists of as4.crls."`
 	TLS        *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
 	SMP        SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
 	Registry   Registry           `yaml:"registry" doc:"A zone file in which the participants of a closed network are registered, for tests and networks without a registry of their own."`
@@ -135,6 +136,14 @@ type AS4Limits struct {
 	Timeout     Duration `yaml:"timeout" default:"10m" min:"1s" doc:"Time for a whole request to arrive and be answered."`
 }
 
+// Revocation says how one learns that certificates are revoked.
+type Revocation struct {
+	Check   string   `yaml:"check" default:"ocsp+crl" enum:"off,crl,ocsp+crl" doc:"Where to ask: ocsp+crl, at the responder that a certificate names, else in the list that it names; crl, in the list alone; off, nobody. The answer is kept and renewed in the background, at half of its time."`
+	Unknown string   `yaml:"unknown" default:"accept" enum:"accept,refuse" doc:"What counts while nobody says whether a certificate is revoked: accept it, or refuse it until somebody does. With refuse, certificates that name neither responder nor list are refused, unless a list of as4.crls covers them."`
+	Timeout Duration `yaml:"timeout" default:"5s" min:"100ms" max:"1m" doc:"How long the first question about a certificate may hold up its message."`
+	Keep    Duration `yaml:"keep" default:"1d" doc:"How long an answer stands in after its time, while there is no newer one."`
+}
+
 // TLS is the certificate of the listeners.
 type TLS struct {
 	Certificate  Path     `yaml:"certificate" required:"true" example:"keys/tls.crt" doc:"PEM file with certificate and chain."`
@@ -197,7 +206,7 @@ type Discovery struct {
 	DNSSEC                string   `yaml:"dnssec" default:"prefer" enum:"off,prefer,require" doc:"What to do about signed DNS answers."`
 	Services              []string `yaml:"services" default:"meta:smp" doc:"Services of NAPTR records that are followed."`
 	AllowHTTP             bool     `yaml:"allowHTTP" doc:"Follow records that lead to a publisher without TLS; its documents are signed all the same."`
-	AllowPrivateAddresses bool     `yaml:"allowPrivateAddresses" doc:"Allow publishers and access points in private networks. For tests and closed networks: in the open, a record could lead the node to your inner servers."`
+	AllowPrivateAddresses bool     `yaml:"allowPrivateAddresses" doc:"Allow publishers and access points in private networks, and what tells of revoked certificates. For tests and closed networks: in the open, a record could lead the node to your inner servers."`
 	Schemes               []string `yaml:"schemes" doc:"Identifier schemes whose participants are looked up. Default: all."`
 	Cache                 Duration `yaml:"cache" default:"1h" doc:"Longest time an answer is used again."`
 }

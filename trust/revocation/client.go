@@ -31,6 +31,7 @@ type Client struct {
 	Rand    io.Reader   // of nonces; nil is crypto/rand
 	NoOCSP  bool
 	NoCRL   bool
+	Early   bool  // renew what is kept once half of its time is over; until all of it is, what is kept answers where that fails
 	MaxOCSP int64 // octets of an answer; default 1 MiB
 	MaxCRL  int64 // octets of a list; default 64 MiB
 	MaxKept int   // answers, lists and issuers each; default 10,000; then the oldest are forgotten
@@ -46,7 +47,16 @@ type kept struct {
 	ocsp  *pki.OCSPResponse
 	crl   *pki.CRL
 	certs []*pki.Certificate
-	until time.Time
+	until time.Time // when it is renewed
+	holds time.Time // how long it may stand in where that fails
+}
+
+// keep says how long something is used that was fetched now and holds until next; a zero next: it is not.
+func (c *Client) keep(k *kept, next time.Time) {
+	k.until, k.holds = next, next
+	if now := c.now(); c.Early && next.After(now) {
+		k.until = now.Add(next.Sub(now) / 2)
+	}
 }
 
 func (k *kept) lock(ctx context.Context) error {
@@ -134,10 +144,14 @@ func (c *Client) OCSP(ctx context.Context, cert, issuer *pki.Certificate) (*pki.
 	for _, u := range cert.OCSPServers {
 		r, until, err := c.ask(ctx, u, cert, issuer)
 		if err == nil {
-			k.ocsp, k.until = r, until
+			k.ocsp = r
+			c.keep(k, until)
 			return r, nil
 		}
 		errs = append(errs, err)
+	}
+	if k.ocsp != nil && c.now().Before(k.holds) {
+		return k.ocsp, nil
 	}
 	if len(errs) == 0 {
 		return nil, fmt.Errorf("%w: %q names no responder", ErrAnswer, cert.Subject)
@@ -233,6 +247,19 @@ func (c *Client) list(ctx context.Context, from string, issuer *pki.Certificate)
 	if k.crl != nil && now.Before(k.until) {
 		return k.crl, nil
 	}
+	l, err := c.fetchList(ctx, from, issuer)
+	switch {
+	case err == nil:
+		k.crl = l
+		c.keep(k, l.NextUpdate)
+	case k.crl != nil && now.Before(k.holds):
+	default:
+		return nil, err
+	}
+	return k.crl, nil
+}
+
+func (c *Client) fetchList(ctx context.Context, from string, issuer *pki.Certificate) (*pki.CRL, error) {
 	b, err := c.get(ctx, from, orDefault(c.MaxCRL, 64<<20))
 	if err != nil {
 		return nil, err
@@ -244,10 +271,9 @@ func (c *Client) list(ctx context.Context, from string, issuer *pki.Certificate)
 	if err := l.Verify(issuer); err != nil {
 		return nil, fmt.Errorf("revocation: %s: %w", from, err)
 	}
-	if l.ThisUpdate.After(now.Add(leave)) || !l.NextUpdate.IsZero() && l.NextUpdate.Before(now.Add(-leave)) {
+	if now := c.now(); l.ThisUpdate.After(now.Add(leave)) || !l.NextUpdate.IsZero() && l.NextUpdate.Before(now.Add(-leave)) {
 		return nil, fmt.Errorf("%w: the list at %s is for the time from %s to %s", ErrAnswer, from, l.ThisUpdate, l.NextUpdate)
 	}
-	k.crl, k.until = l, l.NextUpdate
 	return l, nil
 }
 

@@ -182,6 +182,29 @@ func TestAnswersAreKeptUntilTheNext(t *testing.T) {
 	}
 }
 
+func TestWhatIsRenewedEarlyStandsIn(t *testing.T) {
+	t.Parallel()
+	for _, noOCSP := range []bool{false, true} {
+		w := newWorld(t, pki.P256)
+		at := now
+		c := &Client{HTTP: w.server.Client(), Clock: func() time.Time { return at }, Early: true, NoOCSP: noOCSP, NoCRL: !noOCSP}
+		for _, step := range []struct {
+			after time.Duration
+			down  bool
+			asked int32
+			err   bool
+		}{{0, false, 1, false}, {29 * time.Minute, false, 1, false}, {31 * time.Minute, false, 2, false}, {50 * time.Minute, true, 2, false}, {61 * time.Minute, true, 2, true}} {
+			if at = now.Add(step.after); step.down {
+				w.server.Close()
+			}
+			s, err := c.Status(t.Context(), w.good.Certificate, w.ca.Certificate, at)
+			if (err != nil) != step.err || !step.err && s.State != pki.RevocationGood || w.asked.Load() != step.asked {
+				t.Errorf("lists alone: %t, after %s: %v, %v, asked %d times", noOCSP, step.after, s.State, err, w.asked.Load())
+			}
+		}
+	}
+}
+
 func TestClientRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pki.P256)
