@@ -17,15 +17,17 @@ var invoiceCommand = &command{
 	name: "invoice", summary: "works with invoices: converts them, mends their totals, shows them to people, makes new ones.",
 	example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml",
 	sub: []*command{
-		{name: "convert", summary: "writes an invoice in the other syntax.", args: "FILE",
-			help:    `Reads UBL 2.1 or CII D16B and writes the other one, or the one named with --to. All that EN 16931 calls an invoice is kept; what the standard does not know is left behind, and said.`,
-			example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml", prepare: prepareConvert},
+		{name: "convert", summary: "writes an invoice in another syntax, or as a PDF with the invoice attached.", args: "FILE",
+			help: `Reads UBL 2.1, CII D16B or a PDF with an invoice attached, and writes the other syntax, or the one named with --to. All that EN 16931 calls an invoice is kept; what the standard does not know is left behind, and said.
+With --to factur-x the invoice is laid out as PDF/A-3 and attached to it in CII, which is Factur-X and ZUGFeRD.`,
+			example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml\nviadukt invoice convert invoice.xml --to factur-x --lang fr --out facture.pdf", prepare: prepareConvert},
 		{name: "fix", summary: "computes the totals of an invoice anew and corrects them in place.", args: "FILE",
 			help:    `Takes lines, allowances, charges, rates and payments as they are, and corrects the VAT breakdown and the totals. Every other octet stays as it is. Without --out only what would change is shown.`,
 			example: "viadukt invoice fix invoice.xml --out mended.xml", prepare: prepareFix},
-		{name: "render", summary: "shows an invoice to people, as a page in their language.", args: "FILE",
-			help:    `Writes one HTML page that needs nothing else, runs nothing and can be printed; attachments are named, not opened. A further language is a file of labels.`,
-			example: "viadukt invoice render invoice.xml --lang de --out invoice.html", prepare: prepareRender},
+		{name: "render", summary: "shows an invoice to people, as a page or PDF in their language.", args: "FILE",
+			help: `Writes one HTML page that needs nothing else, runs nothing and can be printed, or with --pdf the same as PDF for archives and for everybody (PDF/A-3a, PDF/UA-1); attachments are named, not opened.
+Reads UBL, CII or a PDF with an invoice attached, of which it shows what programs read. A further language is a file of labels.`,
+			example: "viadukt invoice render invoice.xml --lang de --out invoice.html\nviadukt invoice render invoice.xml --pdf --out invoice.pdf", prepare: prepareRender},
 		{name: "new", summary: "makes an invoice from a few lines of YAML or JSON.", args: "[FILE]",
 			help:    `Computes net amounts, VAT and totals, writes UBL or CII by the Peppol billing specification (or the one named in the file), and says what the rules find.`,
 			example: "viadukt invoice new --example --out order.yaml\nviadukt invoice new order.yaml --out invoice.xml", prepare: prepareNew},
@@ -34,7 +36,7 @@ var invoiceCommand = &command{
 
 // readInvoice reads a file into the model.
 func (c *call) readInvoice(file string) (*invoice.Invoice, *dom.Document, error) {
-	doc, f := c.parseFile(file)
+	doc, _, f := c.openDocument(file)
 	if doc == nil {
 		f.Error.Where = strings.TrimSuffix(file+", "+f.Error.Where, ", ")
 		return nil, nil, f.Error
@@ -63,13 +65,17 @@ type convertJSON struct {
 	Out   string   `json:"out,omitempty"`
 	Terms int      `json:"terms"`
 	Left  []string `json:"left"` // elements that were not carried
-	Error *exit    `json:"error"`
+	// Profile and Specification (BT-24) are those of an invoice attached to a PDF.
+	Profile       string `json:"profile,omitempty"`
+	Specification string `json:"specification,omitempty"`
+	Error         *exit  `json:"error"`
 }
 
 func prepareConvert(c *call) func() error {
 	c.least, c.most = 1, 1
 	c.jsonFlag()
-	to := c.String("to", "", "`syntax` to write: ubl or cii; default: the other one")
+	to := c.String("to", "", "`syntax` to write: ubl, cii or factur-x; default: the other one of the first two")
+	lang := c.String("lang", "en", "`language` that factur-x is laid out in: "+strings.Join(view.Languages(), ", "))
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
 		i, doc, err := c.readInvoice(c.values[0])
@@ -87,8 +93,21 @@ func prepareConvert(c *call) func() error {
 			octets, j.To = i.UBL(), string(invoice.UBL)
 		case "cii":
 			octets, j.To = i.CII(), string(invoice.CII)
+		case "factur-x":
+			labels, err := c.labels(*lang, "")
+			if err != nil {
+				return err
+			}
+			w, err := writeHybrid(i, labels, doc)
+			if err != nil {
+				return err
+			}
+			octets, j.To, j.Profile, j.Specification = w.PDF, "Factur-X", string(w.Profile), w.Specification
+			if w.AsRead {
+				j.Left = []string{}
+			}
 		default:
-			return usage("--to is ubl or cii, not %s", target)
+			return usage("--to is ubl, cii or factur-x, not %s", target)
 		}
 		if c.json && *out == "" {
 			return usage("--json needs --out, or the document would stand in the report")
@@ -103,7 +122,11 @@ func prepareConvert(c *call) func() error {
 			fmt.Fprintf(c.p.err, "left behind: %s\n", l)
 		}
 		if *out != "" {
-			c.printf("%s %s: %s to %s, %d terms, written to %s\n", c.p.paint(c.p.out).ok("✓"), j.File, j.From, j.To, j.Terms, *out)
+			profile := ""
+			if j.Profile != "" {
+				profile = ", profile " + j.Profile
+			}
+			c.printf("%s %s: %s to %s%s, %d terms, written to %s\n", c.p.paint(c.p.out).ok("✓"), j.File, j.From, j.To, profile, j.Terms, *out)
 		}
 		return nil
 	}
@@ -217,26 +240,22 @@ func prepareRender(c *call) func() error {
 	c.least, c.most = 1, 1
 	lang := c.String("lang", "en", "`language` of the labels: "+strings.Join(view.Languages(), ", "))
 	file := c.String("labels", "", "`file` with the labels of another language: key, tab and text in each line")
+	asPDF := c.Bool("pdf", false, "write PDF instead of HTML")
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
-		labels, ok := view.ForLanguage(*lang)
-		if *file != "" {
-			f, err := os.Open(*file)
-			if err != nil {
-				return &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
-			}
-			defer f.Close()
-			if labels, err = view.ReadLabels(f); err != nil {
-				return usage("%s: %v", *file, err)
-			}
-		} else if !ok {
-			return usage("there are no labels in %q; there are %s, and --labels for others", *lang, strings.Join(view.Languages(), ", "))
+		labels, err := c.labels(*lang, *file)
+		if err != nil {
+			return err
 		}
 		i, _, err := c.readInvoice(c.values[0])
 		if err != nil {
 			return err
 		}
-		page, err := view.HTML(i, labels)
+		show := view.HTML
+		if *asPDF {
+			show = renderPDF
+		}
+		page, err := show(i, labels)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ var validateCommand = &command{
 	name: "validate", summary: "says whether business documents obey their rules, and how to mend what does not.", args: "FILE...",
 	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24).
 With --pack it judges by the official rules of publishers; viadukt pack add keeps them.
+Of a PDF the invoice that is attached to it is judged (Factur-X, ZUGFeRD), and how it is attached.
 A folder stands for the XML files in it, "-" for standard input. The exit status is 0 when every document is valid; warnings do not count.`,
 	example: "viadukt validate invoice.xml\nviadukt validate outbox --json\nviadukt validate invoice.xml --pack eu.peppol.bis3:invoice",
 	prepare: prepareValidate,
@@ -111,8 +112,8 @@ func judgeEach[J verdict](c *call, files []string, judge func(file string) J, de
 func (c *call) judge(file string, judge edocument.Validator) *validateJSON {
 	j := &validateJSON{File: file, Pack: []string{}, Findings: []edocument.Finding{}}
 	start := time.Now()
-	defer func() { j.Millis = float64(time.Since(start).Microseconds()) / 1000 }()
-	doc, f := c.parseFile(file)
+	defer func() { j.Millis = millis(start) }()
+	doc, envelope, f := c.openDocument(file)
 	if doc == nil {
 		j.Error = f.Error
 		return j
@@ -126,6 +127,10 @@ func (c *call) judge(file string, judge edocument.Validator) *validateJSON {
 		j.Error = &exit{status: statusFailed, Code: "FAILED", Text: err.Error()}
 	default:
 		j.Valid, j.Type, j.Pack, j.Findings, j.Suppressed = r.Valid, r.Type, r.Pack, r.Findings, r.Suppressed
+		for _, x := range envelope { // of a PDF that the invoice is attached to
+			j.Valid = j.Valid && !x.Severity.Refuses()
+			j.Findings = append(j.Findings, x)
+		}
 	}
 	return j
 }
@@ -183,8 +188,12 @@ func (c *call) describeFindings(j *validateJSON) {
 			if f.Value != "" {
 				value = ": " + f.Value
 			}
-			c.printf("      line %d, %s%s\n", f.Line, f.Location, value)
-			if f.Remedy != remedy {
+			where := f.Location
+			if f.Line > 0 {
+				where = fmt.Sprintf("line %d, %s", f.Line, where)
+			}
+			c.printf("      %s%s\n", where, value)
+			if f.Remedy != "" && f.Remedy != remedy {
 				c.printf("      %s %s\n", paint.ok("→"), f.Remedy)
 				remedy = f.Remedy
 			}

@@ -56,8 +56,11 @@ type xmlResult struct {
 	Octets   int    `json:"octets"`
 }
 
-// parseFile reads a document; the error, if any, is in the report.
-func (c *call) parseFile(file string) (*dom.Document, *xmlFile) {
+// maxDocument bounds what is parsed, in octets.
+const maxDocument = 1 << 30
+
+// readFile reads a file, or standard input for "-"; the error, if any, is in the report.
+func (c *call) readFile(file string) ([]byte, *xmlFile) {
 	f := &xmlFile{File: file}
 	var b []byte
 	var err error
@@ -70,9 +73,27 @@ func (c *call) parseFile(file string) (*dom.Document, *xmlFile) {
 		f.Error = &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
 		return nil, f
 	}
+	if b == nil {
+		b = []byte{}
+	}
+	return b, f
+}
+
+// parseFile reads a document; the error, if any, is in the report.
+func (c *call) parseFile(file string) (*dom.Document, *xmlFile) {
+	b, f := c.readFile(file)
+	if b == nil {
+		return nil, f
+	}
+	return parseOctets(f, b), f
+}
+
+func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
+
+func parseOctets(f *xmlFile, b []byte) *dom.Document {
 	start := time.Now()
-	d, err := dom.Parse(b, dom.Limits{Bytes: 1 << 30})
-	f.Millis = float64(time.Since(start).Microseconds()) / 1000
+	d, err := dom.Parse(b, dom.Limits{Bytes: maxDocument})
+	f.Millis = millis(start)
 	if err != nil {
 		f.Error = &exit{status: statusInvalid, Code: "NOT_WELL_FORMED", Text: err.Error()}
 		var e *dom.Error
@@ -82,10 +103,10 @@ func (c *call) parseFile(file string) (*dom.Document, *xmlFile) {
 				f.Error.Where += ", " + e.Path
 			}
 		}
-		return nil, f
+		return nil
 	}
 	f.OK = true
-	return d, f
+	return d
 }
 
 // each reports on every file; the worst status counts.

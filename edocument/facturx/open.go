@@ -15,7 +15,9 @@ import (
 
 // Is reports whether a file that begins so is a PDF: its mark may have up to a kilobyte before it.
 func Is(head []byte) bool {
-	return bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-"))
+	head = head[:min(len(head), 1024)]
+	xml := bytes.HasPrefix(bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"), []byte("<"))
+	return !xml && bytes.Contains(head, []byte("%PDF-"))
 }
 
 const maxMetadata = 16 << 20

@@ -27,6 +27,7 @@ type Written struct {
 	// Specification is the identifier (BT-24) of the attached invoice. It is that of EN 16931 where the invoice had one that
 	// no profile has, such as Peppol's: what obeys the narrower specification obeys the wider one.
 	Specification string
+	AsRead        bool // the source is attached as it is
 }
 
 // part is the invoice as it is attached.
@@ -57,7 +58,7 @@ func prepare(i *invoice.Invoice, o *Options) part {
 	case Minimum, BasicWL: // no invoices in themselves [FX 6.3]
 		p.relationship = "Data"
 	}
-	if o.Source != nil && i.Syntax == invoice.CII {
+	if p.AsRead = o.Source != nil && i.Syntax == invoice.CII; p.AsRead {
 		p.xml = o.Source.Source()
 	} else {
 		p.xml = i.CII()

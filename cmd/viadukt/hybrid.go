@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
+	"github.com/viadukt-eu/viadukt/edocument/invoice"
+	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
+	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/pdf/page"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// openDocument reads a business document: XML, or the invoice that is attached to a PDF, with what is to be said of that PDF.
+// Where there is no document, f says why.
+func (c *call) openDocument(file string) (doc *dom.Document, findings []edocument.Finding, f *xmlFile) {
+	b, f := c.readFile(file)
+	if b == nil {
+		return nil, nil, f
+	}
+	if !facturx.Is(b) {
+		return parseOctets(f, b), nil, f
+	}
+	start := time.Now()
+	h, err := facturx.Open(bytes.NewReader(b), int64(len(b)), maxDocument)
+	f.Millis = millis(start)
+	switch {
+	case err == nil:
+		f.OK = true
+		return h.Document, h.Findings, f
+	case errors.Is(err, facturx.ErrNone):
+		f.Error = &exit{status: statusFailed, Code: "NO_INVOICE", Text: err.Error(), Remedy: "only a PDF with a Factur-X, ZUGFeRD or XRechnung invoice attached can be read; ask the sender for one, or for the XML"}
+	default:
+		f.Error = &exit{status: statusInvalid, Code: "NOT_READABLE", Text: err.Error()}
+		var e *dom.Error
+		if errors.As(err, &e) {
+			f.Error.Code = "NOT_WELL_FORMED"
+		}
+	}
+	return nil, nil, f
+}
+
+// labels reads the words of the language that a person asked for.
+func (c *call) labels(lang, file string) (view.Labels, error) {
+	if file == "" {
+		l, ok := view.ForLanguage(lang)
+		if !ok {
+			return nil, usage("there are no labels in %q; there are %s, and --labels for others", lang, strings.Join(view.Languages(), ", "))
+		}
+		return l, nil
+	}
+	b, f := c.readFile(file)
+	if b == nil {
+		return nil, f.Error
+	}
+	l, err := view.ReadLabels(bytes.NewReader(b))
+	if err != nil {
+		return nil, usage("%s: %v", file, err)
+	}
+	return l, nil
+}
+
+// creator names the program in the files that it makes.
+func creator() string { return "Viadukt " + node.Version }
+
+func renderPDF(i *invoice.Invoice, l view.Labels) ([]byte, error) {
+	return view.Document(i, l, page.Options{Created: time.Now(), Creator: creator()}).Bytes()
+}
+
+func writeHybrid(i *invoice.Invoice, l view.Labels, source *dom.Document) (*facturx.Written, error) {
+	return facturx.Write(i, facturx.Options{Labels: l, Created: time.Now(), Creator: creator(), Source: source})
+}
