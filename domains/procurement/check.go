@@ -1,13 +1,16 @@
 package procurement
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -17,50 +20,85 @@ import (
 // that brought such a document is marked with it.
 const InvalidDocument = "INVALID_DOCUMENT"
 
-// checkOutgoing refuses a document with fatal findings. What no rules are known for passes.
-func (d *Domain) checkOutgoing(doc *dom.Document) error {
-	if d.settings.Outgoing == "off" {
-		return nil
+// checksFor is how documents for and from a participant are judged.
+func (d *Domain) checksFor(p ids.Participant) Checks {
+	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Packs: d.settings.Packs}
+	for _, own := range d.settings.Partners {
+		begin, open := strings.CutSuffix(own.Participant, "*")
+		if !open {
+			if q, err := ids.ParseParticipant(own.Participant); err != nil || !q.Equal(p) {
+				continue
+			}
+		} else if !strings.HasPrefix(p.String(), begin) {
+			continue
+		}
+		c.Outgoing, c.Incoming = cmp.Or(own.Outgoing, c.Outgoing), cmp.Or(own.Incoming, c.Incoming)
+		if own.Packs != nil {
+			c.Packs = own.Packs
+		}
+		break
 	}
-	r, err := d.judge.Validate(doc)
-	switch {
-	case errors.Is(err, edocument.ErrUnknownType):
-		return nil
-	case err != nil:
-		return &node.RefusedError{Code: InvalidDocument, Text: "the document cannot be judged: " + err.Error(), Remedy: "send a document that has each part as often as its standard says", Err: err}
-	case r.Valid:
-		return nil
-	}
-	return &node.RefusedError{Code: InvalidDocument, Text: broken(r), Remedy: remedy(r)}
+	return c
 }
 
-// checkIncoming says what a document that arrives breaks. It is delivered all the same: the receiver answers for the
-// business, and the sender has proof that the document arrived.
-func (d *Domain) checkIncoming(m *sbdh.Message) store.Problem {
-	if d.settings.Incoming == "off" || m.Instance.Local != "Invoice" && m.Instance.Local != "CreditNote" {
-		return store.Problem{}
+// checkOutgoing refuses a document with fatal findings, or remarks on it. What no rules are known for passes.
+func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver ids.Participant) (store.Problem, error) {
+	c := d.checksFor(receiver)
+	if c.Outgoing == "off" {
+		return store.Problem{}, nil
 	}
-	octets, err := io.ReadAll(io.LimitReader(m.Payload, int64(d.settings.MaxDocument)+1))
-	if err != nil {
-		return invalid(fmt.Sprintf("the document cannot be read: %v", err), "ask the sender for another copy")
-	}
-	if len(octets) > int(d.settings.MaxDocument) {
-		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings.MaxDocument), "check it with viadukt validate")
-	}
-	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
-	if err != nil {
-		return invalid(err.Error(), "ask the sender for a well-formed document")
-	}
-	r, err := d.judge.Validate(doc)
+	r, err := d.judge(ctx, doc, c.Packs...)
+	p := invalid("", "send a document that has each part as often as its standard says")
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
-		return store.Problem{}
+		return store.Problem{}, nil
+	case errors.Is(err, rulepack.ErrNotFound):
+		return store.Problem{}, fmt.Errorf("procurement: %w", err)
 	case err != nil:
-		return invalid("the document cannot be judged: "+err.Error(), "ask the sender for a sound document")
+		p.Text = "the document cannot be judged: " + err.Error()
 	case r.Valid:
-		return store.Problem{}
+		return store.Problem{}, nil
+	default:
+		p.Text, p.Remedy = broken(r), remedy(r)
 	}
-	return invalid(broken(r), "tell the sender, for example by an invoice response: "+remedy(r))
+	if c.Outgoing == "mark" {
+		return p, nil
+	}
+	return store.Problem{}, &node.RefusedError{Code: p.Code, Text: p.Text, Remedy: p.Remedy, Err: err}
+}
+
+// checkIncoming says what a document that arrives breaks, and whether it is refused for that. As a rule it is delivered
+// all the same: the receiver answers for the business, and the sender has proof that the document arrived.
+func (d *Domain) checkIncoming(ctx context.Context, m *sbdh.Message) (p store.Problem, refuse bool) {
+	c := d.checksFor(m.Header.Sender())
+	if c.Incoming == "off" {
+		return store.Problem{}, false
+	}
+	refuse = c.Incoming == "refuse"
+	most := int64(d.settings.MaxDocument)
+	octets, err := edocument.ReadLean(m.Payload, most, most)
+	switch {
+	case errors.Is(err, edocument.ErrSize):
+		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings.MaxDocument), "check it with viadukt validate"), refuse
+	case err != nil:
+		return invalid(fmt.Sprintf("the document cannot be read: %v", err), "ask the sender for another copy"), refuse
+	}
+	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(most)})
+	if err != nil {
+		return invalid(err.Error(), "ask the sender for a well-formed document"), refuse
+	}
+	r, err := d.judge(ctx, doc, c.Packs...)
+	switch {
+	case errors.Is(err, edocument.ErrUnknownType):
+		return store.Problem{}, false
+	case errors.Is(err, rulepack.ErrNotFound): // our own fault, and none of the document
+		return store.Problem{Code: "NO_PACK", Text: "the document was not checked: " + err.Error(), Remedy: "add the pack, or mend checkPacks"}, false
+	case err != nil:
+		return invalid("the document cannot be judged: "+err.Error(), "ask the sender for a sound document"), refuse
+	case r.Valid:
+		return store.Problem{}, false
+	}
+	return invalid(broken(r), "tell the sender, for example by an invoice response: "+remedy(r)), refuse
 }
 
 func invalid(text, remedy string) store.Problem {

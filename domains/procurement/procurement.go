@@ -111,6 +111,9 @@ func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message
 	if err != nil {
 		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note, order or response that names customization, profile and both electronic addresses", Err: err}
 	}
+	if document.Kind == "ApplicationResponse" && document.Country == "" && s.Country == "" { // responses hold no address
+		document.Country = d.n.Config.Node.Country
+	}
 	if err := agree(document, s); err != nil {
 		return nil, err
 	}

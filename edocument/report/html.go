@@ -12,7 +12,7 @@ import (
 var pageSource string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"grouped": grouped,
+	"grouped": Grouped,
 	"join":    func(s []string) string { return strings.Join(s, ", ") },
 	"ms":      func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 },
 	"inc":     func(i int) int { return i + 1 },

@@ -110,16 +110,16 @@ func SVRL(d *Document) []byte {
 	return append(w.Bytes(), '\n')
 }
 
-// group is all findings of one rule in one document.
-type group struct {
+// Group is all findings of one rule in one document.
+type Group struct {
 	ID       string
 	Severity edocument.Severity
 	Text     string
 	Findings []edocument.Finding
 }
 
-// grouped sorts findings for people: by severity, the gravest first, then by rule in the order they were found.
-func grouped(list []edocument.Finding) (out []group) {
+// Grouped sorts findings for people: by severity, the gravest first, then by rule in the order they were found.
+func Grouped(list []edocument.Finding) (out []Group) {
 	type key struct {
 		id string
 		s  edocument.Severity
@@ -135,7 +135,7 @@ func grouped(list []edocument.Finding) (out []group) {
 			if !ok {
 				i = len(out)
 				at[k] = i
-				out = append(out, group{ID: f.ID, Severity: severity, Text: f.Text})
+				out = append(out, Group{ID: f.ID, Severity: severity, Text: f.Text})
 			}
 			out[i].Findings = append(out[i].Findings, f)
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -38,6 +39,12 @@ func choose(doc *dom.Document) (kind string, sets []*Set) {
 		id := root.Child(nsRSM, "ExchangedDocumentContext").Child(nsRAM, "GuidelineSpecifiedDocumentContextParameter").Child(nsRAM, "ID").TrimmedText()
 		if strings.HasPrefix(id, billingID) {
 			sets = append(sets, billingCII())
+		}
+	default:
+		if d := edocument.RecogniseType(root); d != nil {
+			if s := transactionSet(d.Transaction); s != nil {
+				return d.Name, []*Set{s}
+			}
 		}
 	}
 	return kind, sets

@@ -45,6 +45,7 @@ type Set struct {
 	v           *vocabulary
 	patterns    []*pattern
 	absent      *absence // elements that must not occur, nil none
+	model       *model   // elements that may occur, nil any
 	rules       []*Rule
 	prepare     func(x *eval) // computes what several rules ask
 	pool        sync.Pool
@@ -120,6 +121,11 @@ func (s *Set) seal() *Set {
 			s.register(seen, &s.absent.asserts[i])
 		}
 	}
+	if s.model != nil {
+		for _, a := range s.model.asserts {
+			s.register(seen, a)
+		}
+	}
 	s.pool.New = func() any { return &eval{set: s} }
 	return s
 }
@@ -143,8 +149,8 @@ func (c *context) reaches(v *vocabulary, code uint16) bool {
 	}
 	for _, m := range c.matches {
 		if len(m.p.steps) == 0 {
-			if code == v.codes["Invoice"] || code == v.codes["CreditNote"] || code == v.codes["CrossIndustryInvoice"] {
-				return code != 0
+			if v.roots[code] {
+				return true
 			}
 			continue
 		}
@@ -225,15 +231,21 @@ func (s *Set) run(doc *dom.Document, limit int) *eval {
 			break
 		}
 		code := x.code(n)
-		if s.absent != nil {
+		if s.absent != nil || s.model != nil {
 			parent := n.Parent()
 			for len(open) > 0 && open[len(open)-1] != parent {
 				open, trail = open[:len(open)-1], trail[:len(trail)-1]
 			}
 			at := atRoot
 			if len(open) > 0 {
-				at = s.absent.step(x, trail[len(trail)-1], open, n, code)
-			} else {
+				at = trail[len(trail)-1]
+			}
+			switch {
+			case s.model != nil:
+				at = s.model.step(x, at, n, code)
+			case len(open) > 0:
+				at = s.absent.step(x, at, open, n, code)
+			default:
 				s.absent.attributes(x, atRoot, nil, n)
 			}
 			if n.FirstElement().Valid() {

@@ -1,10 +1,12 @@
 // Package rules judges invoices by the business rules of the European standard EN 16931-1 in both of its syntaxes, UBL
-// 2.1 and UN/CEFACT CII D16B, and by the rules for billing of the network that grew out of the pilot for procurement.
+// 2.1 and UN/CEFACT CII D16B, and by the rules for billing of the network that grew out of the pilot for procurement. By
+// the rules of that network it judges as well what buyers and sellers exchange around an invoice: orders and the answers
+// to them, despatch advices, catalogues, and the responses to messages and invoices.
 //
 // The rules are written in Go from what the standard and its publishers' artefacts demand, under the official rule ids,
 // so that a machine without any download gives the verdict, and names the rules, that the official rules would. Their
 // words are this project's. Editions: validation artefacts of EN 16931 1.3.16; billing rules 2026.5 for UBL and 3.0.19
-// for CII.
+// for CII; rules for the other documents 2026.5, for the message level status 1.0.1.
 //
 // A test whose operand cannot be read as the type it needs fails: the official engines stop there with an error.
 //
@@ -51,7 +53,11 @@ var (
 
 // Sets returns all sets that are built in.
 func Sets() []*Set {
-	return []*Set{coreUBL(), coreCII(), billingUBL(), selfBillingUBL(), billingCII()}
+	sets := []*Set{coreUBL(), coreCII(), billingUBL(), selfBillingUBL(), billingCII()}
+	for _, p := range postAward {
+		sets = append(sets, p.set())
+	}
+	return sets
 }
 
 // Options says how to judge. The zero value judges by what the document says it follows.
@@ -62,7 +68,7 @@ type Options struct {
 	MaxFindings int
 }
 
-// Validate judges an invoice or credit note. For any other document it returns [edocument.ErrUnknownType], for one that
+// Validate judges a business document. For any other document it returns [edocument.ErrUnknownType], for one that
 // would cost too much [ErrLimit].
 func Validate(doc *dom.Document, opt Options) (*edocument.Report, error) {
 	kind, sets := choose(doc)

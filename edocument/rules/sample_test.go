@@ -136,7 +136,7 @@ func TestAFindingSaysWhere(t *testing.T) {
 
 func TestAnythingElseIsNotJudged(t *testing.T) {
 	t.Parallel()
-	d, err := dom.Parse([]byte(`<Order xmlns="urn:oasis:names:specification:ubl:schema:xsd:Order-2"/>`), dom.Limits{})
+	d, err := dom.Parse([]byte(`<Waybill xmlns="urn:oasis:names:specification:ubl:schema:xsd:Waybill-2"/>`), dom.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ type vocabulary struct {
 	codes  map[string]uint16
 	names  []string
 	listed map[uint16]bool // names that some path looks for anywhere
+	roots  map[uint16]bool // names of document elements
 
 	indicator *path // of an allowance or charge: true is a charge
 	scheme    *path // of a tax category
@@ -36,8 +37,7 @@ func newUBLVocabulary() *vocabulary {
 		spaces: map[string]string{nsInvoice: "", nsCreditNote: "", nsCAC: "", nsCBC: "", nsEXT: ""},
 		codes:  map[string]uint16{}, names: []string{""}, listed: map[uint16]bool{},
 	}
-	v.code("Invoice")
-	v.code("CreditNote")
+	v.roots = map[uint16]bool{v.code("Invoice"): true, v.code("CreditNote"): true}
 	v.indicator, v.scheme = v.path("ChargeIndicator"), v.path("TaxScheme/ID")
 	return v
 }
@@ -48,7 +48,7 @@ func newCIIVocabulary() *vocabulary {
 		codes:  map[string]uint16{}, names: []string{""}, listed: map[uint16]bool{},
 	}
 	v.strict = true
-	v.code("CrossIndustryInvoice")
+	v.roots = map[uint16]bool{v.code("CrossIndustryInvoice"): true}
 	v.indicator, v.scheme = v.path("ChargeIndicator/Indicator"), v.path("TypeCode")
 	return v
 }

@@ -1,0 +1,88 @@
+package edocument
+
+import (
+	_ "embed" // the document types are a file
+	"strings"
+	"sync"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// DocumentType is one type of business document of the network for procurement: what it is called, and how a document
+// says that it is one.
+type DocumentType struct {
+	Transaction string // "T01" after award, "t005" before it, "MLS", "VCD"
+	Name        string // in English, for people: "order response"
+	Root        string // local name of the document element
+	// Customization is what the customization identifier begins with. Those that end in a dot are followed by a minor
+	// version.
+	Customization string
+	Profiles      []string // the processes it belongs to, by profile identifier
+	Version       string   // of the syntax, as identifiers of document types end
+}
+
+//go:embed documents.tsv
+var documentsText string
+
+// DocumentTypes lists the types that are known, those after award first.
+var DocumentTypes = sync.OnceValue(func() []*DocumentType {
+	var out []*DocumentType
+	for i, line := range strings.Split(strings.TrimSpace(documentsText), "\n") {
+		f := strings.Split(line, "\t")
+		if i == 0 || len(f) != 6 {
+			continue
+		}
+		out = append(out, &DocumentType{f[0], f[1], f[2], f[3], strings.Fields(f[4]), f[5]})
+	}
+	return out
+})
+
+const (
+	ubl    = "urn:oasis:names:specification:ubl:schema:xsd:"
+	ublCBC = ubl + "CommonBasicComponents-2"
+	vcd    = "urn:www.peppol.eu:schema:xsd:VirtualCompanyDossier-1"
+	regrep = "urn:oasis:names:tc:ebxml-regrep:xsd:"
+)
+
+// Namespace of the document element.
+func (d *DocumentType) Namespace() string {
+	switch d.Root {
+	case "QueryRequest", "QueryResponse":
+		return regrep + "query:4.0"
+	case "SubmitObjectsRequest":
+		return regrep + "lcm:4.0"
+	case "VirtualCompanyDossier":
+		return vcd
+	}
+	return ubl + d.Root + "-2"
+}
+
+// names reports whether a customization identifier is one of this type. What a customization adds to follows a "#" or
+// an "@", and the version may go on after a dot.
+func (d *DocumentType) names(customization string) bool {
+	rest, ok := strings.CutPrefix(customization, d.Customization)
+	return ok && (rest == "" || strings.HasSuffix(d.Customization, ".") || strings.ContainsRune("#@.:", rune(rest[0])))
+}
+
+// RecogniseType finds out which type a document is, by its document element and customization identifier; nil when it
+// is none of [DocumentTypes]. Documents that carry no customization identifier at that place are recognised by their
+// document element where one type has it.
+func RecogniseType(root dom.Node) *DocumentType {
+	customization := root.Child(ublCBC, "CustomizationID").TrimmedText()
+	var only *DocumentType
+	n := 0
+	for _, d := range DocumentTypes() {
+		if d.Root != root.Local() || d.Namespace() != root.Space() {
+			continue
+		}
+		if customization != "" && d.names(customization) {
+			return d
+		}
+		only = d
+		n++
+	}
+	if n == 1 && customization == "" {
+		return only
+	}
+	return nil
+}
