@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 // Errors.
@@ -147,14 +149,8 @@ func Prepare(documents []xades.Document, p Params) (*Pending, error) {
 	return nil, fmt.Errorf("%w: there is no format %q; there are xades, cades, pades and jades", ErrParams, p.Format)
 }
 
-func (p *Params) xades(documents []xades.Document) (*Pending, error) {
+func (p *Params) xadesParams() (xades.Params, error) {
 	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles}
-	if x.Packaging == "" {
-		x.Packaging = xades.Enveloping
-		if len(documents) == 1 && isXML(&documents[0]) {
-			x.Packaging = xades.Enveloped
-		}
-	}
 	if p.Place != (xades.Place{}) {
 		place := p.Place
 		x.Place = &place
@@ -165,20 +161,120 @@ func (p *Params) xades(documents []xades.Document) (*Pending, error) {
 	if p.Hash != 0 {
 		x.DigestMethod, x.SignatureMethod = xmldsig.MethodFor(p.Signer.PublicKey, p.Hash, p.PSS)
 		if x.DigestMethod == "" || x.SignatureMethod == "" {
-			return nil, fmt.Errorf("%w: there is no XML signature with this key and %s", ErrParams, p.Hash)
+			return x, fmt.Errorf("%w: there is no XML signature with this key and %s", ErrParams, p.Hash)
+		}
+	}
+	return x, nil
+}
+
+func (p *Params) xades(documents []xades.Document) (*Pending, error) {
+	x, err := p.xadesParams()
+	if err != nil {
+		return nil, err
+	}
+	if x.Packaging == "" {
+		x.Packaging = xades.Enveloping
+		if len(documents) == 1 && isXML(&documents[0]) {
+			x.Packaging = xades.Enveloped
 		}
 	}
 	q, err := xades.Prepare(documents, x)
 	if err != nil {
 		return nil, err
 	}
+	return pendingXML(q), nil
+}
+
+func pendingXML(q *xades.Prepared) *Pending {
 	return &Pending{q.ToBeSigned(), q.Complete, func(random io.Reader, key pki.Key) ([]byte, error) {
 		signer, ok := key.(crypto.Signer)
 		if !ok {
 			return nil, fmt.Errorf("%w: the key cannot sign", ErrParams)
 		}
 		return q.Value(signer, random)
-	}}, nil
+	}}
+}
+
+// PrepareCounter makes all of a counter-signature but its value: of the signature with an ID in a document, which is an Id in XML; ""
+// is the only one. Format of the parameters is that of the document.
+func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
+	if p.Signer == nil || p.Signer.PublicKey == nil || p.Time.IsZero() {
+		return nil, fmt.Errorf("%w: no signing certificate, or no time of signing", ErrParams)
+	}
+	none := fmt.Errorf("%w: there is no signature %q in the document, or it is not the only one", ErrParams, id)
+	switch p.Format {
+	case XAdES:
+		doc, err := dom.Parse(bytes.Clone(b), dom.Limits{})
+		if err != nil {
+			return nil, err
+		}
+		found := slices.DeleteFunc(xades.Find(doc), func(n dom.Node) bool { return id != "" && n.Attr("Id") != id })
+		if len(found) != 1 {
+			return nil, none
+		}
+		s, err := xades.Parse(found[0])
+		if err != nil {
+			return nil, err
+		}
+		checked, err := s.Check(xades.CheckOptions{})
+		if err != nil {
+			return nil, err
+		}
+		x, err := p.xadesParams()
+		if err != nil {
+			return nil, err
+		}
+		q, err := xades.PrepareCounter(checked, x)
+		if err != nil {
+			return nil, err
+		}
+		return pendingXML(q), nil
+	case CAdES:
+		all, err := cades.Parse(b)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) != 1 || id != "" {
+			return nil, none
+		}
+		c, err := p.cms()
+		if err != nil {
+			return nil, err
+		}
+		q, err := cades.PrepareCounter(all[0], c)
+		if err != nil {
+			return nil, err
+		}
+		return pendingCMS(q, func(s *cms.SignerInfo) ([]byte, error) {
+			if err := q.AddCounter(all[0], s); err != nil {
+				return nil, err
+			}
+			return all[0].Message.Bytes()
+		}), nil
+	case JAdES:
+		m, err := jades.Parse(b)
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Signatures) != 1 || id != "" {
+			return nil, none
+		}
+		q, err := jades.PrepareCounter(m.Signatures[0], jades.Params{Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles})
+		if err != nil {
+			return nil, err
+		}
+		toBeSigned, err := q.ToBeSigned()
+		if err != nil {
+			return nil, err
+		}
+		return &Pending{toBeSigned, func(value []byte) ([]byte, error) {
+			if err := q.AddCounter(value); err != nil {
+				return nil, err
+			}
+			return m.Bytes()
+		}, q.Value}, nil
+	}
+	return nil, fmt.Errorf("%w: counter-signatures are of XAdES, CAdES and JAdES", ErrParams)
 }
 
 // isXML tells XML by name, type or first octet.

@@ -215,3 +215,66 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 		t.Errorf("to B: %v", err)
 	}
 }
+
+func TestCounterSignaturesInTwoSteps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.P256)
+	second, err := w.ca.Issue(pki.Template{CommonName: "Bo Counter", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range kinds {
+		if k.params.Container != "" || k.params.Packaging == Detached {
+			continue
+		}
+		p := k.params
+		p.Time = now
+		b, err := Sign(nil, w.signer, k.documents, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Signer, p.Time = second.Certificate, now.Add(time.Minute)
+		q, err := PrepareCounter(b, "", p)
+		if p.Format == PAdES {
+			if !errors.Is(err, ErrParams) {
+				t.Errorf("PAdES: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", k.name, err)
+			continue
+		}
+		value, err := q.value(nil, second.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err = q.Complete(value); err != nil {
+			t.Errorf("%s: %v", k.name, err)
+			continue
+		}
+		r, err := gather.Open(b, w.known)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := validation.Validate(r.Facts, nil, now.Add(time.Hour))
+		counters := 0
+		for i, v := range all {
+			if v.Indication != validation.TotalPassed {
+				t.Errorf("%s: %s %s", k.name, v.Sub, v.Why)
+			}
+			if r.Signatures[i].Counter != nil {
+				counters++
+				if r.Signatures[i].Certificate.Subject.String() != "CN=Bo Counter" {
+					t.Errorf("%s: by %s", k.name, r.Signatures[i].Certificate.Subject)
+				}
+			}
+		}
+		if len(all) != 2 || counters != 1 {
+			t.Errorf("%s: %d signatures, %d of them counter", k.name, len(all), counters)
+		}
+		if _, err := PrepareCounter(b, "nobody", p); !errors.Is(err, ErrParams) {
+			t.Errorf("%s, of nobody: %v", k.name, err)
+		}
+	}
+}

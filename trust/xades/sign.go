@@ -114,6 +114,36 @@ func Prepare(documents []Document, params Params) (*Prepared, error) {
 	return b.prepare()
 }
 
+// PrepareCounter makes all of a counter-signature but its value: of the signature that was checked, which must hold
+// [EN 319 132-1 5.2.7.2]. Complete returns the document with it. Packaging of the parameters does not count.
+func PrepareCounter(of *Checked, params Params) (*Prepared, error) {
+	b := builder{Params: params, counter: of}
+	switch {
+	case b.Signer == nil || b.Signer.PublicKey == nil:
+		return nil, errors.New("xades: no signing certificate with a key")
+	case b.Time.IsZero():
+		return nil, errors.New("xades: no signing time")
+	case !of.Intact():
+		return nil, fmt.Errorf("%w: a signature that does not hold is not counter-signed", ErrLevel)
+	case of.Value.Attr("Id") == "":
+		return nil, fmt.Errorf("%w: its ds:SignatureValue has no Id by which a counter-signature could name it", ErrLevel)
+	}
+	if b.DigestMethod == "" {
+		b.DigestMethod = xmldsig.SHA256
+	}
+	var ok bool
+	if b.hash, ok = xmldsig.DigestHash(b.DigestMethod); !ok || !b.hash.Available() {
+		return nil, fmt.Errorf("%w: digest method %q", xmldsig.ErrAlgorithm, b.DigestMethod)
+	}
+	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	sum := b.hash.New()
+	if err := exclusive.Write(sum, of.Value); err != nil {
+		return nil, err
+	}
+	b.refs = []xmldsig.SignReference{{URI: "#" + of.Value.Attr("Id"), Type: TypeCountersignature, Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{xmldsig.Canonicalize(exclusive)}}}
+	return b.prepare()
+}
+
 // builder collects a signature.
 type builder struct {
 	Params
@@ -122,6 +152,7 @@ type builder struct {
 	formats []DataObjectFormat      // of each
 	objects []func(w *dom.Writer)
 	root    dom.Node // into which the signature goes, for an enveloped one
+	counter *Checked // that is counter-signed
 }
 
 func (b *builder) detached(documents []Document) error {
@@ -249,6 +280,9 @@ func (b *builder) prepare() (*Prepared, error) {
 	for i := range b.refs {
 		r := &b.refs[i]
 		r.DigestMethod, r.ID = b.DigestMethod, fmt.Sprintf("r%d-%s", i+1, b.ID)
+		if b.counter != nil {
+			continue // what it signs has an identity, and no format
+		}
 		if strings.HasPrefix(r.URI, "#") {
 			r.URI += b.ID
 		}
@@ -289,6 +323,9 @@ func (b *builder) prepare() (*Prepared, error) {
 		return nil, err
 	}
 	return &Prepared{p, func(signature []byte) ([]byte, error) {
+		if b.counter != nil {
+			return b.counter.insert(fmt.Appendf(nil, `<xades:CounterSignature xmlns:xades="%s">%s</xades:CounterSignature>`, Namespace, signature))
+		}
 		if !b.root.Valid() {
 			return append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), signature...), nil
 		}
@@ -342,6 +379,10 @@ func (b *builder) properties() ([]byte, error) {
 		w.End()
 	}
 	w.End()
+	if len(b.formats)+len(b.Commitments) == 0 {
+		w.End()
+		return w.Bytes(), nil
+	}
 	w.Start("xades:SignedDataObjectProperties")
 	for _, f := range b.formats {
 		w.Start("xades:DataObjectFormat", "ObjectReference", f.Reference)
