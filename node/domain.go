@@ -71,6 +71,10 @@ type Submission struct {
 	MessageID      string            `json:"messageId"`
 	Properties     map[string]string `json:"properties"`
 
+	// Remark is what the domain has to say about a document that it sends all the same: the answer to the submission
+	// carries it.
+	Remark store.Problem `json:"-"`
+
 	// Next returns the parts in order, io.EOF after the last. Each part is read before the next is asked for.
 	Next func() (*SubmissionPart, error) `json:"-"`
 }

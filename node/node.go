@@ -100,6 +100,7 @@ type Node struct {
 	backoffice   *backoffice.Service // nil without its section
 	alerts       alerts
 	testbed      *testbed.Bed // nil without its section
+	judges       judges
 	observers    []observer
 	taskReady    chan struct{} // a token when tasks were stored
 	bedReady     chan struct{} // the same, for the test bed
@@ -184,6 +185,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	if n.testbed, err = n.loadTestbed(); err != nil {
+		return err
+	}
+	if err := n.loadJudges(); err != nil {
 		return err
 	}
 	if err := n.readRestored(ctx); err != nil {
@@ -338,7 +342,7 @@ type listener struct {
 	tls    *tlsSource // nil: it speaks plain HTTP
 }
 
-// Addr is the address on which "as4", "api", "smp", "testbed" or "metrics" listens, empty when it does not.
+// Addr is the address on which "as4", "api", "smp", "testbed", "validation" or "metrics" listens, empty when it does not.
 func (n *Node) Addr(name string) string {
 	for _, l := range n.servers {
 		if l.name == name {
@@ -376,6 +380,11 @@ func (n *Node) listen() error {
 	}
 	if n.testbed != nil {
 		if err := n.open("testbed", string(n.testbed.Listen), n.guard(n.testbed), nil); err != nil {
+			return err
+		}
+	}
+	if listen := n.judges.settings.Listen; listen != "" {
+		if err := n.open("validation", string(listen), n.guard(n.judges.service.Handler()), c.API.TLS); err != nil {
 			return err
 		}
 	}

@@ -138,6 +138,7 @@ func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *
 		RefToMessageID: um.RefToMessageID, Domain: s.Domain, PMode: pm.ID, Profile: pm.Profile.Name,
 		From: um.From.ID().Value, To: pm.Responder.ID, Sender: s.Sender, Receiver: s.Receiver,
 		Service: um.Service.Value, ServiceType: um.Service.Type, Action: um.Action, Test: um.IsTest(), Peer: peerKey(pm, s.Receiver),
+		Error: s.Remark,
 	}
 	for i, p := range payloads {
 		ref, err := p.Writer.Seal()

@@ -14,6 +14,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/testbed"
+	"github.com/viadukt-eu/viadukt/node/validation"
 )
 
 var update = flag.Bool("update", false, "write the documents that are made from the code")
@@ -43,6 +44,7 @@ func TestConfigurationGuideIsUpToDate(t *testing.T) {
 		{"An entry of partners", "partners[]", node.Partner{}},
 		{"An entry of pmodes", "pmodes[]", node.PModeSettings{}},
 		{"The section backoffice", "backoffice", backoffice.Settings{}},
+		{"The section validation", "validation", validation.Settings{}},
 		{"The section alerts", "alerts", alert.Settings{}},
 		{"The section testbed", "testbed", testbed.Settings{}},
 		{"The section domains.procurement", "domains.procurement", procurement.Settings{}},

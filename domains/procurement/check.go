@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -61,7 +62,8 @@ func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver 
 	default:
 		p.Text, p.Remedy = broken(r), remedy(r)
 	}
-	if c.Outgoing == "mark" {
+	if c.Outgoing == "warn" {
+		d.n.Log.LogAttrs(ctx, slog.LevelWarn, "document sent that breaks rules", slog.String("participant", receiver.String()), slog.String("err", p.Text))
 		return p, nil
 	}
 	return store.Problem{}, &node.RefusedError{Code: p.Code, Text: p.Text, Remedy: p.Remedy, Err: err}

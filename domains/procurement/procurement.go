@@ -21,7 +21,6 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
 	"github.com/viadukt-eu/viadukt/edocument"
-	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -33,8 +32,18 @@ type Settings struct {
 	Profile     string      `yaml:"profile" default:"peppol" doc:"Message profile of the network."`
 	Inbox       config.Path `yaml:"inbox" example:"inbox" doc:"Folder for the documents that arrive, one folder a message. Without it they wait for the API."`
 	MaxDocument config.Size `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"1GiB" doc:"Largest document that is taken for sending."`
-	Outgoing    string      `yaml:"checkOutgoing" default:"refuse" enum:"refuse,off" doc:"What happens to an invoice that breaks a rule: refuse gives it back with the rules it breaks, off does not look."`
-	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"mark,off" doc:"What happens to an invoice that arrives and breaks a rule: mark delivers it with an error at the message, off does not look."`
+	Outgoing    string      `yaml:"checkOutgoing" default:"refuse" enum:"refuse,warn,off" doc:"What happens to a document that breaks a rule: refuse gives it back with the rules it breaks, warn sends it and says so in the answer and the log, off does not look."`
+	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"refuse,mark,off" doc:"What happens to a document that arrives and breaks a rule: mark delivers it with an error at the message, refuse answers the sender with an error instead of a receipt, for networks that have agreed on that, off does not look."`
+	Packs       []string    `yaml:"checkPacks" example:"[eu.peppol.bis3:invoice]" doc:"Rule packs to judge by. Default: those that are meant for a document, where there are such, else the rules of the program."`
+	Partners    []Checks    `yaml:"checkPartners" doc:"Participants for whom documents are judged in another way. The first that fits counts."`
+}
+
+// Checks say how documents for and from some participants are judged. What is left out is as for all others.
+type Checks struct {
+	Participant string   `yaml:"participant" required:"true" example:"iso6523-actorid-upis::0191:10137025" doc:"Who gets what is sent, and who has sent what arrives. A value that ends with * stands for all that begin so."`
+	Outgoing    string   `yaml:"outgoing" enum:"refuse,warn,off" doc:"As checkOutgoing."`
+	Incoming    string   `yaml:"incoming" enum:"refuse,mark,off" doc:"As checkIncoming."`
+	Packs       []string `yaml:"packs" doc:"As checkPacks."`
 }
 
 // Name of the domain and of its P-Mode.
@@ -46,18 +55,21 @@ type Domain struct {
 	settings Settings
 	pmode    *as4.PMode
 	rules    sbdh.Rules
-	judge    edocument.Validator // of business documents
+	judge    judge // of business documents
 }
 
+// judge judges a document by rule packs with these names, or by those that are meant for it.
+type judge func(ctx context.Context, doc *dom.Document, packs ...string) (*edocument.Report, error)
+
 // New returns the domain, to be set up by a node.
-func New() *Domain { return &Domain{judge: rules.Judge{}} }
+func New() *Domain { return &Domain{} }
 
 // Name implements [node.Domain].
 func (d *Domain) Name() string { return Name }
 
 // Setup reads the section and agrees with everybody in the network: one P-Mode serves every document type [PAS4 4].
 func (d *Domain) Setup(_ context.Context, n *node.Node) error {
-	d.n = n
+	d.n, d.judge = n, n.Validate
 	if err := n.Config.Section(Name, &d.settings); err != nil {
 		return err
 	}
@@ -117,7 +129,7 @@ func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message
 	if err := agree(document, s); err != nil {
 		return nil, err
 	}
-	if err := d.checkOutgoing(doc); err != nil {
+	if s.Remark, err = d.checkOutgoing(ctx, doc, document.Receiver); err != nil {
 		return nil, err
 	}
 	um := &ebms.UserMessage{
@@ -221,7 +233,10 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		return e
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
-	if p := d.checkIncoming(m); p.Code != "" {
+	if p, refuse := d.checkIncoming(ctx, m); p.Code != "" {
+		if refuse {
+			return ebms.Other.New("the document is refused: " + p.Text)
+		}
 		in.Stored.Error = p
 	}
 	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so

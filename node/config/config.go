@@ -42,6 +42,7 @@ type Config struct {
 	Folders    Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
 	Backoffice Section            `yaml:"backoffice" example:"{soap: true}" doc:"Interfaces for back offices that were built for Domibus, notices to back offices, and webhooks."`
 	Testbed    Section            `yaml:"testbed" example:"{listen: \"127.0.0.1:8490\", driver: \"http://127.0.0.1:9000/\"}" doc:"Lets a conformance test bed drive this node: for test networks alone, since the interface has no protection of any kind."`
+	Validation Section            `yaml:"validation" example:"{listen: \"127.0.0.1:8481\"}" doc:"Rule packs of publishers for business documents, and the services that judge documents for other programs. Without it the packs are in the folder packs beside this file."`
 	Evidence   Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
 	Alerts     Section            `yaml:"alerts" example:"{mail: [{server: \"smtp.example.ee:587\", from: viadukt@example.ee, to: [operations@example.ee]}]}" doc:"Who is told what needs a hand: certificates that end, queues that stand, receipts that do not come, a full disk. Without it alerts stand in the console and the log alone."`
 	Retention  Retention          `yaml:"retention" doc:"When what came to its end is deleted. The log of evidence keeps a note of it with the hashes of all that was deleted."`

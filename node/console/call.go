@@ -271,21 +271,22 @@ type view struct {
 // frame is what the layout needs.
 type frame struct {
 	view
-	About    About
-	Page     string // its template
-	User     string
-	Role     Role
-	CSRF     string
-	Look     look
-	Here     string // path and query, to come back to
-	Done     string // key of what was done
-	Audit    bool   // there is a log of evidence
-	Insecure bool   // the connection is not encrypted and leaves the machine
-	OneTime  bool
+	About     About
+	Page      string // its template
+	User      string
+	Role      Role
+	CSRF      string
+	Look      look
+	Here      string // path and query, to come back to
+	Done      string // key of what was done
+	Audit     bool   // there is a log of evidence
+	Validates bool   // documents are judged
+	Insecure  bool   // the connection is not encrypted and leaves the machine
+	OneTime   bool
 }
 
 func (x *call) frame(name string, v view) frame {
-	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI(), Audit: x.con.opt.Audit != nil}
+	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI(), Audit: x.con.opt.Audit != nil, Validates: x.con.opt.Validator != nil}
 	if x.role() != "" {
 		f.User, f.OneTime = x.who.User, x.who.user.OneTime
 	}

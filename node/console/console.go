@@ -35,6 +35,7 @@ type Options struct {
 	Publisher Publisher        // nil: the node has no metadata publisher
 	Imports   Imports          // nil: no P-Mode files are taken
 	Audit     Audit            // nil: the node keeps no log of evidence
+	Validator Validator        // nil: no documents are judged
 	Clock     func() time.Time // nil: time.Now
 	Rand      io.Reader        // nil: crypto/rand
 	Log       *slog.Logger     // nil: silent
@@ -177,6 +178,8 @@ func (c *Console) routes() {
 	c.page("POST /console/agreements/import", Administrator, c.planImport)
 	c.page("POST /console/agreements/import/apply", Administrator, c.applyImport)
 	c.page("POST /console/agreements/import/certificate", Administrator, c.trustPartner)
+	c.page("GET /console/validate", Viewer, c.validatePage)
+	c.page("POST /console/validate", Viewer, c.validate)
 	c.page("GET /console/users", Administrator, c.users)
 	c.page("POST /console/users", Administrator, c.addUser)
 	c.page("POST /console/users/{name}/role", Administrator, c.changeRole)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -34,6 +35,9 @@ func families() map[string]bool {
 	}
 	for _, s := range spans {
 		add("span.", s.Name)
+	}
+	for _, s := range []edocument.Severity{edocument.Fatal, edocument.Error, edocument.Warning, edocument.Info} {
+		add("validate.severity.", string(s))
 	}
 	for _, r := range Roles {
 		add("role.", string(r))
