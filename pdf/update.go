@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 )
@@ -116,6 +117,34 @@ func (u *Update) Append() (*Appended, error) {
 	fmt.Fprintf(&b, "startxref\n%d\n%%%%EOF\n", start)
 	out.Octets = b.Bytes()
 	return out, nil
+}
+
+// Behind reads a file of the given size with octets behind it, such as an update.
+func Behind(r io.ReaderAt, size int64, more []byte) io.ReaderAt { return behind{r, size, more} }
+
+type behind struct {
+	r    io.ReaderAt
+	size int64
+	more []byte
+}
+
+func (b behind) ReadAt(p []byte, at int64) (int, error) {
+	n := 0
+	if at < b.size {
+		var err error
+		n, err = b.r.ReadAt(p[:min(int64(len(p)), b.size-at)], at)
+		if n == len(p) || err != nil && err != io.EOF {
+			return n, err
+		}
+		at = b.size
+	}
+	if at-b.size < int64(len(b.more)) {
+		n += copy(p[n:], b.more[at-b.size:])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
 }
 
 // runsOf cuts sorted numbers into runs without gaps.

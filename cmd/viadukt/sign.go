@@ -33,10 +33,10 @@ import (
 var (
 	signCommand = &command{
 		name: "sign", summary: "signs files with your key.", args: "FILE...",
-		help: `Makes XAdES, CAdES or JAdES signatures of the baseline levels B, and with a time-stamping authority T. XML is signed enveloped, so
-that the signature stands in it; other files enveloping, so that they stand in the signature. --packaging detached writes the
-signature alone. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.`,
-		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu",
+		help: `Makes XAdES, CAdES, JAdES or PAdES signatures of the baseline levels B, and with a time-stamping authority T. XML and PDF are signed
+enveloped, so that the signature stands in them; other files enveloping, so that they stand in the signature. --packaging detached
+writes the signature alone. PDF gets its signature behind what is there; --visible shows it on a page. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.`,
+		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu\nviadukt sign permit.pdf --key ada.pem --visible -1:350,40,200,60 --reason Granted",
 		prepare: prepareSign,
 	}
 	extendCommand = &command{
@@ -86,8 +86,8 @@ func prepareSign(c *call) func() error {
 	key := c.String("key", "", "PEM or PKCS#12 `file` with your key and certificate")
 	var password config.Secret
 	c.TextVar(&password, "password", config.Secret{}, "where the password of the key file is: file:PATH or env:NAME, a `place`")
-	format := c.String("format", "xades", "`xades`, cades or jades")
-	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML, else enveloping")
+	format := c.String("format", "", "`xades`, cades, jades or pades; default: pades for PDF, else xades")
+	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML and PDF, else enveloping")
 	container := c.String("container", "", "asic-s or asic-e, a `kind` of container for the files and one signature; default: none")
 	out := c.String("out", "", "write to this `file`, with one FILE or a container; default: beside it")
 	city := c.String("city", "", "where you sign: `city`")
@@ -96,6 +96,7 @@ func prepareSign(c *call) func() error {
 	var roles []string
 	c.Func("role", "in which `role` you sign; may be given again", func(s string) error { roles = append(roles, s); return nil })
 	tsa := c.tsaFlag()
+	page := c.pageFlags()
 	return func() error {
 		if *key == "" {
 			return usage("--key is missing: the file with your key and certificate")
@@ -111,32 +112,34 @@ func prepareSign(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		s := signing{id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
-		do := s.xades
+		s := signing{page: page, id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
 		switch *format {
-		case "xades":
-		case "cades":
-			do = s.cades
-		case "jades":
-			do = s.jades
+		case "", "xades", "cades", "jades", "pades":
 		default:
-			return usage("there is no format %q; there are xades, cades and jades", *format)
+			return usage("there is no format %q; there are xades, cades, jades and pades", *format)
 		}
 		if *container != "" {
-			if *format == "jades" {
-				return usage("containers hold XAdES or CAdES [EN 319 162-1 4.2]: --format xades or cades")
+			if *format == "" {
+				*format = "xades"
+			}
+			if *format == "jades" || *format == "pades" {
+				return usage("containers hold XAdES or CAdES: --format xades or cades")
 			}
 			return s.contain(c, *format, *container, *out)
 		}
 		for _, file := range c.values {
-			to, b, err := do(c.p.ctx, file, *out)
-			if err == nil {
-				err = writeWhole(to, b)
+			format := *format
+			if format == "" {
+				format = s.formatFor(file)
 			}
+			if format != "pades" && page.given() {
+				return usage("%s: --visible, --text, --image, --reason, --field and --certify are for PDF", file)
+			}
+			to, level, err := s.sign(c.p.ctx, format, file, *out)
 			if err != nil {
 				return err
 			}
-			j := signedJSON{File: file, Out: to, Format: *format, Level: levelOf(b, file)}
+			j := signedJSON{File: file, Out: to, Format: format, Level: level}
 			if c.json {
 				if err := c.print(j); err != nil {
 					return err
@@ -147,6 +150,34 @@ func prepareSign(c *call) func() error {
 		}
 		return nil
 	}
+}
+
+// formatFor is the format of a file for which none was asked.
+func (s *signing) formatFor(file string) string {
+	if strings.EqualFold(filepath.Ext(file), ".pdf") && (s.packaging == "" || s.packaging == "enveloped") {
+		return "pades"
+	}
+	return "xades"
+}
+
+// sign signs a file and says where the signature is, and its level.
+func (s *signing) sign(ctx context.Context, format, file, out string) (to, level string, err error) {
+	if format == "pades" {
+		if to, err = s.pades(ctx, file, out); err != nil {
+			return "", "", err
+		}
+		r, err := gatherFile(to, gather.Options{})
+		if err != nil {
+			return "", "", err
+		}
+		return to, r.Signatures[len(r.Signatures)-1].Level, nil
+	}
+	do := map[string]func(context.Context, string, string) (string, []byte, error){"xades": s.xades, "cades": s.cades, "jades": s.jades}[format]
+	to, b, err := do(ctx, file, out)
+	if err != nil {
+		return "", "", err
+	}
+	return to, levelOf(b, file), writeWhole(to, b)
 }
 
 func loadSigner(file string, password config.Secret) (*pki.Identity, error) {
@@ -172,6 +203,7 @@ func loadSigner(file string, password config.Secret) (*pki.Identity, error) {
 
 // signing is what sign was asked for.
 type signing struct {
+	page                     *pageFlags
 	id                       *pki.Identity
 	packaging, city, country string
 	commitment               string
@@ -456,6 +488,27 @@ func prepareExtend(c *call) func() error {
 			return usage("there is no level %q; there are t, lt and lta", *level)
 		}
 		file := c.values[0]
+		to := file
+		if *out != "" {
+			to = *out
+		}
+		done := func(r *gather.Result) error {
+			j := signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: r.Signatures[len(r.Signatures)-1].Level}
+			if c.json {
+				return c.print(j)
+			}
+			c.printf("%s: %s, in %s\n", file, j.Level, to)
+			return nil
+		}
+		if r, err := gatherFile(file, opt); err == nil && r.PDF != nil {
+			if err := extendPDF(c.p.ctx, file, to, *level, stamp, opt, online()); err != nil {
+				return err
+			}
+			if r, err = gatherFile(to, opt); err != nil {
+				return err
+			}
+			return done(r)
+		}
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return usage("%v", err)
@@ -473,15 +526,11 @@ func prepareExtend(c *call) func() error {
 			}
 			var missing []error
 			if opt, missing = fetch(c.p.ctx, r, opt); len(missing) > 0 {
-				return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
+				return notFetched(file, missing)
 			}
 		}
 		if b, err = extendAny(c.p.ctx, b, *level, stamp, opt); err != nil {
 			return err
-		}
-		to := file
-		if *out != "" {
-			to = *out
 		}
 		if err := writeWhole(to, b); err != nil {
 			return err
@@ -490,13 +539,12 @@ func prepareExtend(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		j := signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: r.Signatures[len(r.Signatures)-1].Level}
-		if c.json {
-			return c.print(j)
-		}
-		c.printf("%s: %s, in %s\n", file, j.Level, to)
-		return nil
+		return done(r)
 	}
+}
+
+func notFetched(file string, missing []error) *exit {
+	return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
 }
 
 func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
@@ -586,9 +634,7 @@ func extendCMS(ctx context.Context, b []byte, level string, stamp tsp.Stamper, o
 	if stamp == nil {
 		return nil, usage("--tsa is missing: a time-stamp is needed")
 	}
-	x := cades.Extension{Stamper: stamp, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
-		return cades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
-	}}
+	x := cades.Extension{Stamper: stamp, Collect: given(opt)}
 	if all[0].Message.Detached && len(opt.Documents) > 0 {
 		content, err := readAll(opt.Documents[0].Open)
 		if err != nil {

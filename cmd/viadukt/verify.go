@@ -19,7 +19,7 @@ import (
 
 var verifyCommand = &command{
 	name: "verify", summary: "says who signed a document, whether that holds, and why.", args: "FILE...",
-	help: `Reads XAdES in XML, CAdES in CMS, both in ASiC containers, and JAdES in JSON, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
+	help: `Reads XAdES in XML, CAdES in CMS, both in ASiC containers, PAdES in PDF, and JAdES in JSON, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
 is given with --with, or fetched with --online. Without --trust nobody is trusted, and the best verdict is INDETERMINATE.
 The exit status is 0 when every signature of every file is TOTAL_PASSED, and every time-stamp over a container holds.`,
 	example: "viadukt verify contract.xml --trust authorities.pem\nviadukt verify contract.p7s --detached contract.pdf --trust authorities.pem --explain",
@@ -232,6 +232,13 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 			c.printf("    %s%s\n", s.Remedy, flagsFor[validation.Sub(s.SubIndication)])
 		}
 		c.describeStamps(s.TimeStamps)
+		for _, x := range s.Changes {
+			page := ""
+			if x.Page > 0 {
+				page = fmt.Sprintf(" on page %d", x.Page)
+			}
+			c.printf("    added or changed after it%s: %s, %s\n", page, x.Kind, x.What)
+		}
 		if !explain {
 			continue
 		}

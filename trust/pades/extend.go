@@ -44,7 +44,7 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 			return err
 		}
 		out = append(out, b...)
-		if d, err = Open(behind{d.r, d.size, b}, d.size+int64(len(b))); err != nil {
+		if d, err = Open(pdf.Behind(d.r, d.size, b), d.size+int64(len(b))); err != nil {
 			return err
 		}
 		return nil

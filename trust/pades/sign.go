@@ -340,36 +340,10 @@ func (d *Document) pageOf(pages []pdf.Page, f *Field) pdf.Page {
 
 // content is what is to be signed.
 func (p *Pending) content() cms.Content {
-	whole := behind{p.d.r, p.d.size, p.appended}
+	whole := pdf.Behind(p.d.r, p.d.size, p.appended)
 	size := p.d.size + int64(len(p.appended))
 	skip := int64(2*p.reserve) + 2
 	return cms.File(io.NewSectionReader(ranges{whole, p.at, skip}, 0, size-skip), size-skip)
-}
-
-// behind reads octets behind those of a file.
-type behind struct {
-	r    io.ReaderAt
-	size int64
-	more []byte
-}
-
-func (b behind) ReadAt(p []byte, at int64) (int, error) {
-	n := 0
-	if at < b.size {
-		var err error
-		n, err = b.r.ReadAt(p[:min(int64(len(p)), b.size-at)], at)
-		if n == len(p) || err != nil && err != io.EOF {
-			return n, err
-		}
-		at = b.size
-	}
-	if at-b.size < int64(len(b.more)) {
-		n += copy(p[n:], b.more[at-b.size:])
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
 }
 
 // Finish returns what is to be put behind the document: the second step, with the signature that was made.

@@ -77,7 +77,15 @@ type Signature struct {
 	Signed        []Signed      `json:"signed,omitempty"`
 	Chain         []Certificate `json:"chain,omitempty"`
 	TimeStamps    []TimeStamp   `json:"timeStamps,omitempty"`
+	Changes       []Change      `json:"changes,omitempty"` // of a PDF document after it was signed
 	Checks        []Check       `json:"checks"`
+}
+
+// Change is something that was done to a document after it was signed.
+type Change struct {
+	Kind string `json:"kind"`
+	Page int    `json:"page,omitempty"` // from 1
+	What string `json:"what"`
 }
 
 // Signed is something that a signature covers.
@@ -169,6 +177,9 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 	}
 	for _, x := range s.TimeStamps {
 		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, r.TimeStamps[x]))
+	}
+	for _, c := range s.Changes {
+		out.Changes = append(out.Changes, Change{string(c.Kind), c.Page, c.What})
 	}
 	for _, c := range r.Archival.Checks {
 		answer := t.sentence(c.Answer)
