@@ -3,6 +3,7 @@ module github.com/viadukt-eu/viadukt
 go 1.26.0
 
 require (
+	filippo.io/mldsa v1.0.0
 	github.com/VictoriaMetrics/metrics v1.35.1
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3

@@ -13,6 +13,8 @@ import (
 	"io"
 	"slices"
 
+	"filippo.io/mldsa"
+	mldsax509 "filippo.io/mldsa/x509"
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -75,12 +77,14 @@ func (k x25519Key) Agree(peer crypto.PublicKey) ([]byte, error) {
 }
 
 // NewKey makes a [Key] of a private key in memory: *rsa.PrivateKey, *ecdsa.PrivateKey (NIST and brainpool
-// curves), ed25519.PrivateKey or *ecdh.PrivateKey (X25519).
+// curves), ed25519.PrivateKey, *mldsa.PrivateKey or *ecdh.PrivateKey (X25519).
 func NewKey(private crypto.PrivateKey) (Key, error) {
 	switch k := private.(type) {
 	case *rsa.PrivateKey:
 		return k, nil
 	case ed25519.PrivateKey:
+		return k, nil
+	case *mldsa.PrivateKey:
 		return k, nil
 	case *ecdsa.PrivateKey:
 		return ecKey{k}, nil
@@ -108,6 +112,9 @@ const (
 	P521            KeyAlgorithm = "p-521"
 	Ed25519         KeyAlgorithm = "ed25519"
 	X25519          KeyAlgorithm = "x25519"
+	MLDSA44         KeyAlgorithm = "ml-dsa-44"
+	MLDSA65         KeyAlgorithm = "ml-dsa-65"
+	MLDSA87         KeyAlgorithm = "ml-dsa-87"
 	BrainpoolP256r1 KeyAlgorithm = "brainpoolP256r1"
 	BrainpoolP384r1 KeyAlgorithm = "brainpoolP384r1"
 	BrainpoolP512r1 KeyAlgorithm = "brainpoolP512r1"
@@ -141,6 +148,12 @@ func generate(random io.Reader, alg KeyAlgorithm) (crypto.PrivateKey, error) {
 		return k, err
 	case X25519:
 		return ecdh.X25519().GenerateKey(random)
+	case MLDSA44: // these three take their randomness from the system
+		return mldsa.GenerateKey(mldsa.MLDSA44())
+	case MLDSA65:
+		return mldsa.GenerateKey(mldsa.MLDSA65())
+	case MLDSA87:
+		return mldsa.GenerateKey(mldsa.MLDSA87())
 	case BrainpoolP256r1:
 		return brainpool.GenerateKey(brainpool.P256r1(), random)
 	case BrainpoolP384r1:
@@ -153,7 +166,7 @@ func generate(random io.Reader, alg KeyAlgorithm) (crypto.PrivateKey, error) {
 
 // ParsePrivateKey reads PKCS #8, PKCS #1 or SEC 1 in DER, unencrypted.
 func ParsePrivateKey(der []byte) (Key, error) {
-	private, err := x509.ParsePKCS8PrivateKey(der)
+	private, err := mldsax509.ParsePKCS8PrivateKey(der) // which leaves other keys to the standard library
 	if err == nil {
 		return NewKey(private)
 	}
@@ -194,6 +207,8 @@ func MarshalPrivateKey(k Key) ([]byte, error) {
 		return x509.MarshalPKCS8PrivateKey(k.PrivateKey)
 	case *rsa.PrivateKey, ed25519.PrivateKey:
 		return x509.MarshalPKCS8PrivateKey(k)
+	case *mldsa.PrivateKey:
+		return mldsax509.MarshalPKCS8PrivateKey(k)
 	}
 	return nil, fmt.Errorf("%w: the key does not leave its place (%T)", ErrUnsupported, k)
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
+	mldsax509 "filippo.io/mldsa/x509"
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -26,6 +28,9 @@ const (
 	oidP256    OID = "1.2.840.10045.3.1.7"
 	oidP384    OID = "1.3.132.0.34"
 	oidP521    OID = "1.3.132.0.35"
+	oidMLDSA44 OID = "2.16.840.1.101.3.4.3.17" // [RFC 9881 2]
+	oidMLDSA65 OID = "2.16.840.1.101.3.4.3.18"
+	oidMLDSA87 OID = "2.16.840.1.101.3.4.3.19"
 )
 
 // ParsePublicKey reads a DER SubjectPublicKeyInfo; see [Certificate.PublicKey] for the types.
@@ -74,9 +79,17 @@ func parseKey(alg OID, params, bits cryptobyte.String) (crypto.PublicKey, error)
 		return k, nil
 	case oidDSA:
 		return parseDSA(params, bits)
+	case oidMLDSA44, oidMLDSA65, oidMLDSA87:
+		k, err := mldsa.NewPublicKey(mldsaParameters[alg], bits)
+		if err != nil || len(params) > 0 { // [RFC 9881 2]
+			return nil, malformed("ML-DSA key")
+		}
+		return k, nil
 	}
 	return nil, fmt.Errorf("%w: key of type %s", ErrUnsupported, alg)
 }
+
+var mldsaParameters = map[OID]mldsa.Parameters{oidMLDSA44: mldsa.MLDSA44(), oidMLDSA65: mldsa.MLDSA65(), oidMLDSA87: mldsa.MLDSA87()}
 
 const maxRSABits = 16384 // a larger modulus would let strangers burn our time
 
@@ -177,6 +190,9 @@ func parseDSA(params, bits cryptobyte.String) (*dsa.PublicKey, error) {
 func MarshalPublicKey(pub crypto.PublicKey) ([]byte, error) {
 	if ec, ok := pub.(*ecdsa.PublicKey); ok && brainpool.Is(ec.Curve) {
 		return brainpool.MarshalPKIX(ec)
+	}
+	if _, ok := pub.(*mldsa.PublicKey); ok {
+		return mldsax509.MarshalPKIXPublicKey(pub)
 	}
 	return marshalPKIX(pub)
 }

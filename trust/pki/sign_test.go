@@ -118,3 +118,38 @@ func TestWeakHashes(t *testing.T) {
 		}
 	}
 }
+
+func TestMLDSAKeysAreKeptButNothingSignsWithThemUnasked(t *testing.T) {
+	t.Parallel()
+	for alg, bits := range map[KeyAlgorithm]int{MLDSA44: 1312, MLDSA65: 1952, MLDSA87: 2592} {
+		key, err := GenerateKey(nil, alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := MarshalPrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParsePrivateKey(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spki, err := MarshalPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := ParsePublicKey(spki)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !samePublicKey(public, again.Public()) || len(spki) < bits {
+			t.Errorf("%s: another key comes back", alg)
+		}
+		if _, err := ParsePublicKey(append(spki[:len(spki)-1:len(spki)-1], 0)); err != nil {
+			t.Errorf("%s: %v", alg, err) // any octets are a key, of the right length
+		}
+		if _, err := SigningAlgorithm(public, crypto.SHA512, false); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 
+	"filippo.io/mldsa"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 )
 
@@ -60,6 +61,15 @@ const (
 
 	Ed25519 = "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"
 
+	// ML-DSA is never accepted unless its URI is listed, and never chosen unless it is named: the identifiers are those of experiments
+	// and drafts. The first three are xmlsec's, the others of draft-eastlake-rfc9231bis-xmlsec-uris.
+	MLDSA44      = mldsaNS + "ml-dsa-44"
+	MLDSA65      = mldsaNS + "ml-dsa-65"
+	MLDSA87      = mldsaNS + "ml-dsa-87"
+	MLDSA44Draft = "http://www.w3.org/2026/08/xmldsig-more#ml-dsa-44"
+	MLDSA65Draft = "http://www.w3.org/2026/08/xmldsig-more#ml-dsa-65"
+	MLDSA87Draft = "http://www.w3.org/2026/08/xmldsig-more#ml-dsa-87"
+
 	DSASHA1   = "http://www.w3.org/2000/09/xmldsig#dsa-sha1"
 	DSASHA256 = "http://www.w3.org/2009/xmldsig11#dsa-sha256"
 
@@ -108,14 +118,18 @@ const (
 	kindEd25519
 	kindDSA
 	kindHMAC
+	kindMLDSA
 )
 
-// signatureAlg is one signature method. Ed25519 has no digest: it signs the canonical octets themselves.
+const mldsaNS = "http://www.aleksey.com/xmlsec/2025/12/xmldsig-more#"
+
+// signatureAlg is one signature method. Ed25519 and ML-DSA have no digest: they sign the canonical octets themselves.
 type signatureAlg struct {
 	uri    string
 	kind   keyKind
 	digest *digestAlg
 	old    bool
+	mldsa  mldsa.Parameters
 }
 
 var digests = func() map[string]*digestAlg {
@@ -157,6 +171,13 @@ var signatures = func() map[string]*signatureAlg {
 		m[s.uri] = &signatureAlg{uri: s.uri, kind: s.kind, digest: d, old: d.old || s.kind == kindDSA}
 	}
 	m[Ed25519] = &signatureAlg{uri: Ed25519, kind: kindEd25519}
+	for params, uris := range map[mldsa.Parameters][]string{
+		mldsa.MLDSA44(): {MLDSA44, MLDSA44Draft}, mldsa.MLDSA65(): {MLDSA65, MLDSA65Draft}, mldsa.MLDSA87(): {MLDSA87, MLDSA87Draft},
+	} {
+		for _, uri := range uris {
+			m[uri] = &signatureAlg{uri: uri, kind: kindMLDSA, mldsa: params}
+		}
+	}
 	return m
 }()
 

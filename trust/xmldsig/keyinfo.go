@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"math/big"
 
+	"filippo.io/mldsa"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -66,7 +67,9 @@ func keyFromInfo(info dom.Node, m *signatureAlg) (crypto.PublicKey, []*pki.Certi
 }
 
 func suits(key crypto.PublicKey, m *signatureAlg) bool {
-	switch key.(type) {
+	switch k := key.(type) {
+	case *mldsa.PublicKey:
+		return m.kind == kindMLDSA && k.Parameters() == m.mldsa
 	case *rsa.PublicKey:
 		return m.kind == kindRSA || m.kind == kindPSS
 	case *ecdsa.PublicKey:

@@ -17,7 +17,7 @@ func MethodFor(key crypto.PublicKey, hash crypto.Hash, pss bool) (digest, signat
 	}
 	all := slices.SortedFunc(maps.Values(signatures), func(a, b *signatureAlg) int { return cmp.Compare(a.uri, b.uri) })
 	for _, s := range all {
-		if s.digest != nil && s.digest.hash != hash || (s.kind == kindPSS) != (pss && s.kind != kindEd25519) || s.uri == RSAPSS {
+		if s.digest != nil && s.digest.hash != hash || (s.kind == kindPSS) != (pss && s.kind != kindEd25519) || s.uri == RSAPSS || s.kind == kindMLDSA {
 			continue
 		}
 		if _, err := methodFor(key, s.uri); err == nil {

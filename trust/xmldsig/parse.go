@@ -9,7 +9,7 @@ import (
 
 const (
 	maxTransforms     = 30   // of one reference
-	maxSignatureValue = 4096 // octets: RSA-32768
+	maxSignatureValue = 5120 // octets: ML-DSA-87, RSA-40960
 	defaultReferences = 1000
 )
 
@@ -22,6 +22,7 @@ type parsed struct {
 	digest    *digestAlg // of the method, or of its RSAPSSParams
 	mask      *digestAlg // for RSA-PSS
 	salt      int        // octets, for RSA-PSS
+	context   string     // of ML-DSA
 	macBits   int        // for HMAC
 	refs      []Reference
 }
@@ -195,7 +196,7 @@ func (p *parsed) parseMethod(n dom.Node, opt *VerifyOptions) error {
 	switch {
 	case m == nil:
 		return n.Errorf("%w: unknown signature method %q", ErrAlgorithm, uri)
-	case !allowed(opt.Signatures, m.uri), m.old && !opt.AllowSHA1, m.kind == kindHMAC && !opt.AllowHMAC:
+	case !allowed(opt.Signatures, m.uri), m.old && !opt.AllowSHA1, m.kind == kindHMAC && !opt.AllowHMAC, m.kind == kindMLDSA && opt.Signatures == nil:
 		return n.Errorf("%w: signature method %q", ErrAlgorithm, uri)
 	}
 	p.method, p.digest = m, m.digest
@@ -204,6 +205,17 @@ func (p *parsed) parseMethod(n dom.Node, opt *VerifyOptions) error {
 	case kindHMAC:
 		if err := p.parseHMACLength(c.take(Namespace, "HMACOutputLength"), n); err != nil {
 			return err
+		}
+	case kindMLDSA:
+		if text := c.take(mldsaNS, "MLDSAContextString"); text.Valid() {
+			context, err := DecodeBase64(text, maxContext)
+			if err != nil {
+				return err
+			}
+			if len(context) > maxContext {
+				return text.Errorf("%w: a context of %d octets [FIPS 204 5.2]", ErrStructure, len(context))
+			}
+			p.context = string(context)
 		}
 	case kindPSS:
 		p.mask, p.salt = m.digest, m.digest.hash.Size() // [RFC 9231 2.3.10], and for #rsa-pss without parameters 32 [RFC 9231 2.3.9]
@@ -218,6 +230,8 @@ func (p *parsed) parseMethod(n dom.Node, opt *VerifyOptions) error {
 	}
 	return c.done()
 }
+
+const maxContext = 255 // octets [FIPS 204 5.2]
 
 // parseHMACLength refuses truncation below half the digest or 80 bits [XMLDSIG 6.3.1]: with a handful of bits anybody
 // guesses a value.

@@ -352,8 +352,8 @@ func signOctets(key crypto.Signer, alg *signatureAlg, octets []byte, random io.R
 	if random == nil {
 		random = rand.Reader
 	}
-	if alg.kind == kindEd25519 {
-		return key.Sign(random, octets, crypto.Hash(0)) // PureEdDSA signs the message itself
+	if alg.kind == kindEd25519 || alg.kind == kindMLDSA {
+		return key.Sign(random, octets, crypto.Hash(0)) // these sign the message itself
 	}
 	h := alg.digest.get()
 	defer alg.digest.put(h)

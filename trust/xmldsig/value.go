@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"filippo.io/mldsa"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/pki/brainpool"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
@@ -25,7 +26,7 @@ const (
 // verifyValue checks SignatureValue over the canonical SignedInfo [XMLDSIG 3.2.2].
 func (p *parsed) verifyValue(key crypto.PublicKey, value []byte, s *scratch, opt *VerifyOptions) error {
 	switch key.(type) {
-	case ed25519.PublicKey, HMACKey: // these take octets, the others their hash
+	case ed25519.PublicKey, *mldsa.PublicKey, HMACKey: // these take octets, the others their hash
 		var err error
 		if s.info, err = c14n.Append(s.info[:0], p.canonical, p.info); err != nil {
 			return p.info.Errorf("%w: %w", ErrStructure, err)
@@ -53,6 +54,8 @@ func (p *parsed) verifyOctets(key crypto.PublicKey, value, info []byte, opt *Ver
 	switch k := key.(type) {
 	case ed25519.PublicKey:
 		ok = len(value) == ed25519.SignatureSize && ed25519.Verify(k, info, value)
+	case *mldsa.PublicKey:
+		ok = mldsa.Verify(k, info, value, &mldsa.Options{Context: p.context}) == nil
 	case HMACKey:
 		mac := hmac.New(p.digest.hash.New, k)
 		mac.Write(info)
@@ -134,6 +137,9 @@ func (p *parsed) checkKey(key crypto.PublicKey, opt *VerifyOptions) error {
 	case ed25519.PublicKey:
 		kind = kindEd25519
 		weak = len(k) != ed25519.PublicKeySize
+	case *mldsa.PublicKey:
+		kind = kindMLDSA
+		weak = k.Parameters() != p.method.mldsa
 	case *dsa.PublicKey:
 		kind = kindDSA
 		weak = !dsaShape(k) || k.P.BitLen() < least

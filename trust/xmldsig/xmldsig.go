@@ -86,7 +86,7 @@ func (e *ReferenceError) Unwrap() error { return e.Err }
 // the key of ds:KeyInfo.
 type VerifyOptions struct {
 	// Key returns the key for a ds:KeyInfo (the zero Node where the signature has none) and a SignatureMethod. A
-	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, *dsa.PublicKey or [HMACKey]. Nil: [KeyFromInfo].
+	// *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, *mldsa.PublicKey, *dsa.PublicKey or [HMACKey]. Nil: [KeyFromInfo].
 	Key func(keyInfo dom.Node, method string) (crypto.PublicKey, error)
 
 	// External returns the digest of what a URI outside the document names, after the given transforms (see
@@ -98,7 +98,8 @@ type VerifyOptions struct {
 	// IDs is an index made earlier for the same document, to look IDs up without another pass over it.
 	IDs *IDIndex
 
-	// Allowed algorithm URIs; nil allows every one that this package implements and that is not refused by the fields below.
+	// Allowed algorithm URIs; nil allows every one that this package implements and that is not refused by the fields below, but not
+	// ML-DSA, which must be named.
 	Signatures, Digests, Transforms, Canonicalizations []string
 
 	AllowSHA1     bool // also what is as old: MD5 and DSA. Only for the validation of old material
