@@ -293,15 +293,10 @@ func (x *comparison) fieldParts(a, b pdf.Dict) (value, looks bool, rest []string
 }
 
 func (x *comparison) pages(old, now []pdf.Page, fieldsBefore, fieldsNow []*Field) {
-	refs := func(pages []pdf.Page) (out []pdf.Ref) {
-		for _, p := range pages {
-			out = append(out, p.Ref)
-		}
-		return out
-	}
+	same := func(a, b pdf.Page) bool { return a.Ref == b.Ref }
 	if len(old) != len(now) {
 		x.add(PagesMoved, 0, fmt.Sprintf("%d pages, %d were signed", len(now), len(old)), "")
-	} else if !slices.Equal(refs(old), refs(now)) {
+	} else if !slices.EqualFunc(old, now, same) {
 		x.add(PagesMoved, 0, "other pages, or in another order", "")
 	}
 	widgets := map[pdf.Ref]bool{}
@@ -310,8 +305,18 @@ func (x *comparison) pages(old, now []pdf.Page, fieldsBefore, fieldsNow []*Field
 			widgets[w] = true
 		}
 	}
-	for i := range min(len(old), len(now)) {
-		x.page(i+1, old[i], now[i], widgets)
+	before := map[pdf.Ref]pdf.Page{}
+	for _, p := range old {
+		if p.Ref != (pdf.Ref{}) {
+			before[p.Ref] = p
+		}
+	}
+	for i, p := range now {
+		if i < len(old) && same(old[i], p) { // also those without a number, which stand in the tree itself
+			x.page(i+1, old[i], p, widgets)
+		} else if was, ok := before[p.Ref]; ok {
+			x.page(i+1, was, p, widgets)
+		}
 	}
 }
 
