@@ -99,6 +99,11 @@ func cmsSignature(s *cades.Signature, f *cms.Facts, content cms.Content, p *pool
 	out := &Signature{Signature: v, Level: v.Format, Packaging: "attached", Certificate: f.Certificate, Unreadable: s.Problems}
 	if s.Message.Detached {
 		out.Packaging = "detached"
+	} else {
+		out.originals = writerOriginal(func(w io.Writer) error {
+			_, err := s.Message.Content().WriteTo(w)
+			return err
+		})
 	}
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
 	v.References = []validation.Reference{{

@@ -53,6 +53,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		out.take(part.Signers, part.Certificates)
 		for _, s := range part.Signatures {
 			s.Malformed = append(s.Malformed, wrong...)
+			s.originals = containerOriginals(c)
 			out.Signatures = append(out.Signatures, s)
 			out.Facts.Signatures = append(out.Facts.Signatures, s.Signature)
 			byFile[f.Name] = append(byFile[f.Name], s)

@@ -63,6 +63,8 @@ type Signature struct {
 
 	value  []byte   // that tells copies, nil where they are told otherwise
 	inside []string // IDs of what it holds: certificates, revocation data
+
+	originals func(limit int64) ([]Original, error) // nil: not handed out
 }
 
 // Open reads a document. XML, CMS in BER, DER, PEM or base64, JWS in any serialisation, PDF and containers are told by their first octets.

@@ -58,6 +58,8 @@ func jsonSignature(c *jades.Checked, p *pool) *Signature {
 	out := &Signature{Signature: v, Level: v.Format, Packaging: "enveloping", Certificate: c.Signer, Unreadable: c.Unreadable, value: c.Raw()}
 	if c.Message.Detached() {
 		out.Packaging = "detached"
+	} else {
+		out.originals = writerOriginal(c.WriteContent)
 	}
 	v.Algorithm = algorithmOf(pki.SignatureAlgorithm{Scheme: c.Scheme, Hash: c.Hash}, c.Signer)
 	// What the signer's algorithm makes of content and value is one step: content that was changed shows as a value that does not hold.

@@ -139,6 +139,7 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 			v.TimeStamps = append(v.TimeStamps, xmlTimeStamp(c, t, token, covered, p, v.TimeStamps, tokens))
 		}
 	}
+	s.originals = func(limit int64) ([]Original, error) { return xmlOriginals(c, limit) }
 	return s
 }
 

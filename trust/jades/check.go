@@ -240,6 +240,19 @@ func (c *Checked) writePayload(w io.Writer, stamp bool) error {
 	return c.writeDocument(w, &c.documents[0])
 }
 
+// WriteContent writes content that stands in the message, decoded.
+func (c *Checked) WriteContent(w io.Writer) error {
+	switch {
+	case c.Message.detached:
+		return fmt.Errorf("%w: it is detached", ErrContent)
+	case !c.Encoded:
+		_, err := io.WriteString(w, c.Message.payload)
+		return err
+	}
+	_, err := io.Copy(w, base64.NewDecoder(base64.RawURLEncoding, strings.NewReader(c.Message.payload)))
+	return err
+}
+
 func (c *Checked) writeDocument(w io.Writer, d *xades.Document) error {
 	return c.encode(w, func(w io.Writer) error { return copyDocument(w, d) })
 }

@@ -40,6 +40,14 @@ func ValidateTimeStamp(t *TimeStamp, p *Policy, at time.Time) Conclusion {
 	return newJudge(p, at).stamp(t)
 }
 
+// ValidateCertificate judges the signer of a token by itself, as one of signatures [EN 319 102-1 5.2.6].
+func ValidateCertificate(t *Token, p *Policy, at time.Time) Conclusion {
+	if p == nil {
+		p = DefaultPolicy()
+	}
+	return newJudge(p, at).chain(t, ofSignature)
+}
+
 func (j *judge) signature(s *Signature) *Report {
 	r := &Report{Signature: s, TimeStamps: map[*TimeStamp]Conclusion{}}
 	for _, t := range s.TimeStamps {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -114,8 +115,8 @@ func Prepare(documents []Document, params Params) (*Prepared, error) {
 	return b.prepare()
 }
 
-// PrepareCounter makes all of a counter-signature but its value: of the signature that was checked, which must hold
-// [EN 319 132-1 5.2.7.2]. Complete returns the document with it. Packaging of the parameters does not count.
+// PrepareCounter makes all of a counter-signature but its value: of the signature that was checked, which must hold, though
+// what it signs need not be at hand [EN 319 132-1 5.2.7.2]. Complete returns the document with it. Packaging of the parameters does not count.
 func PrepareCounter(of *Checked, params Params) (*Prepared, error) {
 	b := builder{Params: params, counter: of}
 	switch {
@@ -123,7 +124,7 @@ func PrepareCounter(of *Checked, params Params) (*Prepared, error) {
 		return nil, errors.New("xades: no signing certificate with a key")
 	case b.Time.IsZero():
 		return nil, errors.New("xades: no signing time")
-	case !of.Intact():
+	case of.ValueErr != nil || slices.ContainsFunc(of.Errs, func(err error) bool { return errors.Is(err, xmldsig.ErrDigest) }):
 		return nil, fmt.Errorf("%w: a signature that does not hold is not counter-signed", ErrLevel)
 	case of.Value.Attr("Id") == "":
 		return nil, fmt.Errorf("%w: its ds:SignatureValue has no Id by which a counter-signature could name it", ErrLevel)

@@ -1,0 +1,475 @@
+package signing
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/report"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+)
+
+// obj is an object of JSON in the reports of DSS. What is not known is left out.
+type obj = map[string]any
+
+// policyName is how reports name the policy by which is judged.
+const policyName = "ETSI EN 319 102-1"
+
+func stampTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+// tokenID makes an identifier as those of DSS look.
+func tokenID(prefix, id string) string {
+	if b, err := hex.DecodeString(id); err != nil || len(b) != sha256.Size {
+		sum := sha256.Sum256([]byte(id))
+		id = hex.EncodeToString(sum[:])
+	}
+	return prefix + strings.ToUpper(id)
+}
+
+// reports are the four of a validation.
+func reports(v *report.Verdict) obj {
+	return obj{
+		"SimpleReport": simple(v), "DetailedReport": detailed(v), "DiagnosticData": diagnostic(v),
+		"validationReportDataHandler": v.ETSI(),
+	}
+}
+
+func message(key, text string) obj { return obj{"Key": key, "value": text} }
+
+// details sorts checks that did not hold.
+func details(checks []validation.Check) obj {
+	errs, warnings := []obj{}, []obj{}
+	for _, c := range checks {
+		switch {
+		case c.OK:
+		case c.Warning:
+			warnings = append(warnings, message(c.Clause, c.Question+" "+c.Answer))
+		default:
+			errs = append(errs, message(c.Clause, c.Question+" "+c.Answer))
+		}
+	}
+	return obj{"Error": errs, "Warning": warnings, "Info": []obj{}}
+}
+
+func (b *builder) chain(chain []*validation.Certificate) []obj {
+	out := []obj{}
+	for _, c := range chain {
+		x := obj{"Id": tokenID("C-", c.ID), "QualifiedName": c.Subject, "trusted": c.Trusted}
+		out = append(out, x)
+		if c.Trusted {
+			break
+		}
+	}
+	return out
+}
+
+// builder keeps what the parts of the reports share.
+type builder struct{ v *report.Verdict }
+
+func sub(o obj, s validation.Sub) obj {
+	if s != "" {
+		o["SubIndication"] = string(s)
+	}
+	return o
+}
+
+func simple(v *report.Verdict) obj {
+	b := builder{v}
+	tokens := []obj{}
+	passed := 0
+	summary := v.Summary("en")
+	for i, r := range v.Signatures {
+		s := v.Result.Signatures[i]
+		if r.Indication == validation.TotalPassed {
+			passed++
+		}
+		qualified := summary.Signatures[i].Qualified
+		if qualified == "" {
+			qualified = "N/A"
+		}
+		scopes := []obj{}
+		for _, x := range s.References {
+			if strings.HasPrefix(x.Kind, "http://uri.etsi.org/") { // the signer's own properties
+				continue
+			}
+			scopes = append(scopes, obj{"Id": tokenID("D-", x.Name), "name": x.Name, "scope": "FULL", "value": "Full document"})
+		}
+		x := sub(obj{
+			"Id": tokenID("S-", s.ID), "SignatureFormat": s.Level, "Indication": string(r.Indication), "SignedBy": nameOf(s),
+			"BestSignatureTime": stampTime(r.BestTime), "CertificateChain": obj{"Certificate": b.chain(s.Chain)},
+			"AdESValidationDetails": details(r.Archival.Checks), "SignatureLevel": obj{"value": qualified}, "SignatureScope": scopes,
+			"CounterSignature": s.Counter != nil,
+		}, r.Sub)
+		if v.Name != "" {
+			x["Filename"] = v.Name
+		}
+		if !s.Claimed.IsZero() {
+			x["SigningTime"] = stampTime(s.Claimed)
+		}
+		if s.Counter != nil {
+			x["ParentId"] = tokenID("S-", s.Counter.ID)
+		}
+		var stamps []obj
+		for _, t := range s.TimeStamps {
+			stamps = append(stamps, b.stamp(t, r.TimeStamps[t]))
+		}
+		if len(stamps) > 0 {
+			x["Timestamps"] = obj{"Timestamp": stamps}
+		}
+		tokens = append(tokens, obj{"Signature": x})
+	}
+	for i, t := range v.Result.TimeStamps {
+		tokens = append(tokens, obj{"Timestamp": b.stamp(t, v.TimeStamps[i])})
+	}
+	out := obj{
+		"ValidationPolicy": obj{"PolicyName": policyName, "PolicyDescription": "The process of EN 319 102-1 with the algorithms of TS 119 312."},
+		"ValidationTime":   stampTime(v.At), "DocumentName": v.Name, "ValidSignaturesCount": passed, "SignaturesCount": len(v.Signatures),
+		"signatureOrTimestampOrEvidenceRecord": tokens,
+	}
+	if f := v.Result.Format; f == "ASiC-S" || f == "ASiC-E" {
+		out["ContainerType"] = strings.ReplaceAll(f, "-", "_")
+	}
+	return out
+}
+
+// nameOf is the common name of a signer, else the whole name.
+func nameOf(s *gather.Signature) string {
+	if s.Certificate == nil {
+		return ""
+	}
+	return commonName(s.Certificate)
+}
+
+func commonName(c *pki.Certificate) string {
+	if cn := c.Subject.CommonName(); cn != "" {
+		return cn
+	}
+	return c.Subject.String()
+}
+
+func (b *builder) stamp(t *validation.TimeStamp, c validation.Conclusion) obj {
+	x := sub(obj{
+		"Id": tokenID("T-", t.ID), "Indication": string(c.Indication), "ProductionTime": stampTime(t.Time), "CertificateChain": obj{"Certificate": b.chain(t.Chain)},
+		"AdESValidationDetails": details(c.Checks), "TimestampLevel": obj{"value": "N/A"}, "TimestampScope": []obj{},
+	}, c.Sub)
+	if t.Signer != nil {
+		x["ProducedBy"] = t.Signer.Subject
+	}
+	return x
+}
+
+// constraints are checks as the detailed report has them.
+func constraints(checks []validation.Check) []obj {
+	out := []obj{}
+	for _, c := range checks {
+		x := obj{"Name": message(c.Clause, c.Question), "Status": "OK"}
+		switch {
+		case c.OK:
+		case c.Warning:
+			x["Status"], x["Warning"] = "WARNING", message(c.Clause, c.Answer)
+		default:
+			x["Status"], x["Error"] = "NOT OK", message(c.Clause, c.Answer)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func conclusion(c validation.Conclusion) obj {
+	d := details(c.Checks)
+	errs := []obj{}
+	if c.Why != "" {
+		errs = append(errs, message(string(c.Sub), c.Why))
+	}
+	return sub(obj{"Indication": string(c.Indication), "Errors": errs, "Warnings": d["Warning"], "Infos": []obj{}}, c.Sub)
+}
+
+func process(title string, c validation.Conclusion) obj {
+	x := obj{"Title": title, "Constraint": constraints(c.Checks), "Conclusion": conclusion(c)}
+	if !c.Time.IsZero() {
+		x["ProofOfExistence"] = obj{"Time": stampTime(c.Time)}
+	}
+	return x
+}
+
+// blocks are the basic building blocks by the clauses in which they stand [EN 319 102-1 5.2].
+var blocks = []struct{ name, title, clause string }{
+	{"FC", "Format Checking", "EN 319 102-1 5.2.2"}, {"ISC", "Identification of the Signing Certificate", "EN 319 102-1 5.2.3"},
+	{"CV", "Cryptographic Verification", "EN 319 102-1 5.2.7"}, {"SAV", "Signature Acceptance Validation", "EN 319 102-1 5.2.8"},
+	{"XCV", "X509 Certificate Validation", "EN 319 102-1 5.2.6"},
+}
+
+func (b *builder) blocks(id, kind string, chain []*validation.Certificate, c validation.Conclusion) obj {
+	out := obj{"Id": id, "Type": kind, "Conclusion": conclusion(c)}
+	for _, block := range blocks {
+		var part validation.Conclusion
+		part.Indication = validation.Passed
+		for _, x := range c.Checks {
+			if x.Clause != block.clause {
+				continue
+			}
+			part.Checks = append(part.Checks, x)
+			if !x.OK && !x.Warning {
+				part.Indication, part.Sub, part.Why = c.Indication, c.Sub, x.Question+" "+x.Answer
+			}
+		}
+		if len(part.Checks) == 0 {
+			continue
+		}
+		x := obj{"Title": block.title, "Constraint": constraints(part.Checks), "Conclusion": conclusion(part)}
+		if block.name == "ISC" {
+			items := []obj{}
+			for _, c := range b.chain(chain) {
+				items = append(items, obj{"Id": c["Id"], "Source": "SIGNATURE"})
+			}
+			x["CertificateChain"] = obj{"ChainItem": items}
+		}
+		out[block.name] = x
+	}
+	return out
+}
+
+func total(r *validation.Report) validation.Conclusion {
+	return validation.Conclusion{Indication: r.Indication, Sub: r.Sub, Why: r.Why}
+}
+
+func detailed(v *report.Verdict) obj {
+	b := builder{v}
+	tokens, parts := []obj{}, []obj{}
+	stamp := func(t *validation.TimeStamp, c validation.Conclusion) obj {
+		id := tokenID("T-", t.ID)
+		parts = append(parts, b.blocks(id, "TIMESTAMP", t.Chain, c))
+		basic := process("Validation Process for Time-stamps", c)
+		delete(basic, "ProofOfExistence")
+		basic["Type"], basic["ProductionTime"] = t.Kind, stampTime(t.Time)
+		return obj{"Id": id, "ValidationProcessBasicTimestamp": basic, "Conclusion": conclusion(c)}
+	}
+	for i, r := range v.Signatures {
+		s := v.Result.Signatures[i]
+		id := tokenID("S-", s.ID)
+		stamps := []obj{}
+		for _, t := range s.TimeStamps {
+			stamps = append(stamps, stamp(t, r.TimeStamps[t]))
+		}
+		kind := "SIGNATURE"
+		if s.Counter != nil {
+			kind = "COUNTER_SIGNATURE"
+		}
+		parts = append(parts, b.blocks(id, kind, s.Chain, r.Basic))
+		tokens = append(tokens, obj{"Signature": obj{
+			"Id": id, "CounterSignature": s.Counter != nil, "Timestamp": stamps,
+			"ValidationProcessBasicSignature": process("Validation Process for Basic Signatures", r.Basic),
+			"ValidationProcessLongTermData":   process("Validation Process for Signatures with Time and Signatures with Long-Term Validation Data", r.LongTerm),
+			"ValidationProcessArchivalData":   process("Validation Process for Signatures with Archival Data", r.Archival),
+			"Conclusion":                      conclusion(total(r)),
+		}})
+	}
+	for i, t := range v.Result.TimeStamps {
+		tokens = append(tokens, obj{"Timestamp": stamp(t, v.TimeStamps[i])})
+	}
+	return obj{"ValidationTime": stampTime(v.At), "signatureOrTimestampOrEvidenceRecord": tokens, "BasicBuildingBlocks": parts, "TLAnalysis": []obj{}}
+}
+
+func basicSignature(t *validation.Token) obj {
+	return obj{"EncryptionAlgoUsedToSignThisToken": t.Algorithm.Encryption, "KeyLengthUsedToSignThisToken": bits(t.Algorithm.Bits), "DigestAlgoUsedToSignThisToken": t.Algorithm.Digest,
+		"SignatureIntact": t.Intact, "SignatureValid": t.Intact}
+}
+
+func bits(n int) string {
+	if n == 0 {
+		return "?"
+	}
+	return strconv.Itoa(n)
+}
+
+// facts collects the tokens of diagnostic data, each once.
+type facts struct {
+	certificates, revocations, stamps []obj
+	seen                              map[string]bool
+	known                             map[string]*pki.Certificate
+}
+
+func newFacts(all []*pki.Certificate) *facts {
+	f := &facts{certificates: []obj{}, revocations: []obj{}, stamps: []obj{}, seen: map[string]bool{}, known: map[string]*pki.Certificate{}}
+	for _, c := range all {
+		sum := c.Fingerprint()
+		f.known[tokenID("C-", hex.EncodeToString(sum[:]))] = c
+	}
+	return f
+}
+
+func (f *facts) items(chain []*validation.Certificate) []obj {
+	out := []obj{}
+	for _, c := range chain {
+		out = append(out, obj{"Certificate": tokenID("C-", c.ID)})
+		if c.Trusted {
+			break
+		}
+	}
+	return out
+}
+
+func (f *facts) add(chain []*validation.Certificate) {
+	for i, c := range chain {
+		id := tokenID("C-", c.ID)
+		if f.seen[id] {
+			continue
+		}
+		f.seen[id] = true
+		x := obj{
+			"Id": id, "NotBefore": stampTime(c.NotBefore), "NotAfter": stampTime(c.NotAfter), "BasicSignature": basicSignature(&c.Token),
+			"SelfSigned": c.SelfSigned, "Trusted": obj{"value": c.Trusted}, "ChainItem": f.items(chain[i+1:]), "Source": []string{"SIGNATURE"},
+			"SubjectDistinguishedName": []obj{{"Format": "RFC2253", "value": c.Subject}},
+		}
+		if p := f.known[id]; p != nil {
+			x["SerialNumber"] = p.SerialNumber
+			x["CommonName"] = commonName(p)
+			x["IssuerDistinguishedName"] = []obj{{"Format": "RFC2253", "value": p.Issuer.String()}}
+			x["PublicKeyEncryptionAlgo"], x["PublicKeySize"] = encryption(p.PublicKey, false), pki.KeyBits(p.PublicKey)
+			x["DigestAlgoAndValue"] = digestJSON(p.Raw)
+		}
+		if i+1 < len(chain) && !c.Trusted {
+			x["SigningCertificate"] = obj{"Certificate": tokenID("C-", chain[i+1].ID)}
+		}
+		statuses := []obj{}
+		for _, s := range c.Revocations {
+			state := "GOOD"
+			switch {
+			case s.Revoked:
+				state = "REVOKED"
+			case s.Unknown:
+				state = "UNKNOWN"
+			}
+			o := obj{"Revocation": tokenID("R-", s.Data.ID), "Status": state}
+			if s.Revoked {
+				o["RevocationDate"] = stampTime(s.Date)
+			}
+			statuses = append(statuses, o)
+			f.revocation(s.Data)
+		}
+		x["CertificateRevocation"] = statuses
+		f.certificates = append(f.certificates, x)
+		if c.Trusted {
+			break
+		}
+	}
+}
+
+func digestJSON(b []byte) obj {
+	sum := sha256.Sum256(b)
+	return obj{"DigestMethod": "SHA256", "DigestValue": sum[:]}
+}
+
+func (f *facts) revocation(r *validation.Revocation) {
+	id := tokenID("R-", r.ID)
+	if f.seen[id] {
+		return
+	}
+	f.seen[id] = true
+	kind := "CRL"
+	if r.OCSP {
+		kind = "OCSP"
+	}
+	x := obj{"Id": id, "Type": kind, "ProductionDate": stampTime(r.Produced), "ThisUpdate": stampTime(r.ThisUpdate), "BasicSignature": basicSignature(&r.Token), "ChainItem": f.items(r.Chain)}
+	if !r.NextUpdate.IsZero() {
+		x["NextUpdate"] = stampTime(r.NextUpdate)
+	}
+	if len(r.Chain) > 0 {
+		x["SigningCertificate"] = obj{"Certificate": tokenID("C-", r.Chain[0].ID)}
+	}
+	f.revocations = append(f.revocations, x)
+	f.add(r.Chain)
+}
+
+func (f *facts) stamp(t *validation.TimeStamp) string {
+	id := tokenID("T-", t.ID)
+	if f.seen[id] {
+		return id
+	}
+	f.seen[id] = true
+	x := obj{"Id": id, "Type": t.Kind, "ProductionTime": stampTime(t.Time), "BasicSignature": basicSignature(&t.Token), "ChainItem": f.items(t.Chain),
+		"DigestMatcher": []obj{{"type": "MESSAGE_IMPRINT", "DigestMethod": t.Digest, "DataFound": t.ImprintFound, "DataIntact": t.ImprintIntact}}}
+	if len(t.Chain) > 0 {
+		x["SigningCertificate"] = obj{"Certificate": tokenID("C-", t.Chain[0].ID)}
+	}
+	f.stamps = append(f.stamps, x)
+	f.add(t.Chain)
+	return id
+}
+
+func diagnostic(v *report.Verdict) obj {
+	f := newFacts(v.Result.Certificates)
+	signatures := []obj{}
+	for _, s := range v.Result.Signatures {
+		matchers, found := []obj{}, []obj{}
+		for _, r := range s.References {
+			kind := "REFERENCE"
+			switch {
+			case strings.HasPrefix(r.Kind, "http://uri.etsi.org/"):
+				kind = "SIGNED_PROPERTIES"
+			case slices.Contains([]string{"MESSAGE_DIGEST", "JWS_SIGNING_INPUT_DIGEST", "SIG_D_ENTRY"}, r.Kind):
+				kind = r.Kind
+			case r.Entry:
+				kind = "MANIFEST_ENTRY"
+			}
+			m := obj{"type": kind, "uri": r.Name, "DataFound": r.Found, "DataIntact": r.Intact}
+			if r.Digest != "" {
+				m["DigestMethod"] = r.Digest
+			}
+			matchers = append(matchers, m)
+		}
+		for _, t := range s.TimeStamps {
+			found = append(found, obj{"Timestamp": f.stamp(t)})
+		}
+		x := obj{"Id": tokenID("S-", s.ID), "DAIdentifier": s.ID, "SignatureFilename": v.Name, "SignatureFormat": s.Level, "BasicSignature": basicSignature(&s.Token),
+			"ChainItem": f.items(s.Chain), "DigestMatcher": matchers, "FoundTimestamp": found, "StructuralValidation": obj{"valid": s.Structure == nil && len(s.Malformed) == 0}}
+		if !s.Claimed.IsZero() {
+			x["ClaimedSigningTime"] = stampTime(s.Claimed)
+		}
+		if len(s.Chain) > 0 {
+			x["SigningCertificate"] = obj{"Certificate": tokenID("C-", s.Chain[0].ID)}
+		}
+		if s.Counter != nil {
+			x["CounterSignature"], x["Parent"] = true, tokenID("S-", s.Counter.ID)
+		}
+		signatures = append(signatures, x)
+		f.add(s.Chain)
+	}
+	for _, t := range v.Result.TimeStamps {
+		f.stamp(t)
+	}
+	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificates, "Revocation": f.revocations, "Timestamp": f.stamps, "TrustedList": []obj{}}
+}
+
+// certificateReports are those of one certificate.
+func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Conclusion, at time.Time) obj {
+	f := newFacts([]*pki.Certificate{c})
+	f.add(t.Chain)
+	id := tokenID("C-", t.ID)
+	b := builder{}
+	chain := []obj{}
+	for i, cert := range t.Chain {
+		item := obj{"id": tokenID("C-", cert.ID), "notBefore": stampTime(cert.NotBefore), "notAfter": stampTime(cert.NotAfter), "subject": obj{"commonName": cert.Subject}, "Indication": string(validation.Passed)}
+		if i == 0 {
+			delete(item, "id")
+			item["Id"], item["Indication"] = id, string(x.Indication)
+			sub(item, x.Sub)
+			item["X509ValidationDetails"] = details(x.Checks)
+			item["qualificationAtIssuance"], item["qualificationAtValidation"] = "N/A", "N/A"
+			chain = append(chain, item)
+		}
+		if cert.Trusted {
+			break
+		}
+	}
+	return obj{
+		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificates, "Revocation": f.revocations, "TrustedList": []obj{}},
+		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": obj{"PolicyName": policyName}, "Certificate": chain[0]},
+		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{b.blocks(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": []obj{}},
+	}
+}

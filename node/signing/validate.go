@@ -1,0 +1,217 @@
+package signing
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/ades"
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/report"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+)
+
+type validateRequest struct {
+	SignedDocument          *Document         `json:"signedDocument"`
+	OriginalDocuments       []Document        `json:"originalDocuments"`
+	Policy                  *json.RawMessage  `json:"policy"`
+	CryptographicSuite      *json.RawMessage  `json:"cryptographicSuite"`
+	ValidationTime          *epochOrTime      `json:"validationTime"`
+	EvidenceRecords         []json.RawMessage `json:"evidenceRecords"`
+	TokenExtractionStrategy string            `json:"tokenExtractionStrategy"`
+	SignatureID             string            `json:"signatureId"`
+}
+
+// epochOrTime is a time as milliseconds since 1970 or as text.
+type epochOrTime struct{ time.Time }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *epochOrTime) UnmarshalJSON(b []byte) error {
+	var n int64
+	if err := json.Unmarshal(b, &n); err == nil {
+		t.Time = time.UnixMilli(n).UTC()
+		return nil
+	}
+	return json.Unmarshal(b, &t.Time)
+}
+
+func given(m *json.RawMessage) bool { return m != nil && string(*m) != "null" }
+
+// Judge reads a document and judges it, with documents that stand elsewhere, as of a time.
+func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, at time.Time) (*report.Verdict, error) {
+	opt := s.opt.Known()
+	opt.Documents = documents
+	g, err := gather.OpenAt(r, size, opt)
+	if err != nil {
+		return nil, err
+	}
+	if s.opt.Fetch != nil {
+		// What cannot be had is missing in the verdict, which tells so.
+		if opt, err = s.opt.Fetch(ctx, g, opt); ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if g, err = gather.OpenAt(r, size, opt); err != nil {
+			return nil, err
+		}
+	}
+	if at.IsZero() {
+		at = s.opt.Clock()
+	}
+	return report.Judge(name, g, nil, at), nil
+}
+
+func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, *validateRequest, error) {
+	r, err := read[validateRequest](d)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case r.SignedDocument == nil:
+		return nil, nil, refuse(http.StatusBadRequest, "signedDocument is missing")
+	case r.SignedDocument.DigestAlgorithm != nil:
+		return nil, nil, refuse(http.StatusBadRequest, "signedDocument must be the document itself, not a digest")
+	case given(r.Policy), given(r.CryptographicSuite), len(r.EvidenceRecords) > 0:
+		return nil, nil, refuse(http.StatusNotImplemented, "policy, cryptographicSuite and evidenceRecords of a request are not taken: the service judges by its own policy")
+	case r.TokenExtractionStrategy != "" && r.TokenExtractionStrategy != "NONE":
+		return nil, nil, refuse(http.StatusNotImplemented, "tokenExtractionStrategy %s is not done by this service; NONE is", r.TokenExtractionStrategy)
+	}
+	documents, err := documentsOf(r.OriginalDocuments)
+	if err != nil {
+		return nil, nil, err
+	}
+	var at time.Time
+	if r.ValidationTime != nil {
+		at = r.ValidationTime.Time
+	}
+	b := r.SignedDocument.Bytes
+	v, err := s.Judge(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, at)
+	return v, r, err
+}
+
+func (s *Service) validateSignature(ctx context.Context, d *json.Decoder) (any, error) {
+	v, _, err := s.judge(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return reports(v), nil
+}
+
+// originalDocuments returns what the one signature, or the one that is named, covers.
+func (s *Service) originalDocuments(ctx context.Context, d *json.Decoder) (any, error) {
+	v, r, err := s.judge(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	out := []Document{}
+	for _, g := range v.Result.Signatures {
+		if r.SignatureID != "" && tokenID("S-", g.ID) != r.SignatureID && g.ID != r.SignatureID {
+			continue
+		}
+		originals, err := g.Originals(s.opt.MaxDocument)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range originals {
+			out = append(out, Document{Bytes: o.Octets, Name: o.Name})
+		}
+		return out, nil
+	}
+	return nil, refuse(http.StatusUnprocessableEntity, "the document holds no signature %q", r.SignatureID)
+}
+
+func (s *Service) validateCertificate(ctx context.Context, d *json.Decoder) (any, error) {
+	r, err := read[struct {
+		Certificate      *certificateJSON  `json:"certificate"`
+		CertificateChain []certificateJSON `json:"certificateChain"`
+		ValidationTime   *epochOrTime      `json:"validationTime"`
+		Policy           *json.RawMessage  `json:"policy"`
+	}](d)
+	if err != nil {
+		return nil, err
+	}
+	if r.Certificate == nil || given(r.Policy) {
+		return nil, refuse(http.StatusBadRequest, "certificate is missing, or a policy is given, which is not taken")
+	}
+	c, err := pki.ParseCertificate(r.Certificate.EncodedCertificate)
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "certificate: %v", err)
+	}
+	opt := s.opt.Known()
+	for i, x := range r.CertificateChain {
+		further, err := pki.ParseCertificate(x.EncodedCertificate)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, "certificateChain, number %d: %v", i+1, err)
+		}
+		opt.Certificates = append(opt.Certificates, further)
+	}
+	at := s.opt.Clock()
+	if r.ValidationTime != nil {
+		at = r.ValidationTime.Time
+	}
+	if s.opt.Fetch != nil {
+		if opt, err = s.opt.Fetch(ctx, &gather.Result{Signers: []*pki.Certificate{c}, Certificates: append(opt.Certificates, c)}, opt); ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	facts := gather.CertificateFacts(c, opt)
+	return certificateReports(c, facts, validation.ValidateCertificate(facts, nil, at), at), nil
+}
+
+func (s *Service) timestampResponse(ctx context.Context, d *json.Decoder) (any, error) {
+	r, err := read[struct {
+		Algorithm string `json:"algorithm"`
+		Value     []byte `json:"value"`
+	}](d)
+	if err != nil {
+		return nil, err
+	}
+	h, err := hashOf(r.Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Value) != h.Size() {
+		return nil, refuse(http.StatusBadRequest, "%d octets are no digest of %s", len(r.Value), r.Algorithm)
+	}
+	if s.opt.Stamper == nil {
+		return nil, ades.ErrNoStamper
+	}
+	t, err := s.opt.Stamper.Stamp(ctx, h, r.Value)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Binaries []byte `json:"binaries"`
+	}{t.Raw}, nil
+}
+
+// batch judges many documents of one request, a form with a file each, and answers one line of JSON for each as it is done.
+func (s *Service) batch(w http.ResponseWriter, r *http.Request) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		p := &problem{http.StatusUnsupportedMediaType, "Unsupported Media Type", "a form with files is expected: multipart/form-data"}
+		write(w, p.Status, p)
+		return
+	}
+	language := r.URL.Query().Get("language")
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	s.each(r.Context(), parts, func(name string, v *report.Verdict, err error) {
+		line := struct {
+			File string `json:"file"`
+			*report.Summary
+			Error *problem `json:"error,omitempty"`
+		}{File: name}
+		if err != nil {
+			line.Summary, line.Error = &report.Summary{Signatures: []report.Signature{}}, statusOf(err)
+		} else {
+			line.Summary = v.Summary(language)
+		}
+		json.NewEncoder(w).Encode(line)
+		http.NewResponseController(w).Flush()
+	})
+}
