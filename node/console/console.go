@@ -36,6 +36,7 @@ type Options struct {
 	Imports   Imports          // nil: no P-Mode files are taken
 	Audit     Audit            // nil: the node keeps no log of evidence
 	Validator Validator        // nil: no documents are judged
+	Verifier  Verifier         // nil: no signatures are judged
 	Clock     func() time.Time // nil: time.Now
 	Rand      io.Reader        // nil: crypto/rand
 	Log       *slog.Logger     // nil: silent
@@ -180,6 +181,8 @@ func (c *Console) routes() {
 	c.page("POST /console/agreements/import/certificate", Administrator, c.trustPartner)
 	c.page("GET /console/validate", Viewer, c.validatePage)
 	c.page("POST /console/validate", Viewer, c.validate)
+	c.page("GET /console/verify", Viewer, c.verifyPage)
+	c.page("POST /console/verify", Viewer, c.verify)
 	c.page("GET /console/users", Administrator, c.users)
 	c.page("POST /console/users", Administrator, c.addUser)
 	c.page("POST /console/users/{name}/role", Administrator, c.changeRole)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/report"
 )
 
 //go:embed pages/*.html
@@ -193,22 +194,30 @@ func shorten(s string, most int) string {
 	return string(r[:head]) + "…" + string(r[len(r)-(most-1-head):])
 }
 
+// staticBodies are the files that pages use.
+var staticBodies = func() map[string][]byte {
+	out := map[string][]byte{"report.css": []byte(report.Style)}
+	entries, _ := staticFiles.ReadDir("static")
+	for _, e := range entries {
+		out[e.Name()], _ = staticFiles.ReadFile("static/" + e.Name())
+	}
+	return out
+}()
+
 // staticVersions let browsers keep files until they change.
 var staticVersions = func() map[string]string {
 	out := map[string]string{}
-	entries, _ := staticFiles.ReadDir("static")
-	for _, e := range entries {
-		b, _ := staticFiles.ReadFile("static/" + e.Name())
+	for name, b := range staticBodies {
 		sum := sha256.Sum256(b)
-		out[e.Name()] = hex.EncodeToString(sum[:6])
+		out[name] = hex.EncodeToString(sum[:6])
 	}
 	return out
 }()
 
 func (c *Console) static(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
-	b, err := staticFiles.ReadFile("static/" + name)
-	if err != nil || staticVersions[name] == "" {
+	b, ok := staticBodies[name]
+	if !ok {
 		http.NotFound(w, r)
 		return
 	}

@@ -1,11 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/viadukt-eu/viadukt/edocument/report"
 )
@@ -74,10 +73,7 @@ func (c *Console) validate(x *call) error {
 		}
 		packs = []string{d.Pack}
 	}
-	name := "document.xml"
-	if _, h, err := x.r.FormFile("document"); err == nil {
-		name = clip(path.Base(strings.ReplaceAll(h.Filename, `\`, "/")), 100)
-	}
+	name := cmp.Or(x.fileName("document"), "document.xml")
 	if d.Document, err = c.opt.Validator.Judge(x.r.Context(), name, octets, packs...); err != nil {
 		return err
 	}
