@@ -24,7 +24,7 @@ func (w *file) set(r pdf.Ref, o pdf.Object) { w.objects[r.Number-1] = o }
 // perStream is how many objects share an object stream.
 const perStream = 200
 
-// octets writes the file: streams, object streams with all else, and a cross-reference stream [ISO32000 7.5].
+// octets writes the file: streams, object streams with all else, and a cross-reference stream [ISO 32000-1 7.5].
 func (w *file) octets(trailer pdf.Dict) ([]byte, error) {
 	type place struct{ kind, at, index int } // as the cross-reference stream has them
 	var b bytes.Buffer
@@ -201,7 +201,7 @@ func address(s string) string {
 	return b.String()
 }
 
-// outline writes the bookmarks [ISO32000 12.3.3].
+// outline writes the bookmarks [ISO 32000-1 12.3.3].
 func outline(w *file, marks []bookmark) pdf.Ref {
 	root := w.reserve()
 	type node struct {

@@ -280,7 +280,7 @@ func checksum(b []byte) (sum uint32) {
 	return sum
 }
 
-// write adds the font to a file: a composite font with two octets a character [ISO32000 9.7].
+// write adds the font to a file: a composite font with two octets a character [ISO 32000-1 9.7].
 func (s *subset) write(w *file) pdf.Ref {
 	f := s.face
 	program := s.program()
@@ -320,7 +320,7 @@ func (s *subset) write(w *file) pdf.Ref {
 	})
 }
 
-// toUnicode writes the way back from numbers to characters [ISO32000 9.10.3].
+// toUnicode writes the way back from numbers to characters [ISO 32000-1 9.10.3].
 func (s *subset) toUnicode() []byte {
 	var b bytes.Buffer
 	b.WriteString("/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo <</Registry (Adobe) /Ordering (UCS) /Supplement 0>> def\n" +

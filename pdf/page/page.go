@@ -1,7 +1,7 @@
 // Package page makes new PDF documents: headings, paragraphs, pairs of names and values, tables, boxes and pictures that
 // flow over as many pages as they need.
 //
-// What it writes is PDF 1.7 [ISO32000] that is also PDF/A-3 of level A [PDFA], for archives, and PDF/UA-1 [PDFUA], for
+// What it writes is PDF 1.7 [ISO 32000-1] that is also PDF/A-3 of level A [PDFA], for archives, and PDF/UA-1 [PDFUA], for
 // everybody: fonts are embedded, every text has its Unicode and its place in a structure tree, tables have headers, colours
 // are sRGB, and the metadata say so. Files can be attached. Equal input gives equal octets: time comes from [Options].
 //

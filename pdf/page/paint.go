@@ -18,7 +18,7 @@ type sheet struct {
 	ref         pdf.Ref
 }
 
-// artifact marks what is decoration: it stands outside of the structure [ISO32000 14.8.2.2].
+// artifact marks what is decoration: it stands outside of the structure [ISO 32000-1 14.8.2.2].
 var artifact = &element{}
 
 // painter writes the content of one page.

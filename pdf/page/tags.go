@@ -4,7 +4,7 @@ import (
 	"github.com/viadukt-eu/viadukt/pdf"
 )
 
-// element is one of the structure tree [ISO32000 14.7].
+// element is one of the structure tree [ISO 32000-1 14.7].
 type element struct {
 	tag   pdf.Name
 	kids  []any // *element, mark or *annotation
