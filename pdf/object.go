@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -52,12 +53,17 @@ func Compress(d Dict, data []byte) *Stream {
 		d = Dict{}
 	}
 	var b bytes.Buffer
-	z := zlib.NewWriter(&b)
+	z := writers.Get().(*zlib.Writer)
+	z.Reset(&b)
 	z.Write(data)
 	z.Close()
+	writers.Put(z)
 	d["Filter"] = Name("FlateDecode")
 	return &Stream{Dict: d, Data: b.Bytes()}
 }
+
+// writers are kept: one costs 800 kB, which is more than most streams.
+var writers = sync.Pool{New: func() any { return zlib.NewWriter(nil) }}
 
 // Clone copies a dictionary, but not the objects it holds.
 func (d Dict) Clone() Dict {
