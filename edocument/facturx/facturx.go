@@ -1,6 +1,6 @@
 // Package facturx reads and writes invoices that are two things at once: a PDF for people and, attached to it, the same
-// invoice in CII for programs. Factur-X in France and ZUGFeRD in Germany are one standard from their versions 1.0 and 2.1 on
-// [FX]; ZUGFeRD 1.0 and 2.0 and Order-X are recognised.
+// invoice in CII for programs. Factur-X in France and ZUGFeRD in Germany are one standard from their versions 1.0 and 2.1
+// on; ZUGFeRD 1.0 and 2.0 and Order-X are recognised.
 //
 // [Open] finds the invoice and compares what the PDF says of it with what it is: where they disagree the invoice prevails,
 // and the disagreement is a finding. [Write] makes a PDF/A-3 with the invoice laid out and attached.

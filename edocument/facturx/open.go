@@ -90,7 +90,7 @@ func (h *Hybrid) find(id string, s edocument.Severity, value, text, remedy strin
 // metadata reads what the metadata claim and compares it.
 func (h *Hybrid) metadata(d *pdf.Document) {
 	if err := h.claim(d); err != nil {
-		h.find(FindingMetadata, edocument.Warning, err.Error(), "the metadata of the PDF say what is attached [FX 6.2]", "ask the sender to write XMP metadata")
+		h.find(FindingMetadata, edocument.Warning, err.Error(), "the metadata of the PDF say what is attached", "ask the sender to write XMP metadata")
 		return
 	}
 	if !strings.HasPrefix(h.PDFA, "3") {
@@ -98,11 +98,11 @@ func (h *Hybrid) metadata(d *pdf.Document) {
 		if h.PDFA != "" {
 			value = "PDF/A-" + h.PDFA
 		}
-		h.find(FindingArchive, edocument.Warning, value, "the PDF claims to be PDF/A-3 in its metadata [FX 6.1]", "ask the sender for PDF/A-3; only it may have files of any kind attached")
+		h.find(FindingArchive, edocument.Warning, value, "the PDF claims to be PDF/A-3 in its metadata", "ask the sender for PDF/A-3; only it may have files of any kind attached")
 	}
 	c := &h.Claim
 	if c.Namespace == "" {
-		h.find(FindingMetadata, edocument.Warning, "", "the metadata of the PDF say what is attached [FX 6.2]", "ask the sender to write DocumentType, DocumentFileName, Version and ConformanceLevel")
+		h.find(FindingMetadata, edocument.Warning, "", "the metadata of the PDF say what is attached", "ask the sender to write DocumentType, DocumentFileName, Version and ConformanceLevel")
 		return
 	}
 	if c.File != "" && c.File != h.Name {
@@ -110,11 +110,11 @@ func (h *Hybrid) metadata(d *pdf.Document) {
 	}
 	for _, v := range [...][2]string{{"DocumentType", c.Type}, {"DocumentFileName", c.File}, {"Version", c.Version}, {"ConformanceLevel", string(c.Profile)}} {
 		if v[1] == "" {
-			h.find(FindingMetadata, edocument.Warning, v[0], "the metadata have document type, file name, version and conformance level [FX 6.2]", "ask the sender to write it")
+			h.find(FindingMetadata, edocument.Warning, v[0], "the metadata have document type, file name, version and conformance level", "ask the sender to write it")
 		}
 	}
 	if c.Profile != "" && h.Profile != "" && canonical(c.Profile) != canonical(h.Profile) {
-		h.find(FindingProfile, edocument.Error, string(c.Profile)+", but the invoice is "+string(h.Profile), "metadata and invoice name one profile [FX 6.2]",
+		h.find(FindingProfile, edocument.Error, string(c.Profile)+", but the invoice is "+string(h.Profile), "metadata and invoice name one profile",
 			"the invoice prevails; ask the sender which one is meant")
 	}
 }
@@ -142,7 +142,7 @@ func (h *Hybrid) claim(d *pdf.Document) error {
 		return err
 	}
 	part, level := "", ""
-	// A simple property is an element or an attribute [XMP 7.9.2.2].
+	// A simple property is an element or an attribute.
 	see := func(n dom.Node, value string) {
 		value = strings.TrimSpace(value)
 		switch space := n.Space(); {
@@ -187,17 +187,17 @@ func (h *Hybrid) joined(d *pdf.Document, f *pdf.File) {
 	associated, named := attached(d, f.Name)
 	switch {
 	case !associated:
-		h.find(FindingAssociated, edocument.Warning, "", "the attached invoice is an associated file of the document [FX 6.3]", "ask the sender to list it in AF of the catalog")
+		h.find(FindingAssociated, edocument.Warning, "", "the attached invoice is an associated file of the document", "ask the sender to list it in AF of the catalog")
 	case !named:
-		h.find(FindingAssociated, edocument.Warning, "", "the attached invoice is in the name tree of embedded files [FX 6.3]", "ask the sender to list it in EmbeddedFiles")
+		h.find(FindingAssociated, edocument.Warning, "", "the attached invoice is in the name tree of embedded files", "ask the sender to list it in EmbeddedFiles")
 	}
 	switch {
 	case h.Relationship == "":
-		h.find(FindingRelationship, edocument.Warning, "none", "the attached invoice has a relationship to the document [FX 6.3]", "ask the sender to state AFRelationship")
+		h.find(FindingRelationship, edocument.Warning, "none", "the attached invoice has a relationship to the document", "ask the sender to state AFRelationship")
 	case (h.Profile == Minimum || h.Profile == BasicWL) && h.Relationship != "Data":
-		h.find(FindingRelationship, edocument.Warning, string(h.Relationship), "in the profiles MINIMUM and BASIC WL the relationship is Data, for they are no invoices [FX 6.3]", "")
+		h.find(FindingRelationship, edocument.Warning, string(h.Relationship), "in the profiles MINIMUM and BASIC WL the relationship is Data, for they are no invoices", "")
 	case h.Relationship != "Data" && h.Relationship != "Alternative" && h.Relationship != "Source":
-		h.find(FindingRelationship, edocument.Warning, string(h.Relationship), "the relationship is Alternative, Source or Data [FX 6.3]", "")
+		h.find(FindingRelationship, edocument.Warning, string(h.Relationship), "the relationship is Alternative, Source or Data", "")
 	}
 }
 

@@ -55,7 +55,7 @@ func prepare(i *invoice.Invoice, o *Options) part {
 	switch profile {
 	case XRechnung:
 		p.Name = "xrechnung.xml"
-	case Minimum, BasicWL: // no invoices in themselves [FX 6.3]
+	case Minimum, BasicWL: // no invoices in themselves
 		p.relationship = "Data"
 	}
 	if p.AsRead = o.Source != nil && i.Syntax == invoice.CII; p.AsRead {
@@ -66,7 +66,7 @@ func prepare(i *invoice.Invoice, o *Options) part {
 	return p
 }
 
-// schema is what the metadata say of the attached invoice [FX 6.2].
+// schema is what the metadata say of the attached invoice.
 func (p *part) schema() page.Schema {
 	return page.Schema{
 		Title: "Factur-X PDFA Extension Schema", Namespace: nsMetadata, Prefix: "fx",

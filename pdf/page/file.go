@@ -243,7 +243,7 @@ func outline(w *file, marks []bookmark) pdf.Ref {
 	return root
 }
 
-// attach writes embedded files: the associated files of the document and the tree of their names [PDFA 6.8].
+// attach writes embedded files: the associated files of the document and the tree of their names [ISO 19005-3 6.8].
 func attach(w *file, list []Attachment) (associated pdf.Array, names pdf.Dict) {
 	list = slices.SortedFunc(slices.Values(list), func(a, b Attachment) int { return cmp.Compare(pdf.Text(a.Name), pdf.Text(b.Name)) })
 	var tree pdf.Array

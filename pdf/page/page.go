@@ -1,7 +1,7 @@
 // Package page makes new PDF documents: headings, paragraphs, pairs of names and values, tables, boxes and pictures that
 // flow over as many pages as they need.
 //
-// What it writes is PDF 1.7 [ISO 32000-1] that is also PDF/A-3 of level A [PDFA], for archives, and PDF/UA-1 [PDFUA], for
+// What it writes is PDF 1.7 [ISO 32000-1] that is also PDF/A-3 of level A [ISO 19005-3], for archives, and PDF/UA-1 [ISO 14289-1], for
 // everybody: fonts are embedded, every text has its Unicode and its place in a structure tree, tables have headers, colours
 // are sRGB, and the metadata say so. Files can be attached. Equal input gives equal octets: time comes from [Options].
 //
@@ -46,7 +46,7 @@ type Options struct {
 	Metadata []Schema // further metadata
 }
 
-// Schema is a set of metadata properties that PDF/A does not know and that is therefore described in the file [PDFA 6.6.2.3].
+// Schema is a set of metadata properties that PDF/A does not know and that is therefore described in the file [ISO 19005-3 6.6.2.3].
 type Schema struct {
 	Title      string
 	Namespace  string
@@ -64,7 +64,7 @@ type Attachment struct {
 	Name         string
 	Description  string
 	MimeType     string
-	Relationship string // Alternative, Data, Source, Supplement; "" is Unspecified [PDFA 6.8]
+	Relationship string // Alternative, Data, Source, Supplement; "" is Unspecified [ISO 19005-3 6.8]
 	Modified     time.Time
 	Content      []byte
 }

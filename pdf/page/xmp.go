@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// packet writes the metadata of the document [XMP]. It agrees with the information dictionary, as PDF/A demands.
+// packet writes the metadata of the document in XMP. It agrees with the information dictionary, as PDF/A demands.
 func packet(o *Options) []byte {
 	var b bytes.Buffer
 	text := func(s string) string {
