@@ -3,12 +3,15 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/viadukt-eu/viadukt/trust/csc"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +37,20 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// holds starts a service at $CSC that holds the key in a file, with the PIN 1234 and the password "of ada" for ada.
+			"holds": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 1 {
+					ts.Fatalf("usage: holds FILE")
+				}
+				id, err := pki.LoadIdentity([]byte(ts.ReadFile(args[0])), "")
+				ts.Check(err)
+				server := httptest.NewServer(&csc.Server{
+					Keys:  []*csc.ServedKey{{ID: "key-1", Identity: id, PIN: "1234", Bound: true}},
+					Login: func(user, password string) bool { return user == "ada" && password == "of ada" },
+				})
+				ts.Defer(server.Close)
+				ts.Setenv("CSC", server.URL+"/csc/v2")
+			},
 			// answers waits until something listens on a port.
 			"answers": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 1 {

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
@@ -83,9 +82,7 @@ type signedJSON struct {
 func prepareSign(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
-	key := c.String("key", "", "PEM or PKCS#12 `file` with your key and certificate")
-	var password config.Secret
-	c.TextVar(&password, "password", config.Secret{}, "where the password of the key file is: file:PATH or env:NAME, a `place`")
+	signer := c.signerFlags()
 	format := c.String("format", "", "`xades`, cades, jades or pades; default: pades for PDF, else xades")
 	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML and PDF, else enveloping")
 	container := c.String("container", "", "asic-s or asic-e, a `kind` of container for the files and one signature; default: none")
@@ -98,13 +95,10 @@ func prepareSign(c *call) func() error {
 	tsa := c.tsaFlag()
 	page := c.pageFlags()
 	return func() error {
-		if *key == "" {
-			return usage("--key is missing: the file with your key and certificate")
-		}
 		if *out != "" && len(c.values) > 1 && *container == "" {
 			return usage("--out is for one FILE, or with --container")
 		}
-		id, err := loadSigner(*key, password)
+		id, err := signer(c.p.ctx)
 		if err != nil {
 			return err
 		}
@@ -178,27 +172,6 @@ func (s *signing) sign(ctx context.Context, format, file, out string) (to, level
 		return "", "", err
 	}
 	return to, levelOf(b, file), writeWhole(to, b)
-}
-
-func loadSigner(file string, password config.Secret) (*pki.Identity, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, usage("--key: %v", err)
-	}
-	secret := ""
-	if !password.IsZero() {
-		if secret, err = password.Read(); err != nil {
-			return nil, usage("--password: %v", err)
-		}
-	}
-	id, err := pki.LoadIdentity(b, secret)
-	if err != nil {
-		return nil, usage("--key: %s: %v", file, err)
-	}
-	if _, ok := id.Key.(crypto.Signer); !ok {
-		return nil, usage("--key: the key in %s cannot sign", file)
-	}
-	return id, nil
 }
 
 // signing is what sign was asked for.
