@@ -22,8 +22,14 @@ func (c *call) openDocument(file string) (doc *dom.Document, findings []edocumen
 	if b == nil {
 		return nil, nil, f
 	}
+	doc, findings = openOctets(f, b)
+	return doc, findings, f
+}
+
+// openOctets is openDocument for a file that has been read.
+func openOctets(f *xmlFile, b []byte) (*dom.Document, []edocument.Finding) {
 	if !facturx.Is(b) {
-		return parseOctets(f, b), nil, f
+		return parseOctets(f, b), nil
 	}
 	start := time.Now()
 	h, err := facturx.Open(bytes.NewReader(b), int64(len(b)), maxDocument)
@@ -31,7 +37,7 @@ func (c *call) openDocument(file string) (doc *dom.Document, findings []edocumen
 	switch {
 	case err == nil:
 		f.OK = true
-		return h.Document, h.Findings, f
+		return h.Document, h.Findings
 	case errors.Is(err, facturx.ErrNone):
 		f.Error = &exit{status: statusFailed, Code: "NO_INVOICE", Text: err.Error(), Remedy: "only a PDF with a Factur-X, ZUGFeRD or XRechnung invoice attached can be read; ask the sender for one, or for the XML"}
 	default:
@@ -41,7 +47,7 @@ func (c *call) openDocument(file string) (doc *dom.Document, findings []edocumen
 			f.Error.Code = "NOT_WELL_FORMED"
 		}
 	}
-	return nil, nil, f
+	return nil, nil
 }
 
 // labels reads the words of the language that a person asked for.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
 	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
@@ -19,11 +23,18 @@ var packCommand = &command{
 	name: "pack", summary: "keeps the rules of other publishers, for viadukt validate --pack.",
 	example: "viadukt pack add en16931-ubl-1.3.16.zip",
 	sub: []*command{
-		{name: "add", summary: "makes rule packs of a release: a ZIP archive or a folder as its publisher offers it.", args: "FILE|DIR...",
+		{name: "add", summary: "makes rule packs of a release: a ZIP archive or a folder as its publisher offers it.", args: "FILE|DIR|URL...",
 			help: `Knows the artefacts of EN 16931, the rules of OpenPeppol, XRechnung and Factur-X, configurations of the KoSIT validator (scenarios.xml), executor sets of phive (ves), and plain Schematron or XML Schema. Style sheets that a compiler of Schematron has written are read back.
-All rules are compiled before anything is stored. A pack never changes: other rules under its name are refused.`,
-			example: "viadukt pack add en16931-ubl-1.3.16.zip peppol-2026.5\nviadukt pack add my-rules.sch --id org.example:orders:1.0", prepare: preparePackAdd},
+All rules are compiled before anything is stored. A pack never changes: other rules under its name are refused.
+An address is fetched over https from public servers; what it gave, and its checksum, is kept with the pack. --sha256 takes nothing else than the release that is known.`,
+			example: "viadukt pack add en16931-ubl-1.3.16.zip peppol-2026.5\nviadukt pack add https://github.com/ConnectingEurope/eInvoicing-EN16931/releases/download/validation-1.3.16/en16931-ubl-1.3.16.zip\nviadukt pack add my-rules.sch --id org.example:orders:1.0", prepare: preparePackAdd},
 		{name: "list", summary: "lists the rule packs.", example: "viadukt pack list --json", prepare: preparePackList},
+		{name: "diff", summary: "tells what changed between two packs, rule by rule, and what that means for documents.", args: "OLD NEW [FILE...]",
+			help:    `Files, folders and ZIP archives are judged by both, each with the packs that it requires; documents whose verdict or rules differ are listed.`,
+			example: "viadukt pack diff eu.peppol.bis3:invoice:2025.11 eu.peppol.bis3:invoice:2026.5 archive.zip", prepare: preparePackDiff},
+		{name: "update", summary: "asks publishers for newer releases of packs that were fetched from them.", args: "[PACK...]",
+			help:    `Tells what is new, rule by rule; --add keeps it. The packs in use stay: give the new ones a day with pack add --from, or remove the old ones.`,
+			example: "viadukt pack update\nviadukt pack update eu.cen.en16931:ubl --add", prepare: preparePackUpdate},
 		{name: "remove", summary: "removes rule packs.", args: "PACK...", example: "viadukt pack remove eu.cen.en16931:ubl:1.3.15", prepare: preparePackRemove},
 	},
 }
@@ -58,6 +69,8 @@ func preparePackAdd(c *call) func() error {
 	version := c.String("version", "", "`version` of the packs, where the release does not tell")
 	from := c.String("from", "", "`day` from which on the packs are to be used, such as 2026-11-15")
 	to := c.String("to", "", "`day` from which on they are not any more")
+	sum := c.String("sha256", "", "`checksum` that the release must have, in hexadecimal digits")
+	limit := c.Int("limit", 256, "largest release that is fetched, in `MiB`")
 	return func() error {
 		opt := rulepack.ImportOptions{ID: *id, Version: *version, Now: time.Now()}
 		var err error
@@ -68,7 +81,7 @@ func preparePackAdd(c *call) func() error {
 			return err
 		}
 		for _, name := range c.values {
-			packs, err := importRelease(name, opt)
+			packs, err := c.importRelease(name, opt, rulepack.FetchOptions{SHA256: *sum, MostOctets: int64(*limit) << 20})
 			if err != nil {
 				return releaseError(name, err)
 			}
@@ -96,13 +109,28 @@ func day(flag, s string) (time.Time, error) {
 	return t, nil
 }
 
-// importRelease reads an archive, a folder, or one file of rules with those it includes.
-func importRelease(name string, opt rulepack.ImportOptions) ([]*rulepack.Pack, error) {
+// isURL tells addresses from names of files.
+func isURL(name string) bool {
+	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
+}
+
+// importRelease reads an archive, a folder, or one file of rules with those it includes; an archive may be fetched.
+func (c *call) importRelease(name string, opt rulepack.ImportOptions, fetch rulepack.FetchOptions) ([]*rulepack.Pack, error) {
+	if isURL(name) {
+		d, err := rulepack.Fetch(c.p.ctx, name, fetch)
+		if err != nil {
+			return nil, err
+		}
+		opt.Name, opt.URL, opt.ETag = d.Name, name, d.ETag
+		return rulepack.ImportArchive(d.Octets, opt)
+	}
 	opt.Name = filepath.Base(filepath.Clean(name))
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
 		return nil, err
+	case fetch.SHA256 != "" && info.IsDir():
+		return nil, usage("--sha256: %s is a folder, and only a file has a checksum", name)
 	case info.IsDir():
 		if opt.Name == "." || opt.Name == ".." {
 			if abs, err := filepath.Abs(name); err == nil {
@@ -110,6 +138,13 @@ func importRelease(name string, opt rulepack.ImportOptions) ([]*rulepack.Pack, e
 			}
 		}
 		return rulepack.Import(os.DirFS(name), opt)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if got := sha256.Sum256(b); fetch.SHA256 != "" && !strings.EqualFold(fetch.SHA256, hex.EncodeToString(got[:])) {
+		return nil, fmt.Errorf("%w: %s has %x", rulepack.ErrChecksum, name, got)
 	}
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".sch", ".xsd", ".xsl", ".xslt":
@@ -125,10 +160,6 @@ func importRelease(name string, opt rulepack.ImportOptions) ([]*rulepack.Pack, e
 		})
 		return packs, err
 	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
 	return rulepack.ImportArchive(b, opt)
 }
 
@@ -136,12 +167,21 @@ func importRelease(name string, opt rulepack.ImportOptions) ([]*rulepack.Pack, e
 func releaseError(name string, err error) error {
 	e := &exit{status: statusInvalid, Code: "RELEASE", Text: err.Error(), Where: name}
 	var path *os.PathError
+	var wrong *exit
 	switch {
+	case errors.As(err, &wrong):
+		return wrong
+	case errors.Is(err, rulepack.ErrChecksum):
+		e.Code, e.Remedy = "CHECKSUM", "it is not the release that you know: ask its publisher before you use it"
 	case errors.Is(err, rulepack.ErrExists):
 		e.Code, e.Remedy = "EXISTS", "a pack never changes: give the new rules another --version, or remove the pack first"
 	case errors.Is(err, rulepack.ErrRelease), errors.Is(err, rulepack.ErrPack), errors.Is(err, schematron.ErrSchema), errors.Is(err, xsd.ErrSchema):
 	case errors.As(err, &path):
 		e.status, e.Code = statusUsage, "NO_FILE"
+	case errors.Is(err, smp.ErrURL), errors.Is(err, smp.ErrAddress):
+		e.status, e.Code, e.Remedy = statusUsage, "ADDRESS", "name an address that begins with https:// and leads to a public server, or fetch the release yourself"
+	case isURL(name):
+		e.status, e.Code = statusFailed, "FETCH"
 	}
 	return e
 }
@@ -222,18 +262,26 @@ func preparePackRemove(c *call) func() error {
 
 // openPacks makes the judge for --pack.
 func openPacks(folder, list string, most int) (*rulepack.Judge, error) {
-	var names []string
-	for name := range strings.SplitSeq(list, ",") {
-		names = append(names, strings.TrimSpace(name))
-	}
 	now := time.Now()
-	j, err := rulepack.Folder(folder).Open(now, names...)
-	if errors.Is(err, rulepack.ErrNotFound) {
-		return nil, &exit{status: statusUsage, Code: "NO_PACK", Text: "--pack: " + err.Error(), Remedy: "viadukt pack list --packs " + folder + " shows what there is"}
-	}
+	j, err := rulepack.Folder(folder).Open(now, splitNames(list)...)
 	if err != nil {
-		return nil, err
+		return nil, packError(folder, err)
 	}
 	j.Options = rulepack.Options{MaxFindings: most, Now: now, Workers: runtime.GOMAXPROCS(0)}
 	return j, nil
+}
+
+func splitNames(list string) (names []string) {
+	for name := range strings.SplitSeq(list, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	return names
+}
+
+// packError says why packs cannot be opened.
+func packError(folder string, err error) error {
+	if errors.Is(err, rulepack.ErrNotFound) {
+		return &exit{status: statusUsage, Code: "NO_PACK", Text: "--pack: " + err.Error(), Remedy: "viadukt pack list --packs " + folder + " shows what there is"}
+	}
+	return err
 }

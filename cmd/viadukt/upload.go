@@ -159,10 +159,15 @@ func (r progressReader) Read(p []byte) (int, error) {
 func (b *progress) show() {
 	if now := time.Now(); now.Sub(b.shown) > 100*time.Millisecond {
 		b.shown = now
-		const width = 30
-		full := int(width * b.sent / max(b.total, 1))
-		fmt.Fprintf(b.w, "\r  %s%s %3d %% of %s", strings.Repeat("█", full), strings.Repeat("░", width-full), 100*b.sent/max(b.total, 1), octets(b.total))
+		fmt.Fprintf(b.w, "\r  %s %3d %% of %s", bar(b.sent, b.total), 100*b.sent/max(b.total, 1), octets(b.total))
 	}
+}
+
+// bar draws how much of something is done.
+func bar(done, of int64) string {
+	const width = 30
+	full := int(width * done / max(of, 1))
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 
 // done clears the line.
