@@ -51,8 +51,8 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Key:   key,
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
-		Validator: documents{n},
-		Refused:   func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
+		Validator: documents{n}, Verifier: signedDocuments{n},
+		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
 	if n.imports.read != nil {
 		opt.Imports = imports{n}

@@ -101,6 +101,7 @@ type Node struct {
 	alerts       alerts
 	testbed      *testbed.Bed // nil without its section
 	judges       judges
+	signatures   signatures
 	observers    []observer
 	taskReady    chan struct{} // a token when tasks were stored
 	bedReady     chan struct{} // the same, for the test bed
@@ -185,6 +186,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	if n.testbed, err = n.loadTestbed(); err != nil {
+		return err
+	}
+	if err := n.loadSignatures(); err != nil {
 		return err
 	}
 	if err := n.loadJudges(); err != nil {
@@ -342,7 +346,7 @@ type listener struct {
 	tls    *tlsSource // nil: it speaks plain HTTP
 }
 
-// Addr is the address on which "as4", "api", "smp", "testbed", "validation" or "metrics" listens, empty when it does not.
+// Addr is the address on which "as4", "api", "smp", "testbed", "validation", "signatures" or "metrics" listens, empty when it does not.
 func (n *Node) Addr(name string) string {
 	for _, l := range n.servers {
 		if l.name == name {
@@ -385,6 +389,11 @@ func (n *Node) listen() error {
 	}
 	if listen := n.judges.settings.Listen; listen != "" {
 		if err := n.open("validation", string(listen), n.guard(n.judges.service.Handler()), c.API.TLS); err != nil {
+			return err
+		}
+	}
+	if listen := n.signatures.settings.Listen; listen != "" {
+		if err := n.open("signatures", string(listen), n.guard(n.signatures.service.Handler()), c.API.TLS); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/signing"
 	"github.com/viadukt-eu/viadukt/node/testbed"
 	"github.com/viadukt-eu/viadukt/node/validation"
 )
@@ -45,6 +46,7 @@ func TestConfigurationGuideIsUpToDate(t *testing.T) {
 		{"An entry of pmodes", "pmodes[]", node.PModeSettings{}},
 		{"The section backoffice", "backoffice", backoffice.Settings{}},
 		{"The section validation", "validation", validation.Settings{}},
+		{"The section signatures", "signatures", signing.Settings{}},
 		{"The section alerts", "alerts", alert.Settings{}},
 		{"The section testbed", "testbed", testbed.Settings{}},
 		{"The section domains.procurement", "domains.procurement", procurement.Settings{}},

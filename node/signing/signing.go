@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"runtime"
 	"strings"
@@ -157,7 +158,8 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		write(w, http.StatusNotFound, &problem{http.StatusNotFound, "Not Found", r.Method + " " + r.URL.Path + " is no operation of this service"})
 	})
-	return mux
+	// Nobody's web page may have things signed by a service on the machine of who looks at it.
+	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 func write(w http.ResponseWriter, status int, answer any) {
@@ -184,6 +186,11 @@ func (s *Service) answer(do func(*http.Request) (any, error)) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Longest)
 		defer cancel()
 		r = r.WithContext(ctx)
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); r.Method == http.MethodPost && kind != "application/json" {
+			p := &problem{http.StatusUnsupportedMediaType, "Unsupported Media Type", "content of type application/json expected"}
+			write(w, p.Status, p)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, s.opt.MaxDocument/3*4+1<<20) // base64, and what stands around it
 		leave, err := s.enter(ctx)
 		var out any

@@ -301,6 +301,37 @@ func TestWhatIsNotDoneIsRefusedByName(t *testing.T) {
 	w.call("validation/validateSignature", obj{"signedDocument": document("a", make([]byte, 3<<20))}, 413)
 }
 
+// TestNoWebPageSigns: what a browser sends on behalf of a page of somebody else's is refused.
+func TestNoWebPageSigns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	for name, c := range map[string]struct {
+		header map[string]string
+		status int
+	}{
+		"a form":         {map[string]string{"Content-Type": "text/plain"}, 415},
+		"another origin": {map[string]string{"Content-Type": "application/json", "Origin": "https://evil.example"}, 403},
+		"cross-site":     {map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403},
+		"a program":      {map[string]string{"Content-Type": "application/json; charset=UTF-8"}, 200},
+	} {
+		req, err := http.NewRequest("POST", w.server.URL+"/services/rest/server-signing/sign/seal/SHA256", strings.NewReader(`{"bytes":"eA=="}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range c.header {
+			req.Header.Set(k, v)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("%s: %s", name, resp.Status)
+		}
+	}
+}
+
 func TestABatchOfFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, false)
@@ -368,6 +399,7 @@ func TestCorpusExchanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		req.Header.Set("Content-Type", "application/json")
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
