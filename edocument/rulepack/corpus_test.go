@@ -136,17 +136,17 @@ func equal(a, b map[string]int) bool {
 	return true
 }
 
-// invoice is an example of the corpus with its line so often that it has some 21 kB.
-func invoice(tb testing.TB) []byte {
+// invoice is an example of the corpus with its line so often that it has some size in octets.
+func invoice(tb testing.TB, size int) []byte {
 	tb.Helper()
 	b := corpus.Read(tb, "edocuments", "examples/peppol-2026.5/billing/sales-order-example.xml")
 	from := bytes.LastIndex(b, []byte("<cac:InvoiceLine>"))
 	to := bytes.LastIndex(b, []byte("</cac:InvoiceLine>")) + len("</cac:InvoiceLine>")
 	line := b[from:to]
-	return slices.Concat(b[:to], bytes.Repeat(line, max(0, (21_000-len(b))/len(line))), b[to:])
+	return slices.Concat(b[:to], bytes.Repeat(line, max(0, (size-len(b))/len(line))), b[to:])
 }
 
-// BenchmarkJudge parses an invoice of 21 kB and judges it by XML Schema, EN 16931 and Peppol, everything being ready.
+// BenchmarkJudge parses invoices of 21 kB and 8.2 MB and judges them by XML Schema, EN 16931 and Peppol, everything being ready.
 func BenchmarkJudge(b *testing.B) {
 	dir := corpus.Dir(b, "edocuments")
 	var packs []*rulepack.Pack
@@ -164,7 +164,6 @@ func BenchmarkJudge(b *testing.B) {
 	if len(packs) != 3 {
 		b.Fatalf("%d packs", len(packs))
 	}
-	src := invoice(b)
 	b.Run("compile", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -177,17 +176,25 @@ func BenchmarkJudge(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("21kB", func(b *testing.B) {
-		b.SetBytes(int64(len(src)))
-		b.ReportAllocs()
-		for b.Loop() {
-			d, err := dom.Parse(bytes.Clone(src), dom.Limits{})
-			if err != nil {
-				b.Fatal(err)
+	for _, c := range []struct {
+		name    string
+		size    int
+		workers int
+	}{{"21kB", 21_000, 1}, {"8MB", 8_200_000, 1}, {"8MB/2", 8_200_000, 2}} {
+		b.Run(c.name, func(b *testing.B) {
+			src := invoice(b, c.size)
+			j := &rulepack.Judge{Packs: j.Packs, Options: rulepack.Options{Workers: c.workers}}
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := dom.Parse(bytes.Clone(src), dom.Limits{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if r, err := j.Validate(d); err != nil || len(r.Pack) != 3 {
+					b.Fatal(r, err)
+				}
 			}
-			if r, err := j.Validate(d); err != nil || len(r.Pack) != 3 {
-				b.Fatal(r, err)
-			}
-		}
-	})
+		})
+	}
 }
