@@ -44,6 +44,7 @@ type Document struct {
 	Trailer   Dict        // of the newest revision
 	Revisions []*Revision // newest first, as far as the cross-references lead
 	Repaired  bool        // cross-references were broken, the objects were looked for
+	Trailing  int         // octets behind the last end mark that are no white space
 
 	// Problems are deviations that were read over.
 	Problems []error

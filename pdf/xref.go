@@ -58,6 +58,11 @@ func (d *Document) readRevisions() error {
 	if err != nil || !ok {
 		return fmt.Errorf("%w: startxref without offset", ErrFormat)
 	}
+	behind := bytes.TrimLeft(tail[l.pos:], "\x00\t\n\f\r ")
+	d.Trailing = len(bytes.Trim(bytes.TrimPrefix(behind, []byte("%%EOF")), "\x00\t\n\f\r "))
+	if d.Trailing > 0 {
+		d.problem("%d octets stand behind the end of the file", d.Trailing)
+	}
 	seen := map[int64]bool{}
 	for offset, more := int64(at), true; more; {
 		if seen[offset] {

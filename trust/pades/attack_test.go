@@ -41,6 +41,15 @@ func with(t testing.TB, d *pdf.Document, r pdf.Ref, key pdf.Name, o pdf.Object) 
 	return dict
 }
 
+// changed is the form dictionary of a document, changed.
+func changed(d *pdf.Document, change func(form pdf.Dict)) pdf.Dict {
+	catalog, _ := d.Catalog()
+	form, _ := pdf.Get[pdf.Dict](d, catalog["AcroForm"])
+	form = form.Clone()
+	change(form)
+	return form
+}
+
 // form is a document with a text field on its first page.
 func form(objects map[int]pdf.Object) {
 	objects[1].(pdf.Dict)["AcroForm"] = pdf.Dict{"Fields": pdf.Array{ref(7)}}
@@ -48,6 +57,13 @@ func form(objects map[int]pdf.Object) {
 	objects[7] = pdf.Dict{"Type": pdf.Name("Annot"), "Subtype": pdf.Name("Widget"), "FT": pdf.Name("Tx"), "T": pdf.String("Sum"), "V": pdf.String("10"), "P": ref(3),
 		"Rect": pdf.Array{10, 10, 100, 30}, "AP": pdf.Dict{"N": ref(8)}}
 	objects[8] = pdf.Compress(pdf.Dict{"Type": pdf.Name("XObject"), "Subtype": pdf.Name("Form"), "BBox": pdf.Array{0, 0, 90, 20}}, []byte("% 10"))
+	// Forms on the second page, which also refer to each other and to what is harmless.
+	objects[4].(pdf.Dict)["Resources"] = pdf.Dict{"XObject": pdf.Dict{"P": ref(10), "X": ref(13)}}
+	objects[10] = pdf.Compress(pdf.Dict{"Resources": pdf.Dict{"XObject": pdf.Dict{"P": ref(11), "Type": pdf.Name("Annot")}}}, []byte("/P Do"))
+	objects[11] = pdf.Compress(nil, []byte("n"))
+	objects[12] = pdf.Compress(pdf.Dict{"Resources": ref(13)}, []byte("n"))
+	objects[13] = pdf.Dict{"XObject": pdf.Dict{"A": ref(12)}}
+	objects[1].(pdf.Dict)["Metadata"] = ref(12)
 	objects[9] = pdf.Dict{"Type": pdf.Name("Annot"), "Subtype": pdf.Name("Text"), "Rect": pdf.Array{0, 0, 9, 9}, "Contents": pdf.String("a note")}
 }
 
@@ -73,7 +89,7 @@ func TestChangesAfterSigning(t *testing.T) {
 		},
 			"page 1: page content: Contents", []int{0, 1, 2, 3}},
 		{"a font that others share", func(u *pdf.Update, d *pdf.Document) {
-			u.Set(ref(4), with(t, d, ref(4), "Resources", pdf.Dict{"Font": pdf.Dict{"F1": u.Add(pdf.Dict{})}}))
+			u.Set(ref(4), with(t, d, ref(4), "Resources", pdf.Dict{"XObject": pdf.Dict{"P": ref(10), "X": ref(13)}, "Font": pdf.Dict{"F1": u.Add(pdf.Dict{})}}))
 		},
 			"page 2: page content: Resources", []int{0, 1, 2, 3}},
 		{"the size of a page", func(u *pdf.Update, d *pdf.Document) {
@@ -108,6 +124,24 @@ func TestChangesAfterSigning(t *testing.T) {
 			u.Set(ref(7), with(t, d, ref(7), "Rect", pdf.Array{50, 50, 90, 90}))
 		},
 			"page 1: fields: Sum: Rect", []int{1, 2, 3}},
+		{"fields are shown by their values", func(u *pdf.Update, d *pdf.Document) {
+			u.Set(ref(1), with(t, d, ref(1), "AcroForm", changed(d, func(form pdf.Dict) { form["NeedAppearances"] = true })))
+		}, "page content: AcroForm NeedAppearances", []int{0, 1, 2, 3}},
+		{"a field is another object of the same name", func(u *pdf.Update, d *pdf.Document) {
+			f := with(t, d, ref(7), "AP", pdf.Dict{"N": looks(u)})
+			r := u.Add(f)
+			u.Set(ref(1), with(t, d, ref(1), "AcroForm", changed(d, func(form pdf.Dict) { form["Fields"] = append(pdf.Array{r}, form["Fields"].(pdf.Array)[1:]...) })))
+		}, "fields: Sum: another object; page content: Sum: other looks of the same value", []int{0, 1, 2, 3}},
+		{"a form is hidden under a name that means something elsewhere", func(u *pdf.Update, _ *pdf.Document) { u.Set(ref(11), pdf.Compress(nil, []byte("0 0 999 999 re f"))) },
+			"page 2: page content: Resources", []int{0, 1, 2, 3}},
+		{"a form that leads back to one that is harmless elsewhere", func(u *pdf.Update, d *pdf.Document) {
+			u.Set(ref(12), pdf.Compress(pdf.Dict{"Resources": ref(13)}, []byte("0 0 999 999 re f")))
+		}, "validation material: Metadata; page 2: page content: Resources", []int{0, 1, 2, 3}},
+		{"a time-stamp that shows itself", func(u *pdf.Update, d *pdf.Document) {
+			f := u.Add(pdf.Dict{"Subtype": pdf.Name("Widget"), "FT": pdf.Name("Sig"), "T": pdf.String("Stamp"), "Rect": pdf.Array{0, 0, 500, 800}, "AP": pdf.Dict{"N": looks(u)},
+				"V": u.Add(pdf.Dict{"Type": pdf.Name("DocTimeStamp")})})
+			u.Set(ref(1), with(t, d, ref(1), "AcroForm", changed(d, func(form pdf.Dict) { form["Fields"] = append(slices.Clone(form["Fields"].(pdf.Array)), f) })))
+		}, "annotation: Stamp is a time-stamp that shows itself", []int{1, 2}},
 		{"a note is changed", func(u *pdf.Update, d *pdf.Document) {
 			u.Set(ref(9), with(t, d, ref(9), "Contents", pdf.String("other")))
 		},
@@ -123,7 +157,8 @@ func TestChangesAfterSigning(t *testing.T) {
 	} {
 		for permission := range 4 {
 			b := theWorld().sign(t, paper(t, permission%2 == 1, form), Parameters{Permission: permission}, nil)
-			s := open(t, update(t, b, c.change)).Signatures[0]
+			all := open(t, update(t, b, c.change)).Signatures
+			s := all[slices.IndexFunc(all, func(s *Signature) bool { return s.CMS != nil })]
 			if err := s.Verify().Err(); err != nil || s.Range != nil || s.Consistent() != nil {
 				t.Fatalf("%s: the signature itself: %v %v %v", c.name, err, s.Range, s.Consistent())
 			}
@@ -204,6 +239,23 @@ func TestSignedRangeGames(t *testing.T) {
 			t.Errorf("%s: the range is taken as it is", name)
 		}
 	}
+	// Octets behind the end that are no update are nobody's.
+	s := open(t, append(slices.Clone(b), "\n99 0 obj\n<<>>\nendobj\n"...)).Signatures[0]
+	if changes, err := s.Changes(); err != nil || len(s.Violations(changes)) != 1 {
+		t.Errorf("octets behind the end: %v %v", changes, err)
+	}
+	if changes, err := open(t, append(slices.Clone(b), "\r\n\n"...)).Signatures[0].Changes(); err != nil || len(changes) > 0 {
+		t.Errorf("empty lines behind the end: %v %v", changes, err)
+	}
+	// The looks of a signature are as it was signed.
+	shown := theWorld().sign(t, paper(t, false, nil), Parameters{Visible: &Appearance{Rect: [4]float64{10, 10, 90, 40}, Text: "Ada"}}, nil)
+	s = open(t, update(t, shown, func(u *pdf.Update, d *pdf.Document) {
+		f := open(t, shown).Fields[0]
+		u.Set(f.Ref, with(t, d, f.Ref, "AP", pdf.Dict{"N": u.Add(pdf.Compress(nil, []byte("% Eve")))}))
+	})).Signatures[0]
+	if changes, err := s.Changes(); err != nil || len(s.Violations(changes)) != 1 {
+		t.Errorf("other looks of a signature: %v %v", changes, err)
+	}
 	// A signature dictionary that was exchanged afterwards for one over less.
 	late := update(t, b, func(u *pdf.Update, d *pdf.Document) {
 		for n := 1; n < 40; n++ {
@@ -212,7 +264,7 @@ func TestSignedRangeGames(t *testing.T) {
 			}
 		}
 	})
-	s := open(t, late).Signatures[0]
+	s = open(t, late).Signatures[0]
 	if s.Reason != "something else" || s.Consistent() == nil {
 		t.Errorf("a changed signature dictionary: %q, %v", s.Reason, s.Consistent())
 	}

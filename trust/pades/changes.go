@@ -41,7 +41,11 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s", c.Kind, c.What)
 }
 
-const maxSteps = 5_000_000 // objects that are compared
+// Bounds on comparing.
+const (
+	maxSteps   = 5_000_000 // objects
+	maxNesting = 20_000    // of references in references, such as lists of bookmarks are
+)
 
 // Changes compares the document as it was signed with the document as it is [ISO 32000-1 12.8.2.2.2], object by object: that an
 // update came behind the signature says nothing of what it does.
@@ -56,7 +60,14 @@ func (s *Signature) Changes() ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compare(old, s.doc.PDF)
+	changes, err := compare(old, s.doc.PDF)
+	// Programs show different things where they have to guess.
+	if now := s.doc.PDF; now.Repaired && !old.Repaired {
+		changes = append(changes, Change{Kind: PageContent, What: "an update with broken cross-references"})
+	} else if now.Trailing > 0 {
+		changes = append(changes, Change{Kind: PageContent, What: fmt.Sprintf("%d octets behind the end that are no update", now.Trailing)})
+	}
+	return changes, err
 }
 
 // Consistent reports whether the signature was there when the document was signed, as it is now, and in the same field.
@@ -75,7 +86,10 @@ func (s *Signature) Consistent() error {
 	if err != nil {
 		return fmt.Errorf("%w: as it was signed: %w", ErrDictionary, err)
 	}
-	x := comparison{old: old, now: s.doc.PDF, seen: map[[2]pdf.Ref]bool{}}
+	x := comparison{old: old, now: s.doc.PDF, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}}
+	if root, ok := old.Trailer["Root"].(pdf.Ref); ok { // some references name it [ISO 32000-1 12.8.1]
+		x.borders[root] = true
+	}
 	if !x.equal(was, s.Dict, 0) {
 		return fmt.Errorf("%w: it is not as it was when the document was signed", ErrDictionary)
 	}
@@ -84,9 +98,10 @@ func (s *Signature) Consistent() error {
 
 type comparison struct {
 	old, now *pdf.Document
-	seen     map[[2]pdf.Ref]bool
-	borders  map[pdf.Ref]bool // pages and fields, which are compared by themselves
-	where    map[pdf.Ref]int  // the pages of annotations
+	seen     map[[2]pdf.Ref]bool // pairs that were compared, or are being compared
+	order    [][2]pdf.Ref        // in which they came
+	borders  map[pdf.Ref]bool    // nodes of the page tree and fields, which are compared by themselves
+	where    map[pdf.Ref]int     // the pages of annotations
 	steps    int
 	out      []Change
 }
@@ -132,9 +147,7 @@ func compare(old, now *pdf.Document) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range slices.Concat(oldPages, newPages) {
-		x.borders[p.Ref] = true
-	}
+	x.tree(was["Pages"], is["Pages"])
 	for _, f := range slices.Concat(oldFields, newFields) {
 		x.borders[f.Ref] = true
 		for _, w := range f.widgets {
@@ -158,6 +171,51 @@ func compare(old, now *pdf.Document) ([]Change, error) {
 		x.add(PageContent, 0, "too much to be compared", "")
 	}
 	return x.out, nil
+}
+
+// tree compares the nodes of the page trees but for what pages inherit, and makes them borders.
+func (x *comparison) tree(was, is pdf.Object) {
+	collect := func(p *pdf.Document, root pdf.Object) map[pdf.Ref]pdf.Dict {
+		nodes := map[pdf.Ref]pdf.Dict{}
+		todo := []pdf.Object{root}
+		for len(todo) > 0 { // its floors and loops were bounded when the pages were read
+			r, ok := todo[len(todo)-1].(pdf.Ref)
+			todo = todo[:len(todo)-1]
+			if !ok || nodes[r] != nil {
+				continue
+			}
+			dict, ok := pdf.Get[pdf.Dict](p, r)
+			if !ok {
+				continue
+			}
+			nodes[r] = dict
+			kids, _ := pdf.Get[pdf.Array](p, dict["Kids"])
+			todo = append(todo, kids...)
+		}
+		return nodes
+	}
+	old, now := collect(x.old, was), collect(x.now, is)
+	for r := range old {
+		x.borders[r] = true
+	}
+	for r := range now {
+		x.borders[r] = true
+	}
+	for r, a := range old {
+		b := now[r]
+		if b == nil || a["Kids"] == nil && b["Kids"] == nil { // told with the pages
+			continue
+		}
+		for _, key := range keys(a, b) {
+			switch key {
+			case "Type", "Parent", "Kids", "Count", "Resources", "MediaBox", "CropBox", "Rotate":
+			default:
+				if !x.equal(a[key], b[key], 0) {
+					x.add(PageContent, 0, "page tree: "+string(key), "")
+				}
+			}
+		}
+	}
 }
 
 func (x *comparison) catalog(was, is pdf.Dict) {
@@ -185,7 +243,11 @@ func (x *comparison) form(was, is pdf.Dict) {
 	now, _ := pdf.Get[pdf.Dict](x.now, is["AcroForm"])
 	for _, key := range keys(old, now) {
 		switch key {
-		case "Fields", "SigFlags", "NeedAppearances":
+		case "Fields", "SigFlags":
+		case "NeedAppearances", "XFA": // fields are shown by these and not by their appearances
+			if !x.equal(old[key], now[key], 0) {
+				x.add(PageContent, 0, "AcroForm "+string(key), "")
+			}
 		case "DR", "DA", "CO":
 			if old[key] != nil && !x.equal(old[key], now[key], 0) {
 				x.add(Filled, 0, "AcroForm "+string(key), "")
@@ -234,62 +296,78 @@ func (x *comparison) fields(old, now []*Field) {
 func (x *comparison) signed(f *Field) {
 	v, _ := pdf.Get[pdf.Dict](x.now, f.Dict["V"])
 	if v["Type"] == pdf.Name("DocTimeStamp") || v["SubFilter"] == pdf.Name(RFC3161) {
+		if box, ok := x.now.Rectangle(f.Dict["Rect"]); ok && box[2] > box[0] && box[3] > box[1] {
+			x.addField(Annotated, f, f.Name+" is a time-stamp that shows itself")
+			return
+		}
 		x.addField(StoreAdded, f, f.Name+" is a time-stamp")
 		return
 	}
 	x.addField(Signed, f, f.Name)
 }
 
-// field compares one field with what it was: its value and its looks may change where it is filled in.
+// field compares one field with what it was. Its looks may change with its value, and when it is signed, but not alone.
 func (x *comparison) field(was, is *Field) {
-	value, looks, rest := x.fieldParts(was.Dict, is.Dict)
+	d := x.fieldParts(was.Dict, is.Dict)
 	for _, w := range is.widgets {
 		if w == is.Ref {
 			continue
 		}
 		a, _ := pdf.Get[pdf.Dict](x.old, w)
 		b, _ := pdf.Get[pdf.Dict](x.now, w)
-		_, l, r := x.fieldParts(a, b)
-		looks, rest = looks || l, append(rest, r...)
+		o := x.fieldParts(a, b)
+		d.looks, d.rest, d.strange = d.looks || o.looks, append(d.rest, o.rest...), append(d.strange, o.strange...)
 	}
-	if !slices.Equal(was.widgets, is.widgets) {
-		rest = append(rest, "Kids")
+	if was.Ref != is.Ref || !slices.Equal(was.widgets, is.widgets) {
+		d.rest = append(d.rest, "another object")
 	}
+	if len(d.strange) > 0 {
+		x.addField(PageContent, is, is.Name+": "+strings.Join(d.strange, ", "))
+	}
+	if len(d.rest) > 0 {
+		x.addField(FieldsMade, is, is.Name+": "+strings.Join(d.rest, ", "))
+	}
+	empty := was.Dict["V"] == nil
 	switch {
-	case len(rest) > 0:
-		x.addField(FieldsMade, is, is.Name+": "+strings.Join(rest, ", "))
-	case is.kind == "Sig" && was.Dict["V"] == nil && is.Dict["V"] != nil:
+	case is.kind == "Sig" && empty && is.Dict["V"] != nil:
 		x.signed(is)
-	case is.kind == "Sig" && value:
+	case is.kind == "Sig" && d.value:
 		x.addField(OtherChange, is, is.Name+": the signature is another one")
-	case value || is.kind == "Sig" || was.Dict["V"] == nil && looks:
-		if value || looks {
-			x.addField(Filled, is, is.Name)
-		}
-	case looks: // what was signed is shown as something else
+	case d.looks && !d.value && !empty: // what was signed is shown as something else
 		x.addField(PageContent, is, is.Name+": other looks of the same value")
+	case d.value || d.looks:
+		x.addField(Filled, is, is.Name)
 	}
 }
 
-func (x *comparison) fieldParts(a, b pdf.Dict) (value, looks bool, rest []string) {
+// fieldChange is what differs between two states of a field.
+type fieldChange struct {
+	value, looks  bool
+	rest, strange []string // keys that fields have, and others
+}
+
+func (x *comparison) fieldParts(a, b pdf.Dict) (d fieldChange) {
 	for _, key := range keys(a, b) {
+		if key == "Parent" || key == "Kids" || x.equal(a[key], b[key], 0) {
+			continue
+		}
 		switch key {
-		case "Parent", "Kids", "P", "StructParent":
 		case "V", "AS", "I", "RV":
-			value = value || !x.equal(a[key], b[key], 0)
-		case "AP", "MK", "DA", "M", "Q":
-			looks = looks || !x.equal(a[key], b[key], 0)
-		case "F":
-			if a[key] != nil && !x.equal(a[key], b[key], 0) { // a signed field gets its flags
-				looks = true
-			}
+			d.value = true
+		case "AP", "MK", "DA", "DS", "Q", "BS", "Border", "H", "OC":
+			d.looks = true
+		case "F": // a field that is signed may be printed and locked from then on
+			flags, ok := pdf.Get[int](x.now, b[key])
+			before, _ := pdf.Get[int](x.old, a[key])
+			d.looks = d.looks || !ok || flags&^(printed|lockedFlag) != before&^(printed|lockedFlag)
+		case "M", "P", "StructParent":
+		case "FT", "T", "TU", "TM", "Ff", "DV", "Opt", "TI", "MaxLen", "AA", "A", "Lock", "SV", "Rect", "NM", "Contents", "Type", "Subtype":
+			d.rest = append(d.rest, string(key))
 		default:
-			if !x.equal(a[key], b[key], 0) {
-				rest = append(rest, string(key))
-			}
+			d.strange = append(d.strange, string(key))
 		}
 	}
-	return value, looks, rest
+	return d
 }
 
 func (x *comparison) pages(old, now []pdf.Page, fieldsBefore, fieldsNow []*Field) {
@@ -387,10 +465,10 @@ func (x *comparison) annotations(number int, was, is pdf.Object, widgets map[pdf
 	}
 }
 
-// equal compares two objects of the two revisions with all that hangs on them, up to pages and fields. Two references that are being
-// compared already are taken as equal: if they are not, that is found where the comparison began.
+// equal compares two objects of the two revisions with all that hangs on them, up to the borders. Two references that are being
+// compared already are taken as equal; what was concluded from that is forgotten if they turn out not to be.
 func (x *comparison) equal(a, b pdf.Object, depth int) bool {
-	if x.steps++; x.steps > maxSteps || depth > 500 {
+	if x.steps++; x.steps > maxSteps || depth > maxNesting {
 		return false
 	}
 	r1, ok1 := a.(pdf.Ref)
@@ -398,22 +476,34 @@ func (x *comparison) equal(a, b pdf.Object, depth int) bool {
 	if !ok1 && !ok2 {
 		return x.same(a, b, depth)
 	}
-	if ok1 && ok2 {
+	pair := [2]pdf.Ref{r1, r2}
+	both := ok1 && ok2
+	if both {
 		if r1 == r2 && x.borders[r1] {
 			return true
 		}
-		if equal, ok := x.seen[[2]pdf.Ref{r1, r2}]; ok {
+		if equal, ok := x.seen[pair]; ok {
 			return equal
 		}
-		x.seen[[2]pdf.Ref{r1, r2}] = true
+		x.seen[pair] = true
+		x.order = append(x.order, pair)
 	}
+	since := len(x.order)
 	a, err1 := x.old.Resolve(a)
 	b, err2 := x.now.Resolve(b)
-	equal := err1 == nil && err2 == nil && x.same(a, b, depth)
-	if ok1 && ok2 {
-		x.seen[[2]pdf.Ref{r1, r2}] = equal
+	if err1 == nil && err2 == nil && x.same(a, b, depth) {
+		return true
 	}
-	return equal
+	if both {
+		for _, p := range x.order[since:] {
+			if x.seen[p] {
+				delete(x.seen, p)
+			}
+		}
+		x.order = x.order[:since]
+		x.seen[pair] = false
+	}
+	return false
 }
 
 func (x *comparison) same(a, b pdf.Object, depth int) bool {
@@ -431,10 +521,10 @@ func (x *comparison) same(a, b pdf.Object, depth int) bool {
 		return true
 	case pdf.Dict:
 		b, ok := b.(pdf.Dict)
-		return ok && x.sameDict(a, b, depth)
+		return ok && x.sameDict(a, b, "", depth)
 	case *pdf.Stream:
 		b, ok := b.(*pdf.Stream)
-		return ok && x.sameDict(a.Dict, b.Dict, depth) && sameOctets(a, b)
+		return ok && x.sameDict(a.Dict, b.Dict, "Length", depth) && sameOctets(a, b)
 	}
 	if _, ok := b.(pdf.Array); ok {
 		return false
@@ -446,12 +536,9 @@ func (x *comparison) same(a, b pdf.Object, depth int) bool {
 	return a == b
 }
 
-func (x *comparison) sameDict(a, b pdf.Dict, depth int) bool {
+func (x *comparison) sameDict(a, b pdf.Dict, but pdf.Name, depth int) bool {
 	for _, key := range keys(a, b) {
-		if key == "Parent" || key == "P" || key == "Length" {
-			continue
-		}
-		if !x.equal(a[key], b[key], depth+1) {
+		if key != but && !x.equal(a[key], b[key], depth+1) {
 			return false
 		}
 	}
