@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -223,7 +224,12 @@ func (l *lexer) hex() (Object, error) {
 	if end < 0 {
 		return nil, l.end()
 	}
-	out := make([]byte, 0, end/2+1)
+	out := make([]byte, end/2, end/2+1)
+	if _, err := hex.Decode(out, l.b[l.pos:l.pos+end]); err == nil { // the usual form, and the long ones
+		l.pos += end + 1
+		return String(out), nil
+	}
+	out = out[:0]
 	high := -1
 	for _, c := range l.b[l.pos : l.pos+end] {
 		v := unhex(c)
