@@ -39,18 +39,33 @@ func (n Node) NextSibling() Node {
 
 // FirstElement returns the first child that is an element.
 func (n Node) FirstElement() Node {
-	c := n.FirstChild()
-	if c.Kind() == ElementNode || !c.Valid() {
-		return c
+	if n.d == nil {
+		return Node{}
 	}
-	return c.NextElement()
+	m := n.at()
+	return n.d.element(n.i+1+int32(m.nattr), m.end)
 }
 
 // NextElement returns the next sibling that is an element.
 func (n Node) NextElement() Node {
-	for n = n.NextSibling(); n.d != nil && n.at().kind != ElementNode; n = n.NextSibling() {
+	if n.d == nil || n.i == 0 {
+		return Node{}
 	}
-	return n
+	m := n.at()
+	if m.kind == AttributeNode {
+		return Node{}
+	}
+	return n.d.element(m.end, n.d.nodes[m.parent].end)
+}
+
+// element returns the first element among the siblings from one index to another.
+func (d *Document) element(i, end int32) Node {
+	for nodes := d.nodes; i < end; i = nodes[i].end {
+		if nodes[i].kind == ElementNode {
+			return Node{d, i}
+		}
+	}
+	return Node{}
 }
 
 // Children yields the children in document order.
