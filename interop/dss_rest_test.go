@@ -1,0 +1,90 @@
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/node/signing"
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/revocation"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+)
+
+// TestADSSClientUsesOurService: a client built of the classes that DSS publishes signs with our keys, in every format, raises to
+// LTA, has the results judged, reads all our reports; and DSS itself judges what came out.
+func TestADSSClientUsesOurService(t *testing.T) {
+	t.Parallel()
+	needDSS(t)
+	s := newServices(t)
+	dir := t.TempDir()
+	signer, err := s.ca.Issue(s.template("Ada Signer", pki.Template{Algorithm: pki.RSA2048, KeyUsage: pki.UseContentCommitment}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer.Chain = []*pki.Certificate{s.ca.Certificate}
+	client := &revocation.Client{HTTP: &http.Client{Timeout: 10 * time.Second}}
+	service := httptest.NewServer(signing.New(signing.Options{
+		Keys: []signing.SigningKey{{Alias: "ada", Identity: signer}}, Stamper: &tsp.Client{URLs: []string{s.url + "/tsa"}},
+		Known: func() gather.Options { return gather.Options{Anchors: []*pki.Certificate{s.root.Certificate}} },
+		Fetch: func(ctx context.Context, r *gather.Result, opt gather.Options) (gather.Options, error) {
+			return gather.Fetch(ctx, client, r, opt)
+		},
+	}).Handler())
+	t.Cleanup(service.Close)
+	file := filepath.Join(dir, "page.pdf")
+	if err := os.WriteFile(file, sheet(t, false), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(dir, "root.crt")
+	if err := os.WriteFile(root, s.root.Certificate.Raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := entry(t, "dss", received, took)
+	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--out", filepath.Join(dir, "out")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	count := 0
+	var files []string
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		var line struct {
+			Name, File, Indication                        string
+			Valid, Blocks, Certificates, Signatures, Etsi int
+		}
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			continue // what the JVM says
+		}
+		count++
+		if line.Name == "certificate" {
+			if line.Indication != "PASSED" {
+				t.Errorf("certificate: %s", line.Indication)
+			}
+			continue
+		}
+		if line.Indication != "TOTAL_PASSED" || line.Valid != 1 || line.Blocks == 0 || line.Certificates < 3 || line.Signatures != 1 || line.Etsi < 1000 {
+			t.Errorf("%+v", line)
+		}
+		files = append(files, line.File)
+	}
+	if count != 15 {
+		t.Fatalf("%d lines:\n%s", count, out)
+	}
+	for _, v := range dss(t, append([]string{"verify", "--json", "--online", "--trust", root}, files...)...) {
+		for _, x := range v.Tokens {
+			if x.Indication != "TOTAL_PASSED" && x.Indication != "PASSED" {
+				t.Errorf("%s: %s %s %v", v.File, x.Indication, x.SubIndication, x.Errors)
+			}
+		}
+	}
+	e.detail = "14 documents signed, raised to LTA and judged over REST"
+}
