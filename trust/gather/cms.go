@@ -26,7 +26,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	if all[0].Message.Detached && len(opt.Documents) > 0 {
 		content = outside{opt.Documents[0]}
 	}
-	r := &Result{Format: "CAdES", Facts: &validation.Facts{}}
+	r := &Result{Format: "CAdES", Facts: &validation.Facts{Listed: opt.Lists != nil}}
 	var take func(s *cades.Signature)
 	take = func(s *cades.Signature) {
 		m := s.Material()
@@ -200,6 +200,7 @@ func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
 	if f.Certificate != nil {
 		v.Signer, v.Chain = p.certificate(f.Certificate), p.chain(f.Certificate)
 		p.signers = append(p.signers, f.Certificate)
+		p.listed(f.Certificate)
 	}
 	return v
 }

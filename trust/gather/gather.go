@@ -17,6 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
@@ -30,6 +31,7 @@ var (
 // Options are what is known beside the document.
 type Options struct {
 	Anchors      []*pki.Certificate // trusted
+	Lists        *trustlist.Set     // whose services are trusted, too, and say what is qualified; nil: none
 	Certificates []*pki.Certificate // to build chains with
 	CRLs         [][]byte           // DER
 	OCSPs        [][]byte           // DER of OCSPResponse
@@ -134,6 +136,7 @@ func (r *Result) add(s *Signature, p *pool) {
 	if s.Certificate != nil {
 		s.Signer = p.certificate(s.Certificate)
 		s.Chain = p.chain(s.Certificate)
+		p.listed(s.Certificate)
 		p.signers = append(p.signers, s.Certificate)
 	}
 	r.Signatures = append(r.Signatures, s)

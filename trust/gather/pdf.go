@@ -32,7 +32,7 @@ func openPDF(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 			}
 		}
 	}
-	out := &Result{Format: "PAdES", PDF: d, Facts: &validation.Facts{}}
+	out := &Result{Format: "PAdES", PDF: d, Facts: &validation.Facts{Listed: opt.Lists != nil}}
 	stamps := map[*pades.Signature]*validation.TimeStamp{}
 	for _, s := range d.Signatures {
 		if s.TimeStamp {

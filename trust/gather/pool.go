@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 )
 
@@ -28,6 +29,7 @@ type pool struct {
 	seen    map[[32]byte]bool // revocation data
 	facts   map[[32]byte]*validation.Certificate
 	up      map[[32]byte]*pki.Certificate
+	lists   *trustlist.Set // nil: none
 }
 
 // list is a CRL with its facts, once its issuer was looked for.
@@ -45,7 +47,7 @@ type answer struct {
 func newPool(opt Options) *pool {
 	p := &pool{
 		known: map[[32]byte]bool{}, anchors: map[[32]byte]bool{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
-		up: map[[32]byte]*pki.Certificate{},
+		up: map[[32]byte]*pki.Certificate{}, lists: opt.Lists,
 	}
 	for _, c := range opt.Anchors {
 		p.anchors[c.Fingerprint()] = true
@@ -105,7 +107,7 @@ func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 	}
 	p.up[f] = nil // a circle ends here
 	var found *pki.Certificate
-	for _, i := range p.list {
+	for _, i := range slices.Concat(p.list, p.lists.Named(c.RawIssuer)) {
 		if i == c || !bytes.Equal(i.RawSubject, c.RawIssuer) && !i.Subject.Equal(c.Issuer) {
 			continue
 		}
@@ -127,10 +129,15 @@ func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 	return found
 }
 
+// trusted tells whether a certificate is an anchor, whatever the date.
+func (p *pool) trusted(c *pki.Certificate) bool {
+	return p.anchors[c.Fingerprint()] || p.lists.Anchor(c) != nil
+}
+
 // reaches tells whether a chain from c comes to an anchor.
 func (p *pool) reaches(c *pki.Certificate, depth int) bool {
 	for ; c != nil && depth > 0; depth-- {
-		if p.anchors[c.Fingerprint()] {
+		if p.trusted(c) {
 			return true
 		}
 		c = p.issuer(c)
@@ -143,7 +150,7 @@ func (p *pool) path(c *pki.Certificate) []*pki.Certificate {
 	var out []*pki.Certificate
 	for ; c != nil && len(out) < maxDepth && !slices.Contains(out, c); c = p.issuer(c) {
 		out = append(out, c)
-		if p.anchors[c.Fingerprint()] {
+		if p.trusted(c) {
 			break
 		}
 	}
@@ -177,10 +184,13 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 	has := func(id pki.OID) bool { _, ok := c.Extension(id); return ok }
 	*v = validation.Certificate{
 		Token:   validation.Token{ID: idOf(c.Raw), Algorithm: algorithmOf(c.SignatureAlgorithm, signer), Intact: signer != nil},
-		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: p.anchors[f], SelfSigned: self,
+		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: p.trusted(c), SelfSigned: self,
 		CA: c.BasicConstraints.CA, PathLength: c.BasicConstraints.MaxPathLen, HasKeyUsage: c.HasKeyUsage, KeyUsage: usage(c.KeyUsage),
 		HasSubjectKeyID: c.SubjectKeyID != nil, TimeStamping: slices.Contains(c.ExtKeyUsage, pki.EKUTimeStamping),
 		OCSPNoCheck: has(oidNoCheck), NoRevocation: has(oidShortTerm) || has(oidNoRevocation),
+	}
+	if a := p.lists.Anchor(c); a != nil && !p.anchors[f] {
+		v.TrustedFrom, v.Sunset, v.ExpiredInfo = a.From, a.Until, a.ExpiredCerts
 	}
 	if signer != nil {
 		v.Signer = v
@@ -196,6 +206,40 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 		v.Revocations = p.statuses(c, up)
 	}
 	return v
+}
+
+var qcTypes = map[pki.OID]string{pki.QCTypeESign: "esign", pki.QCTypeESeal: "eseal", pki.QCTypeWeb: "web"}
+
+// listed notes what a signer's certificate says of itself and what trusted lists say of the first service in its chain.
+func (p *pool) listed(c *pki.Certificate) {
+	v := p.certificate(c)
+	if p.lists == nil || v.Services != nil {
+		return
+	}
+	// What cannot be read was not said.
+	q, _ := c.QCStatements()
+	v.Claims = validation.QualifiedClaims{Compliance: q.Compliance, SSCD: q.SSCD, Legislation: q.Legislation}
+	for _, t := range q.Types {
+		v.Claims.Types = append(v.Claims.Types, qcTypes[t])
+	}
+	for _, o := range c.Policies {
+		v.Claims.Policies = append(v.Claims.Policies, string(o))
+	}
+	for _, x := range p.path(c) {
+		services := p.lists.Services(x)
+		for _, s := range services {
+			for i := range s.Periods {
+				t := &s.Periods[i]
+				v.Services = append(v.Services, validation.TrustService{
+					Territory: s.Provider.List.Territory, Provider: s.Provider.Names.In("en"), Name: t.Names.In("en"), Identity: idOf(x.Raw),
+					Type: t.Type, Status: t.Status, From: t.From, Until: t.Until, Qualifiers: t.Qualifiers(c), Additional: t.Additional,
+				})
+			}
+		}
+		if len(services) > 0 {
+			return
+		}
+	}
 }
 
 func name(c *pki.Certificate) string {

@@ -6,6 +6,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -72,7 +73,7 @@ type Signature struct {
 	Signer        string        `json:"signer,omitempty"`
 	SigningTime   *time.Time    `json:"signingTime,omitempty"` // by the signer's word
 	BestTime      *time.Time    `json:"bestTime,omitempty"`    // proven
-	Qualified     string        `json:"qualified,omitempty"`
+	Qualified     string        `json:"qualified,omitempty"`   // "QESIG", "ADESIG_QC" and the like by trusted lists; "NA": they do not tell
 	Counter       bool          `json:"counterSignature,omitempty"`
 	Signed        []Signed      `json:"signed,omitempty"`
 	Chain         []Certificate `json:"chain,omitempty"`
@@ -112,6 +113,7 @@ type TimeStamp struct {
 	Indication    string    `json:"indication"`
 	SubIndication string    `json:"subIndication,omitempty"`
 	Why           string    `json:"why,omitempty"`
+	Qualified     string    `json:"qualified,omitempty"` // "QTSA", "TSA" or "NA"
 }
 
 // Check is one question, and its answer.
@@ -176,12 +178,21 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		}
 	}
 	for _, x := range s.TimeStamps {
-		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, r.TimeStamps[x]))
+		stamp := t.timeStamp(x, r.TimeStamps[x])
+		if q := r.TimeStampsByLists[x]; q != nil {
+			stamp.Qualified = q.Name
+		}
+		out.TimeStamps = append(out.TimeStamps, stamp)
 	}
 	for _, c := range s.Changes {
 		out.Changes = append(out.Changes, Change{string(c.Kind), c.Page, c.What})
 	}
-	for _, c := range r.Archival.Checks {
+	checks := r.Archival.Checks
+	if q := r.Qualification; q != nil {
+		out.Qualified = q.Name
+		checks = append(slices.Clip(checks), q.Checks...)
+	}
+	for _, c := range checks {
 		answer := t.sentence(c.Answer)
 		if c.OK {
 			answer = t.m["yes"]

@@ -110,6 +110,11 @@ func TestTheReportSaysWhatIsWrongInEveryLanguage(t *testing.T) {
 					t.Errorf("%s: %v: %.60q", language, err, b.String())
 				}
 			}
+			for _, language := range Languages {
+				if b, err := v.PDF(language); err != nil || !bytes.HasPrefix(b, []byte("%PDF-1.7")) {
+					t.Errorf("%s: %v", language, err)
+				}
+			}
 			en, err := json.Marshal(v.Summary("xx"))
 			if err != nil || !bytes.Contains(en, []byte(`"indication":"`+string(v.Signatures[0].Indication))) {
 				t.Errorf("%s, %v", en, err)
@@ -233,6 +238,11 @@ func TestCorpusReports(t *testing.T) {
 		for _, language := range Languages {
 			if err := v.WriteHTML(io.Discard, language); err != nil {
 				t.Errorf("%s in %s: %v", path, language, err)
+			}
+			if count%20 == 0 { // some of them
+				if _, err := v.PDF(language); err != nil {
+					t.Errorf("%s in %s: %v", path, language, err)
+				}
 			}
 			if language == "en" {
 				continue

@@ -46,6 +46,14 @@ type xmlMatcher struct {
 	Intact bool   `xml:"DataIntact"`
 }
 
+// diagnostic is the set of facts, with every certificate of it.
+type diagnostic struct {
+	*Facts
+	certs map[string]*Certificate
+}
+
+func (d *diagnostic) certificate(id string) *Certificate { return d.certs[id] }
+
 type xmlDiagnostic struct {
 	Date       time.Time `xml:"ValidationDate"`
 	Signatures []struct {
@@ -114,13 +122,39 @@ type xmlDiagnostic struct {
 			CA     bool `xml:"CA,attr"`
 			Length *int `xml:"PathLenConstraint"`
 		} `xml:"CertificateExtensions>BasicConstraints"`
-		Usage  []string    `xml:"CertificateExtensions>KeyUsages>keyUsageBit"`
-		SKI    []string    `xml:"CertificateExtensions>SubjectKeyIdentifier>ski"`
-		EKU    []string    `xml:"CertificateExtensions>ExtendedKeyUsages>extendedKeyUsageOid"`
-		NoChk  *struct{}   `xml:"CertificateExtensions>IdPkixOcspNoCheck"`
-		Short  *struct{}   `xml:"CertificateExtensions>ValAssuredShortTermCertificate"`
-		NoRev  *struct{}   `xml:"CertificateExtensions>NoRevAvail"`
-		Infos  []time.Time `xml:"TrustServiceProviders>TrustServiceProvider>TrustServices>TrustService>ExpiredCertsRevocationInfo"`
+		Usage  []string  `xml:"CertificateExtensions>KeyUsages>keyUsageBit"`
+		SKI    []string  `xml:"CertificateExtensions>SubjectKeyIdentifier>ski"`
+		EKU    []string  `xml:"CertificateExtensions>ExtendedKeyUsages>extendedKeyUsageOid"`
+		NoChk  *struct{} `xml:"CertificateExtensions>IdPkixOcspNoCheck"`
+		Short  *struct{} `xml:"CertificateExtensions>ValAssuredShortTermCertificate"`
+		NoRev  *struct{} `xml:"CertificateExtensions>NoRevAvail"`
+		Claims struct {
+			Compliance struct {
+				Present bool `xml:"present,attr"`
+			} `xml:"QcCompliance"`
+			SSCD struct {
+				Present bool `xml:"present,attr"`
+			} `xml:"QcSSCD"`
+			Types       []string `xml:"QcTypes>QcType"`
+			Legislation []string `xml:"QcCClegislation>CountryName"`
+		} `xml:"CertificateExtensions>QcStatements"`
+		Policies  []string `xml:"CertificateExtensions>CertificatePolicies>certificatePolicy"`
+		Providers []struct {
+			List     string   `xml:"TL,attr"`
+			Above    string   `xml:"LOTL,attr"`
+			Names    []string `xml:"TSPNames>TSPName"`
+			Services []struct {
+				Identity   string     `xml:"ServiceDigitalIdentifier,attr"`
+				Names      []string   `xml:"ServiceNames>ServiceName"`
+				Type       string     `xml:"ServiceType"`
+				Status     string     `xml:"Status"`
+				From       time.Time  `xml:"StartDate"`
+				Until      *time.Time `xml:"EndDate"`
+				Qualifiers []string   `xml:"CapturedQualifiers>Qualifier"`
+				Additional []string   `xml:"AdditionalServiceInfoUris>AdditionalServiceInfoUri"`
+				Expired    *time.Time `xml:"ExpiredCertsRevocationInfo"`
+			} `xml:"TrustServices>TrustService"`
+		} `xml:"TrustServiceProviders>TrustServiceProvider"`
 		Status []struct {
 			Data   string     `xml:"Revocation,attr"`
 			Status string     `xml:"Status"`
@@ -149,6 +183,12 @@ type xmlDiagnostic struct {
 			Token string `xml:"Token,attr"`
 		} `xml:"TimestampedObjects>TimestampedObject"`
 	} `xml:"UsedTimestamps>Timestamp"`
+	Lists []struct {
+		MRA        bool   `xml:"mra,attr"`
+		ID         string `xml:"Id,attr"`
+		Territory  string `xml:"CountryCode"`
+		WellSigned bool   `xml:"WellSigned"`
+	} `xml:"TrustedLists>TrustedList"`
 	Container *struct {
 		Type string `xml:"ContainerType"`
 	} `xml:"ContainerInfo"`
@@ -177,7 +217,7 @@ func (x *xmlToken) token(id string, certs map[string]*Certificate) Token {
 	return t
 }
 
-func factsOf(t *testing.T, dir, name string) (*Facts, time.Time, *xmlDiagnostic) {
+func factsOf(t *testing.T, dir, name string) (*diagnostic, time.Time, *xmlDiagnostic) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
@@ -220,8 +260,28 @@ func factsOf(t *testing.T, dir, name string) (*Facts, time.Time, *xmlDiagnostic)
 				out.PathLength = *c.CA.Length
 			}
 		}
-		for _, i := range c.Infos {
-			out.ExpiredInfo = i
+		out.Claims = QualifiedClaims{Compliance: c.Claims.Compliance.Present, SSCD: c.Claims.SSCD.Present, Legislation: c.Claims.Legislation, Policies: c.Policies}
+		for _, q := range c.Claims.Types {
+			out.Claims.Types = append(out.Claims.Types, map[string]string{"0.4.0.1862.1.6.1": "esign", "0.4.0.1862.1.6.2": "eseal", "0.4.0.1862.1.6.3": "web"}[q])
+		}
+		for _, p := range c.Providers {
+			counts := true
+			for _, l := range x.Lists {
+				if (l.ID == p.List || l.ID == p.Above) && (!l.WellSigned || l.MRA) {
+					counts = false
+				}
+			}
+			for _, s := range p.Services {
+				if s.Expired != nil {
+					out.ExpiredInfo = *s.Expired
+				}
+				if counts {
+					out.Services = append(out.Services, TrustService{
+						Provider: strings.Join(p.Names, "/"), Name: strings.Join(s.Names, "/"), Identity: s.Identity, Type: s.Type, Status: s.Status, From: s.From,
+						Until: at(s.Until), Qualifiers: s.Qualifiers, Additional: s.Additional,
+					})
+				}
+			}
 		}
 		for _, e := range c.EKU {
 			out.TimeStamping = out.TimeStamping || e == "1.3.6.1.5.5.7.3.8"
@@ -233,7 +293,7 @@ func factsOf(t *testing.T, dir, name string) (*Facts, time.Time, *xmlDiagnostic)
 			out.Revocations = append(out.Revocations, CertificateStatus{Data: data[s.Data], Revoked: s.Status == "REVOKED", Unknown: s.Status == "UNKNOWN", Date: at(s.Date), Reason: s.Reason})
 		}
 	}
-	f := &Facts{}
+	f := &diagnostic{&Facts{}, certs}
 	stamps := map[string]*TimeStamp{}
 	for i := range x.Stamps {
 		s := &x.Stamps[i]
@@ -328,7 +388,7 @@ func TestCorpusProcess(t *testing.T) {
 		}
 		rows++
 		f, date, _ := factsOf(t, dir, row["file"])
-		reports := Validate(f, nil, date)
+		reports := Validate(f.Facts, nil, date)
 		if len(reports) == 0 {
 			t.Errorf("%s: no signature", row["file"])
 			continue
@@ -366,6 +426,87 @@ func TestCorpusProcess(t *testing.T) {
 		}
 		if len(problems) > 0 {
 			t.Errorf("%s: %s (basic %s %s: %s; long %s %s; %s)", name, strings.Join(problems, "; "), r.Basic.Indication, r.Basic.Sub, r.Basic.Why, r.LongTerm.Indication, r.LongTerm.Sub, r.Why)
+			continue
+		}
+		agree++
+	}
+	t.Logf("%d of %d rows agree", agree, rows)
+}
+
+var (
+	wantSignature  = regexp.MustCompile(`report\.signatureQualification\((sig1|firstSigId)\) = (\w+)`)
+	wantIssuance   = regexp.MustCompile(`(?:report\.qualificationAtCertificateIssuance|detailedReport\.certificateQualificationAtIssuance\("certId"\)) = (\w+)`)
+	wantValidation = regexp.MustCompile(`(?:report\.qualificationAtValidationTime|detailedReport\.certificateQualificationAtValidation\("certId"\)) = (\w+)`)
+	wantStamp      = regexp.MustCompile(`(?:report|detailedReport)\.timestampQualification\((?:tst1|xmlTimestamp\.id|timestampIds?\.get\(0\))\) = (\w+)`)
+	certificateID  = regexp.MustCompile(`certificate (C-[0-9A-F]+)`)
+)
+
+func TestCorpusQualification(t *testing.T) {
+	t.Parallel()
+	dir := corpus.Dir(t, "esignature")
+	known := corpus.Known(t, "testdata/known.tsv")
+	rows, agree := 0, 0
+	for _, row := range corpus.Index(t, "esignature") {
+		if row["format"] != "PROCESS" || !strings.Contains(row["inputs"], "time: the file's ValidationDate") {
+			continue
+		}
+		first := func(re *regexp.Regexp) string {
+			if m := re.FindStringSubmatch(row["expected"]); m != nil {
+				return m[len(m)-1]
+			}
+			return ""
+		}
+		signature, issuance, validation, stamp := first(wantSignature), first(wantIssuance), first(wantValidation), first(wantStamp)
+		if signature+issuance+validation+stamp == "" {
+			continue
+		}
+		rows++
+		f, date, _ := factsOf(t, dir, row["file"])
+		var problems []string
+		compare := func(what, got, want string, checks []Check) {
+			if want == "" || got == want {
+				return
+			}
+			p := what + " " + got + ", want " + want
+			for _, c := range checks {
+				if !c.OK {
+					p += "; " + c.Question + " " + c.Answer
+				}
+			}
+			problems = append(problems, p)
+		}
+		if signature != "" {
+			q := QualifySignature(Validate(f.Facts, nil, date)[0])
+			compare("signature", q.Name, signature, q.Checks)
+		}
+		if issuance+validation != "" {
+			m := certificateID.FindStringSubmatch(row["inputs"])
+			if m == nil {
+				rows-- // it does not say of which certificate
+				continue
+			}
+			c := f.certificate(m[1])
+			if c == nil {
+				t.Errorf("%s: no certificate", row["file"])
+				continue
+			}
+			q, checks := QualifyCertificate(&c.Claims, c.NotBefore, c.Services, c.NotBefore)
+			compare("at issuance", q.String(), issuance, checks)
+			q, checks = QualifyCertificate(&c.Claims, c.NotBefore, c.Services, date)
+			compare("at validation", q.String(), validation, checks)
+		}
+		if stamp != "" {
+			q := QualifyTimeStamp(f.TimeStamps[0], date)
+			compare("time-stamp", q.Name, stamp, q.Checks)
+		}
+		if reason, listed := known[row["file"]+"#qualification"]; listed {
+			if len(problems) == 0 {
+				t.Errorf("%s agrees now, but is listed: %s", row["file"], reason)
+			}
+			continue
+		}
+		if len(problems) > 0 {
+			t.Errorf("%s: %s", row["file"], strings.Join(problems, "\n  "))
 			continue
 		}
 		agree++

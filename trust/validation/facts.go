@@ -14,6 +14,7 @@ import (
 type Facts struct {
 	Signatures []*Signature
 	TimeStamps []*TimeStamp // of all signatures, and detached ones
+	Listed     bool         // trusted lists were asked: the certificates of signers have their claims and services
 }
 
 // Algorithm is what a token was signed with.
@@ -91,6 +92,10 @@ type Certificate struct {
 	Revocations         []CertificateStatus
 	// ExpiredInfo: a trusted list says that this authority tells of certificates that expired after this. Zero: it does not.
 	ExpiredInfo time.Time
+
+	// Of a signer's certificate: what it says of itself, and what trusted lists say of the services in its chain.
+	Claims   QualifiedClaims
+	Services []TrustService
 }
 
 // CertificateStatus is what one piece of revocation data says about a certificate.

@@ -17,6 +17,10 @@ type Report struct {
 	LongTerm   Conclusion
 	Archival   Conclusion
 	TimeStamps map[*TimeStamp]Conclusion
+
+	// What trusted lists make of the signature and of its time-stamps; nil where none were asked.
+	Qualification     *Qualification
+	TimeStampsByLists map[*TimeStamp]*Qualification
 }
 
 // Validate judges every signature of the facts at a time.
@@ -27,7 +31,14 @@ func Validate(f *Facts, p *Policy, at time.Time) []*Report {
 	j := newJudge(p, at)
 	out := make([]*Report, 0, len(f.Signatures))
 	for _, s := range f.Signatures {
-		out = append(out, j.signature(s))
+		r := j.signature(s)
+		if f.Listed {
+			r.Qualification, r.TimeStampsByLists = QualifySignature(r), map[*TimeStamp]*Qualification{}
+			for _, t := range s.TimeStamps {
+				r.TimeStampsByLists[t] = QualifyTimeStamp(t, at)
+			}
+		}
+		out = append(out, r)
 	}
 	return out
 }

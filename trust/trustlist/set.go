@@ -1,0 +1,178 @@
+package trustlist
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
+)
+
+// Set is every list that counts, with an index over their services. It is immutable and may be used by many goroutines.
+type Set struct {
+	Lists    []*Listed // lists of lists first, then by territory
+	Problems []Problem
+
+	services map[[32]byte][]*Service // by the SHA-256 of the subject's key
+	anchors  map[[32]byte]*Anchor    // by fingerprint
+	named    map[string][]*pki.Certificate
+}
+
+// Listed is a list with where it came from.
+type Listed struct {
+	*Checked
+	URL     string
+	Fetched time.Time // when it was last known to be current
+}
+
+// Problem is why a list does not count, or should be looked after.
+type Problem struct {
+	URL, Territory string
+	Err            error
+	Kept           bool // an earlier good copy is used
+}
+
+func (p Problem) Error() string {
+	s := p.URL
+	if p.Territory != "" {
+		s = p.Territory + " " + s
+	}
+	if p.Kept {
+		return fmt.Sprintf("%s: the last good copy is kept: %v", s, p.Err)
+	}
+	return fmt.Sprintf("%s: %v", s, p.Err)
+}
+
+// NewSet makes a set of lists that were checked.
+func NewSet(lists ...*Listed) *Set {
+	s := &Set{Lists: lists, services: map[[32]byte][]*Service{}}
+	for _, l := range lists {
+		for _, p := range l.Providers {
+			for _, service := range p.Services {
+				for i := range service.Periods {
+					for _, c := range service.Periods[i].Certificates {
+						k := sha256.Sum256(c.RawSPKI)
+						if !slices.Contains(s.services[k], service) {
+							s.services[k] = append(s.services[k], service)
+						}
+					}
+				}
+			}
+		}
+	}
+	s.index()
+	return s
+}
+
+// Services are those that a certificate identifies.
+func (s *Set) Services(c *pki.Certificate) (out []*Service) {
+	for _, x := range s.services[sha256.Sum256(c.RawSPKI)] {
+		if x.Identifies(c) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// Anchor is a certificate that lists make a trust anchor.
+type Anchor struct {
+	Certificate *pki.Certificate
+	From, Until time.Time // of the trust; Until zero: it lasts
+	// ExpiredCerts is since when revocation data of the service tells of expired certificates; zero: it does not.
+	ExpiredCerts time.Time
+}
+
+// trusted are the statuses under which a service's certificates are anchors.
+var trusted = []string{
+	"granted", "recognisedatnationallevel", "setbynationallaw", "undersupervision", "supervisionincessation", "accredited",
+}
+
+func (p *Period) trusted() bool {
+	return slices.ContainsFunc(trusted, func(t string) bool { return p.Status == StatusRoot+t })
+}
+
+// issues tells whether the service issues certificates or signs time-stamps, OCSP responses or CRLs.
+func (p *Period) issues() bool {
+	switch strings.TrimPrefix(p.Type, serviceRoot) {
+	case "CA/QC", "CA/PKC", "NationalRootCA-QC", "Certstatus/OCSP", "Certstatus/OCSP/QC", "Certstatus/CRL", "Certstatus/CRL/QC",
+		"TSA", "TSA/QTST", "TSA/TSS-QC", "TSA/TSS-AdESQCandQES":
+		return true
+	}
+	return false
+}
+
+// Anchor tells whether a certificate is of a service that issues certificates, revocation data or time-stamps, and for how
+// long the lists say that it is trusted [TS 119 615 4.3]; nil where they do not. One whose service was withdrawn is an anchor
+// until then.
+func (s *Set) Anchor(c *pki.Certificate) *Anchor {
+	if s == nil {
+		return nil
+	}
+	return s.anchors[c.Fingerprint()]
+}
+
+// Named are the anchors of a subject, by the octets of its name.
+func (s *Set) Named(rawSubject []byte) []*pki.Certificate {
+	if s == nil {
+		return nil
+	}
+	return s.named[string(rawSubject)]
+}
+
+// Anchors counts the certificates that are anchors.
+func (s *Set) Anchors() int { return len(s.anchors) }
+
+func (s *Set) index() {
+	s.anchors, s.named = map[[32]byte]*Anchor{}, map[string][]*pki.Certificate{}
+	for _, l := range s.Lists {
+		for _, service := range l.Services() {
+			a, ok := service.trust()
+			if !ok {
+				continue
+			}
+			for i := range service.Periods {
+				for _, c := range service.Periods[i].Certificates {
+					s.add(c, a)
+				}
+			}
+		}
+	}
+}
+
+// add takes in an anchor; where two services have one certificate, it is trusted while one of them is.
+func (s *Set) add(c *pki.Certificate, a Anchor) {
+	f := c.Fingerprint()
+	o := s.anchors[f]
+	if o == nil {
+		a.Certificate = c
+		s.anchors[f] = &a
+		s.named[string(c.RawSubject)] = append(s.named[string(c.RawSubject)], c)
+		return
+	}
+	if a.From.Before(o.From) {
+		o.From = a.From
+	}
+	if !o.Until.IsZero() && (a.Until.IsZero() || a.Until.After(o.Until)) {
+		o.Until = a.Until
+	}
+	if o.ExpiredCerts.IsZero() {
+		o.ExpiredCerts = a.ExpiredCerts
+	}
+}
+
+// trust is the time in which a service was trusted: from the first such period to the end of the last.
+func (s *Service) trust() (a Anchor, ok bool) {
+	for i := range s.Periods {
+		p := &s.Periods[i]
+		if !p.trusted() || !p.issues() {
+			continue
+		}
+		if !ok {
+			a.Until, a.ExpiredCerts = p.Until, p.ExpiredCerts
+		}
+		a.From, ok = p.From, true
+	}
+	return a, ok
+}
