@@ -102,14 +102,21 @@ func prepareVerdict(c *call) func() error {
 	at := c.String("at", "", "judge as of this `time`, such as 2026-05-04T09:30:00Z; default: now")
 	explain := c.Bool("explain", false, "show every question that was asked")
 	html := c.Bool("html", false, "write the report as a page of HTML, of one FILE")
+	pdf := c.Bool("pdf", false, "write the report as PDF, of one FILE")
 	etsi := c.Bool("etsi", false, "write the report as XML of ETSI TS 119 102-2, of one FILE")
 	language := c.String("language", "en", "`language` of the report: "+strings.Join(report.Languages, ", "))
 	return func() error {
 		if !slices.Contains(report.Languages, *language) {
 			return usage("--language: there is no %q; there are %s", *language, strings.Join(report.Languages, ", "))
 		}
-		if (*html || *etsi) && (len(c.values) > 1 || *html && *etsi || c.json) {
-			return usage("--html and --etsi write one report, of one FILE")
+		asked := 0
+		for _, on := range []bool{*html, *pdf, *etsi, c.json} {
+			if on {
+				asked++
+			}
+		}
+		if asked > 1 || asked == 1 && !c.json && len(c.values) > 1 {
+			return usage("--html, --pdf and --etsi write one report, of one FILE")
 		}
 		opt, err := known()
 		if err != nil {
@@ -141,6 +148,12 @@ func prepareVerdict(c *call) func() error {
 				c.printf("%s: %s\n", j.File, j.Error.Text)
 			case *html:
 				j.full.WriteHTML(c.p.out, *language)
+			case *pdf:
+				b, err := j.full.PDF(*language)
+				if err != nil {
+					j.Error = &exit{status: statusFailed, Code: "NO_REPORT", Text: err.Error()}
+				}
+				c.p.out.Write(b)
 			case *etsi:
 				c.p.out.Write(j.full.ETSI())
 			default:

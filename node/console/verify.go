@@ -78,6 +78,12 @@ func (c *Console) verify(x *call) error {
 			return err
 		}
 		return x.handOut("text/html; charset=utf-8", name+".report.html", b.Bytes())
+	case "pdf":
+		pdf, err := v.PDF(x.look.Language)
+		if err != nil {
+			return err
+		}
+		return x.handOut("application/pdf", name+".report.pdf", pdf)
 	case "etsi":
 		if xml := v.ETSI(); xml != nil {
 			return x.handOut("application/xml", name+".report.xml", xml)

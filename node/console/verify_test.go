@@ -93,6 +93,9 @@ func TestASignatureIsJudgedOnThePage(t *testing.T) {
 	if !strings.HasPrefix(p.body, "<!DOCTYPE html>") || !strings.HasPrefix(p.header.Get("Content-Disposition"), "attachment") {
 		t.Errorf("%v %.100s", p.header, p.body)
 	}
+	if p := b.upload("/console/verify", "document", "a.xml", good, "as", "pdf"); !strings.HasPrefix(p.body, "%PDF-1.7") {
+		t.Errorf("%.100s", p.body)
+	}
 	if p := b.get("/console/static/report.css"); p.status != http.StatusOK || p.body != report.Style {
 		t.Errorf("style: %d", p.status)
 	}

@@ -18,7 +18,7 @@ var pageText string
 //go:embed report.css
 var Style string
 
-var page = template.Must(template.New("page").Parse(pageText))
+var sheet = template.Must(template.New("page").Parse(pageText))
 
 // pageData is what page.html shows.
 type pageData struct {
@@ -36,12 +36,12 @@ func (v *Verdict) pageData(language string) pageData {
 
 // WriteHTML writes the verdict as a page that needs nothing else, in a language, "en" where it is none of [Languages].
 func (v *Verdict) WriteHTML(w io.Writer, language string) error {
-	return page.Execute(w, v.pageData(language))
+	return sheet.Execute(w, v.pageData(language))
 }
 
 // Fragment is the verdict as an HTML section for a page that links [Style].
 func (v *Verdict) Fragment(w io.Writer, language string) error {
-	return page.ExecuteTemplate(w, "report", v.pageData(language))
+	return sheet.ExecuteTemplate(w, "report", v.pageData(language))
 }
 
 func (d pageData) Language() string { return d.t.language }
