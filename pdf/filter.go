@@ -41,6 +41,15 @@ func (d *Document) Decode(s *Stream) (io.Reader, error) {
 		return nil, fmt.Errorf("%w: stream with %d filters", ErrLimit, len(filters))
 	}
 	r := s.Raw()
+	if d.crypt != nil && s.raw != nil {
+		m := d.crypt.method(s)
+		if len(filters) > 0 {
+			if name, _ := Get[Name](d, filters[0]); name == "Crypt" { // names its own, of which Identity is read
+				m = identity
+			}
+		}
+		r = d.crypt.reader(m, s.ref, r)
+	}
 	for i, f := range filters {
 		name, _ := Get[Name](d, f)
 		var param Dict

@@ -46,6 +46,11 @@ type Document struct {
 	Repaired  bool        // cross-references were broken, the objects were looked for
 	Trailing  int         // octets behind the last end mark that are no white space
 
+	// Encrypted files are read where the empty password opens them; Permissions are then what their author grants, bit by bit
+	// [ISO 32000-1 7.6.3.2].
+	Encrypted   bool
+	Permissions int
+
 	// Problems are deviations that were read over.
 	Problems []error
 
@@ -58,7 +63,8 @@ type Document struct {
 	held    int // octets in streams
 	busy    map[int]bool
 	scanned map[int]entry // found by looking; nil before
-	budget  int64         // octets that may still be looked through for ends of streams
+	crypt   *crypt
+	budget  int64 // octets that may still be looked through for ends of streams
 }
 
 // Open reads the cross-references of a file of the given size.
@@ -88,6 +94,9 @@ func Open(r io.ReaderAt, size int64) (*Document, error) {
 		err = d.readRevisions()
 	}
 	if err == nil {
+		err = d.unlock()
+	}
+	if err == nil {
 		if _, ok := Get[Dict](d, d.Trailer["Root"]); !ok {
 			err = fmt.Errorf("%w: the trailer names no catalog", ErrFormat)
 		}
@@ -106,6 +115,7 @@ func Open(r io.ReaderAt, size int64) (*Document, error) {
 }
 
 func (d *Document) reset() {
+	d.crypt, d.Encrypted = nil, false
 	d.shift, d.Trailer, d.Revisions = 0, nil, nil
 	clear(d.objects)
 	clear(d.cache)
@@ -210,6 +220,9 @@ func (d *Document) load(r Ref) (Object, error) {
 	d.busy[r.Number] = true
 	defer delete(d.busy, r.Number)
 	o, err := d.read(r, e)
+	if err == nil && d.crypt != nil && e.kind == plain && d.Trailer["Encrypt"] != r {
+		o, err = d.crypt.unseal(o, r)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", r, err)
 	}

@@ -285,7 +285,7 @@ func TestHostileFilesAreRefused(t *testing.T) {
 func TestCorpusIsRead(t *testing.T) {
 	t.Parallel()
 	refused := []string{"EmptyPage-corrupted.pdf", "EmptyPage-corrupted2.pdf"}
-	encrypted := []string{"edition_protected_signing_allowed_no_field.pdf", "open_protected.pdf", "restricted_fields.pdf"}
+	encrypted := []string{"open_protected.pdf"} // two others open without a password
 	read := 0
 	dir := corpus.Dir(t, "esignature")
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

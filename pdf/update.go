@@ -88,12 +88,18 @@ func (u *Update) Append() (*Appended, error) {
 		at := d.size + int64(b.Len())
 		out.Offsets[r] = at
 		entries[r.Number] = entry{plain, at - d.shift, r.Generation}
-		if err := WriteIndirect(&b, r, u.objects[r]); err != nil {
+		o := u.objects[r]
+		if d.crypt != nil {
+			if o, err = d.crypt.seal(o, r); err != nil {
+				return nil, err
+			}
+		}
+		if err := WriteIndirect(&b, r, o); err != nil {
 			return nil, err
 		}
 	}
 	newest := d.Revisions[0]
-	trailer := Dict{"Root": d.Trailer["Root"], "Info": d.Trailer["Info"], "Prev": int(newest.Offset)}
+	trailer := Dict{"Root": d.Trailer["Root"], "Info": d.Trailer["Info"], "Encrypt": d.Trailer["Encrypt"], "Prev": int(newest.Offset)}
 	sum := sha256.Sum256(b.Bytes())
 	id, ok := Get[Array](d, d.Trailer["ID"])
 	if ok && len(id) == 2 { // the first one stays, the second one is of the update [ISO 32000-1 14.4]

@@ -91,9 +91,6 @@ func (d *Document) readRevisions() error {
 		d.Revisions = append(d.Revisions, rev)
 		if d.Trailer == nil {
 			d.Trailer = rev.Trailer
-			if d.Trailer["Encrypt"] != nil {
-				return fmt.Errorf("%w: remove the encryption first", ErrEncrypted)
-			}
 		}
 		for n, e := range rev.objects {
 			if _, ok := d.objects[n]; !ok {
@@ -495,7 +492,7 @@ func (d *Document) repair() error {
 		case *Stream:
 			switch {
 			case o.Dict["Type"] == Name("XRef") && o.Dict["Encrypt"] != nil:
-				return fmt.Errorf("%w: remove the encryption first", ErrEncrypted)
+				return fmt.Errorf("%w: and its cross-references are broken", ErrEncrypted)
 			case o.Dict["Type"] == Name("ObjStm"):
 				s, err := d.openObjectStream(n)
 				if err != nil {
@@ -515,7 +512,7 @@ func (d *Document) repair() error {
 		d.Trailer = Dict{}
 	}
 	if d.Trailer["Encrypt"] != nil {
-		return fmt.Errorf("%w: remove the encryption first", ErrEncrypted)
+		return fmt.Errorf("%w: and its cross-references are broken", ErrEncrypted)
 	}
 	if _, ok := Get[Dict](d, d.Trailer["Root"]); ok {
 		return nil

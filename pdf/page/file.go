@@ -248,19 +248,25 @@ func attach(w *file, list []Attachment) (associated pdf.Array, names pdf.Dict) {
 	list = slices.SortedFunc(slices.Values(list), func(a, b Attachment) int { return cmp.Compare(pdf.Text(a.Name), pdf.Text(b.Name)) })
 	var tree pdf.Array
 	for _, a := range list {
-		params := pdf.Dict{"Size": len(a.Content)}
-		if !a.Modified.IsZero() {
-			params["ModDate"] = pdf.Date(a.Modified.UTC())
-		}
-		kind := cmp.Or(a.MimeType, "application/octet-stream")
-		content := w.add(pdf.Compress(pdf.Dict{"Type": pdf.Name("EmbeddedFile"), "Subtype": pdf.Name(kind), "Params": params}, a.Content))
-		spec := pdf.Dict{"Type": pdf.Name("Filespec"), "F": pdf.Text(a.Name), "UF": pdf.Text(a.Name), "AFRelationship": pdf.Name(cmp.Or(a.Relationship, "Unspecified")),
-			"EF": pdf.Dict{"F": content, "UF": content}}
-		if a.Description != "" {
-			spec["Desc"] = pdf.Text(clean(a.Description))
-		}
-		ref := w.add(spec)
+		ref := a.Embed(w.add)
 		associated, tree = append(associated, ref), append(tree, pdf.Text(a.Name), ref)
 	}
 	return associated, pdf.Dict{"EmbeddedFiles": pdf.Dict{"Names": tree}}
+}
+
+// Embed adds the objects of the file to a PDF and returns its file specification. The caller lists that among the associated
+// files of the catalog and in the tree of embedded files.
+func (a Attachment) Embed(add func(pdf.Object) pdf.Ref) pdf.Ref {
+	params := pdf.Dict{"Size": len(a.Content)}
+	if !a.Modified.IsZero() {
+		params["ModDate"] = pdf.Date(a.Modified.UTC())
+	}
+	kind := cmp.Or(a.MimeType, "application/octet-stream")
+	content := add(pdf.Compress(pdf.Dict{"Type": pdf.Name("EmbeddedFile"), "Subtype": pdf.Name(kind), "Params": params}, a.Content))
+	spec := pdf.Dict{"Type": pdf.Name("Filespec"), "F": pdf.Text(a.Name), "UF": pdf.Text(a.Name), "AFRelationship": pdf.Name(cmp.Or(a.Relationship, "Unspecified")),
+		"EF": pdf.Dict{"F": content, "UF": content}}
+	if a.Description != "" {
+		spec["Desc"] = pdf.Text(clean(a.Description))
+	}
+	return add(spec)
 }

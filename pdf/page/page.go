@@ -57,6 +57,8 @@ type Schema struct {
 // Property is one text of a [Schema].
 type Property struct {
 	Name, Value, Description string
+
+	number bool
 }
 
 // Attachment is a file within the document.

@@ -30,7 +30,7 @@ var (
 	ErrDictionary = errors.New("pades: signature dictionary is not as it must be")
 	ErrSubFilter  = errors.New("pades: signature of a kind that is not read")
 	ErrField      = errors.New("pades: no such field to be signed")
-	ErrForbidden  = errors.New("pades: the document's certification forbids it")
+	ErrForbidden  = errors.New("pades: the document forbids it")
 	ErrReserve    = errors.New("pades: the signature is longer than the place reserved for it")
 	ErrLevel      = errors.New("pades: the document cannot be extended to this level")
 )

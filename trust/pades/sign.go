@@ -55,7 +55,7 @@ func Prepare(d *Document, p Parameters) (*Pending, error) {
 	if p.Reason != "" && (len(p.CMS.Commitments) > 0 || p.CMS.Policy != nil) {
 		return nil, fmt.Errorf("%w: a reason beside commitments or a policy [EN 319 142-1 6.3]", ErrDictionary)
 	}
-	if err := d.maySign(p.Permission); err != nil {
+	if err := d.maySign(p); err != nil {
 		return nil, err
 	}
 	u, err := d.PDF.Update()
@@ -98,10 +98,26 @@ func (p *Parameters) room() int {
 // stampRoom is enough for one time-stamp.
 const stampRoom = 16 << 10
 
-// maySign asks the certification of the document [ISO 32000-1 12.8.2.2].
-func (d *Document) maySign(certify int) error {
+// What the author of an encrypted document grants [ISO 32000-1 7.6.3.2].
+const (
+	mayModify   = 1 << 3
+	mayAnnotate = 1 << 5
+	mayFill     = 1 << 8
+)
+
+// maySign asks the certification of the document [ISO 32000-1 12.8.2.2], and what its author grants.
+func (d *Document) maySign(p Parameters) error {
+	certify := p.Permission
 	if certify < 0 || certify > 3 {
 		return fmt.Errorf("%w: permission %d", ErrForbidden, certify)
+	}
+	if d.PDF.Encrypted {
+		granted := d.PDF.Permissions
+		fill := granted&(mayAnnotate|mayFill) != 0
+		there := p.Field != "" && slices.ContainsFunc(d.Fields, func(f *Field) bool { return f.Name == p.Field })
+		if !fill || !there && granted&(mayAnnotate|mayModify) != mayAnnotate|mayModify {
+			return fmt.Errorf("%w: its author lets nobody sign it, or only in its fields", ErrForbidden)
+		}
 	}
 	for _, s := range d.Signatures {
 		if s.Permission == 1 {

@@ -306,6 +306,51 @@ func TestVisibleSignatures(t *testing.T) {
 	}
 }
 
+// Encrypted documents that open without a password are signed where their author lets one.
+func TestEncryptedDocuments(t *testing.T) {
+	t.Parallel()
+	qpdf, err := exec.LookPath("qpdf")
+	if err != nil {
+		t.Skip("qpdf is not installed")
+	}
+	w := theWorld()
+	for _, granted := range []string{"all", "annotate", "none"} {
+		for _, bits := range []string{"128", "256"} {
+			dir := t.TempDir()
+			in, sealed := filepath.Join(dir, "in.pdf"), filepath.Join(dir, "sealed.pdf")
+			if err := os.WriteFile(in, paper(t, false, nil), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--encrypt", "", "owner", bits, "--modify=" + granted}
+			if bits == "128" {
+				args = append(args, "--use-aes=y")
+			}
+			if out, err := exec.Command(qpdf, append(append([]string{"--allow-weak-crypto"}, args...), "--", in, sealed)...).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			b, err := os.ReadFile(sealed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if granted != "all" {
+				if _, err := Sign(context.Background(), rand.Reader, w.signer, open(t, b), Parameters{Time: now}, nil); !errors.Is(err, ErrForbidden) {
+					t.Errorf("%s, %s bits: %v", granted, bits, err)
+				}
+				continue
+			}
+			signed := w.sign(t, b, Parameters{Reason: "sealed", Visible: &Appearance{Rect: [4]float64{9, 9, 99, 49}, Text: "Ada"}}, nil)
+			more, err := Extend(context.Background(), open(t, signed), LTA, w.extension())
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := check(t, append(slices.Clip(signed), more...), LTA)
+			if d.Signatures[0].Reason != "sealed" || bytes.Contains(signed, []byte("(sealed)")) {
+				t.Errorf("reason %q", d.Signatures[0].Reason)
+			}
+		}
+	}
+}
+
 // The key may be elsewhere: what is to be signed goes out, the signature comes in, and nothing need be remembered between.
 func TestTwoSteps(t *testing.T) {
 	t.Parallel()
