@@ -197,6 +197,32 @@ func TestPDFA(t *testing.T) {
 		}
 		e.detail = fmt.Sprintf("%d files, %d of them known to differ", len(list), len(known))
 	})
+	t.Run("Factur-X attached to a PDF that was there", func(t *testing.T) {
+		t.Parallel()
+		entry(t, "Mustang and veraPDF", sent, took)
+		dir := t.TempDir()
+		h := hybrids(t, dir, "factur-x-2.5.2/en16931")[0]
+		base, err := view.Document(h.invoice, nil, page.Options{Created: time.Now()}).Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := facturx.Attach(bytes.NewReader(base), int64(len(base)), h.invoice, facturx.Options{Created: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "attached.pdf")
+		if err := os.WriteFile(file, w.PDF, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range pdfa(t, "check", file) {
+			if !l.Compliant {
+				t.Errorf("%s: %s", l.Flavour, strings.Join(l.Failed, "\n"))
+			}
+		}
+		if l := pdfa(t, "validate", file)[0]; l.PDF != "valid" || l.XML != "valid" {
+			t.Errorf("%+v", l)
+		}
+	})
 	t.Run("Factur-X says the same to another reader", func(t *testing.T) {
 		t.Parallel()
 		e := entry(t, "Mustang", sent, took)

@@ -77,6 +77,19 @@ func renderPDF(i *invoice.Invoice, l view.Labels) ([]byte, error) {
 	return view.Document(i, l, page.Options{Created: time.Now(), Creator: creator()}).Bytes()
 }
 
-func writeHybrid(i *invoice.Invoice, l view.Labels, source *dom.Document) (*facturx.Written, error) {
-	return facturx.Write(i, facturx.Options{Labels: l, Created: time.Now(), Creator: creator(), Source: source})
+// writeHybrid writes the invoice within a PDF: a new one, or the one in a file.
+func (c *call) writeHybrid(i *invoice.Invoice, l view.Labels, source *dom.Document, into string) (*facturx.Written, error) {
+	o := facturx.Options{Labels: l, Created: time.Now(), Creator: creator(), Source: source}
+	if into == "" {
+		return facturx.Write(i, o)
+	}
+	b, f := c.readFile(into)
+	if b == nil {
+		return nil, f.Error
+	}
+	w, err := facturx.Attach(bytes.NewReader(b), int64(len(b)), i, o)
+	if err != nil {
+		return nil, &exit{status: statusInvalid, Code: "UNFIT", Text: err.Error(), Where: into, Remedy: "leave out --into to have the invoice laid out"}
+	}
+	return w, nil
 }

@@ -19,7 +19,7 @@ var invoiceCommand = &command{
 	sub: []*command{
 		{name: "convert", summary: "writes an invoice in another syntax, or as a PDF with the invoice attached.", args: "FILE",
 			help: `Reads UBL 2.1, CII D16B or a PDF with an invoice attached, and writes the other syntax, or the one named with --to. All that EN 16931 calls an invoice is kept; what the standard does not know is left behind, and said.
-With --to factur-x the invoice is laid out as PDF/A-3 and attached to it in CII, which is Factur-X and ZUGFeRD.`,
+With --to factur-x the invoice is laid out as PDF/A-3 and attached to it in CII, which is Factur-X and ZUGFeRD; with --into it is attached to a PDF that shows it already.`,
 			example: "viadukt invoice convert invoice.xml --to cii --out invoice-cii.xml\nviadukt invoice convert invoice.xml --to factur-x --lang fr --out facture.pdf", prepare: prepareConvert},
 		{name: "fix", summary: "computes the totals of an invoice anew and corrects them in place.", args: "FILE",
 			help:    `Takes lines, allowances, charges, rates and payments as they are, and corrects the VAT breakdown and the totals. Every other octet stays as it is. Without --out only what would change is shown.`,
@@ -75,6 +75,7 @@ func prepareConvert(c *call) func() error {
 	c.least, c.most = 1, 1
 	c.jsonFlag()
 	to := c.String("to", "", "`syntax` to write: ubl, cii or factur-x; default: the other one of the first two")
+	into := c.String("into", "", "for factur-x: a PDF/A-3 `file` that shows this invoice already and is neither signed nor encrypted; the invoice is attached to it")
 	lang := c.String("lang", "en", "`language` that factur-x is laid out in: "+strings.Join(view.Languages(), ", "))
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
@@ -98,7 +99,7 @@ func prepareConvert(c *call) func() error {
 			if err != nil {
 				return err
 			}
-			w, err := writeHybrid(i, labels, doc)
+			w, err := c.writeHybrid(i, labels, doc, *into)
 			if err != nil {
 				return err
 			}
@@ -108,6 +109,9 @@ func prepareConvert(c *call) func() error {
 			}
 		default:
 			return usage("--to is ubl, cii or factur-x, not %s", target)
+		}
+		if *into != "" && target != "factur-x" {
+			return usage("--into goes with --to factur-x")
 		}
 		if c.json && *out == "" {
 			return usage("--json needs --out, or the document would stand in the report")

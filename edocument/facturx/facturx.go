@@ -3,7 +3,8 @@
 // on; ZUGFeRD 1.0 and 2.0 and Order-X are recognised.
 //
 // [Open] finds the invoice and compares what the PDF says of it with what it is: where they disagree the invoice prevails,
-// and the disagreement is a finding. [Write] makes a PDF/A-3 with the invoice laid out and attached.
+// and the disagreement is a finding. [Write] makes a PDF/A-3 with the invoice laid out and attached. [Attach]
+// puts an invoice into a PDF/A-3 that somebody else laid out.
 package facturx
 
 import (

@@ -220,6 +220,80 @@ func TestWhatIsAPDF(t *testing.T) {
 	}
 }
 
+func TestAttachedToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	// By the program itself there is one list of schemas; other programs write none.
+	own := laid(t, []page.Attachment{{Name: "a.txt", Content: []byte("a")}, {Name: "z.txt", Content: []byte("z")}})
+	none := bytes.ReplaceAll(bytes.ReplaceAll(laid(t, nil), []byte("http://www.aiim.org/pdfa/ns/extension/"), []byte("http://www.aiim.org/pdfa/ns/extensio__")), []byte("pdfaExtension:schemas"), []byte("pdfaExtension:schema_"))
+	for k, base := range [][]byte{own, none} {
+		w, err := Attach(bytes.NewReader(base), int64(len(base)), lamp(en16931), Options{Created: noon})
+		if err != nil {
+			t.Fatal(k, err)
+		}
+		if !bytes.HasPrefix(w.PDF, base) {
+			t.Error("octets that were there changed")
+		}
+		h, err := open(t, w.PDF)
+		if err != nil {
+			t.Fatal(k, err)
+		}
+		if len(h.Findings) > 0 || h.Profile != EN16931 || h.Claim.Profile != EN16931 || h.PDFA != "3A" || h.Relationship != "Alternative" {
+			t.Errorf("%d: %+v", k, h)
+		}
+		d, err := pdf.Open(bytes.NewReader(w.PDF), int64(len(w.PDF)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := d.Files()
+		if err != nil || len(files) != 3-2*k || files[(1-k)].Name != "factur-x.xml" {
+			t.Errorf("%d: %v, %d files", k, err, len(files))
+		}
+		if _, err := Attach(bytes.NewReader(w.PDF), int64(len(w.PDF)), lamp(en16931), Options{Created: noon}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "factur-x.xml already") {
+			t.Errorf("a second time: %v", err)
+		}
+	}
+}
+
+func TestNotAttachedToWhatIsUnfit(t *testing.T) {
+	t.Parallel()
+	base := laid(t, nil)
+	second := func(change func(u *pdf.Update, catalog pdf.Dict)) []byte {
+		d, err := pdf.Open(bytes.NewReader(base), int64(len(base)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := d.Update()
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalog, err := d.Catalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalog = catalog.Clone()
+		change(u, catalog)
+		u.Set(d.Trailer["Root"].(pdf.Ref), catalog)
+		a, err := u.Append()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(bytes.Clone(base), a.Octets...)
+	}
+	for want, b := range map[string][]byte{
+		"do not claim PDF/A-3":     bytes.Replace(base, []byte("<pdfaid:part>3<"), []byte("<pdfaid:part>2<"), 1),
+		"no metadata":              second(func(_ *pdf.Update, c pdf.Dict) { delete(c, "Metadata") }),
+		"it is signed":             second(func(u *pdf.Update, c pdf.Dict) { c["AcroForm"] = u.Add(pdf.Dict{"Fields": pdf.Array{}, "SigFlags": 3}) }),
+		"tell of an invoice":       laid(t, nil, claim("EN 16931", "factur-x.xml")),
+		"its metadata: line":       bytes.Replace(base, []byte("</rdf:RDF>"), []byte("</rdf:rdf>"), 1),
+		"cross-references":         bytes.Replace(base, []byte("startxref\n"), []byte("startxref\n9"), 1),
+		"metadata have no rdf:RDF": bytes.ReplaceAll(base, []byte("www.w3.org/1999/02/22-rdf-syntax-ns#"), []byte("www.w3.org/1999/02/22-rdf-syntax-ns_")),
+	} {
+		if _, err := Attach(bytes.NewReader(b), int64(len(b)), lamp(en16931), Options{Created: noon}); !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 func TestCorpusGoesThereAndBack(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join(corpus.Dir(t, "edocuments"), "examples", "factur-x-2.5.2", "*", "*.xml"))

@@ -3,6 +3,7 @@ package facturx
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -89,7 +90,7 @@ func (h *Hybrid) find(id string, s edocument.Severity, value, text, remedy strin
 
 // metadata reads what the metadata claim and compares it.
 func (h *Hybrid) metadata(d *pdf.Document) {
-	if err := h.claim(d); err != nil {
+	if _, err := h.claim(d); err != nil {
 		h.find(FindingMetadata, edocument.Warning, err.Error(), "the metadata of the PDF say what is attached", "ask the sender to write XMP metadata")
 		return
 	}
@@ -128,18 +129,19 @@ func canonical(p Profile) string {
 	return s
 }
 
-func (h *Hybrid) claim(d *pdf.Document) error {
+// claim reads the metadata.
+func (h *Hybrid) claim(d *pdf.Document) (*dom.Document, error) {
 	r, err := d.Metadata()
 	if err != nil || r == nil {
-		return cmp.Or(err, fmt.Errorf("there are none"))
+		return nil, cmp.Or(err, errors.New("there are none"))
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxMetadata+1))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x, err := dom.Parse(b, dom.Limits{Bytes: maxMetadata})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	part, level := "", ""
 	// A simple property is an element or an attribute.
@@ -177,7 +179,7 @@ func (h *Hybrid) claim(d *pdf.Document) error {
 		}
 	}
 	h.PDFA = part + level
-	return nil
+	return x, nil
 }
 
 const nsPDFA = "http://www.aiim.org/pdfa/ns/id/"

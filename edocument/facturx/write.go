@@ -9,7 +9,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Options of [Write].
+// Options of [Write] and [Attach].
 type Options struct {
 	Labels  view.Labels // of the language to lay the invoice out in; nil is English
 	Created time.Time   // required
