@@ -75,7 +75,7 @@ func TestASignatureIsJudgedOnThePage(t *testing.T) {
 	b.upload("/console/verify", "document", "a.txt", []byte("nothing")).says(t, "no signature", http.StatusOK, "is not signed, or cannot be read")
 	b.upload("/console/verify", "document", "a.xml", good).says(t, "a good one", http.StatusOK, "Every signature is valid.", "trusted", "&lt;script&gt;")
 	b.upload("/console/verify", "document", "a.xml", bad).says(t, "a bad one", http.StatusOK, "Do not rely on this document.", "was changed after it was signed")
-	b.upload("/console/verify", "document", "a.xml", detached).says(t, "a doubtful one", http.StatusOK, "Not every signature can be confirmed.", "is not at hand")
+	b.upload("/console/verify", "document", "a.xml", detached).says(t, "a doubtful one", http.StatusOK, "A signature cannot be confirmed.", "is not at hand")
 	for _, language := range Languages {
 		b.post("/console/look", "language", language, "theme", "", "back", "/console/verify")
 		for _, document := range [][]byte{good, bad, detached} {

@@ -29,7 +29,7 @@ func (v *Verdict) PDF(language string) ([]byte, error) {
 }
 
 func (d pageData) addSignature(doc *page.Document, s Signature) {
-	who := s.Signer
+	who := s.SignerName
 	if who == "" {
 		who = d.T("unknown.signer")
 	}

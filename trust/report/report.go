@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 )
 
@@ -70,7 +71,8 @@ type Signature struct {
 	SubIndication string        `json:"subIndication,omitempty"`
 	Why           string        `json:"why,omitempty"`
 	Remedy        string        `json:"remedy,omitempty"`
-	Signer        string        `json:"signer,omitempty"`
+	Signer        string        `json:"signer,omitempty"`      // distinguished name
+	SignerName    string        `json:"signerName,omitempty"`  // as people say it
 	SigningTime   *time.Time    `json:"signingTime,omitempty"` // by the signer's word
 	BestTime      *time.Time    `json:"bestTime,omitempty"`    // proven
 	Qualified     string        `json:"qualified,omitempty"`   // "QESIG", "ADESIG_QC" and the like by trusted lists; "NA": they do not tell
@@ -159,7 +161,7 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		out.Remedy = t.m["remedy."+string(r.Sub)]
 	}
 	if s.Certificate != nil {
-		out.Signer = s.Certificate.Subject.String()
+		out.Signer, out.SignerName = s.Certificate.Subject.String(), nameOf(s.Certificate.Subject)
 	}
 	if !s.Claimed.IsZero() {
 		out.SigningTime = &s.Claimed
@@ -169,7 +171,7 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		out.BestTime = &best
 	}
 	for _, x := range s.References {
-		out.Signed = append(out.Signed, Signed{x.Name, x.Digest, x.Found, x.Intact})
+		out.Signed = append(out.Signed, Signed{t.sentence(x.Name), x.Digest, x.Found, x.Intact})
 	}
 	for _, c := range s.Chain {
 		out.Chain = append(out.Chain, Certificate{c.Subject, c.NotBefore.UTC(), c.NotAfter.UTC(), c.Trusted})
@@ -200,6 +202,20 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		out.Checks = append(out.Checks, Check{t.sentence(c.Question), answer, c.OK, c.Warning, c.Clause})
 	}
 	return out
+}
+
+// nameOf is the name of a person or organisation, with the organisation and the country where they are told.
+func nameOf(n pki.Name) string {
+	name := n.CommonName()
+	if name == "" {
+		return n.String()
+	}
+	for _, more := range []string{n.Get("2.5.4.10"), n.Get("2.5.4.6")} {
+		if more != "" && more != name {
+			name += ", " + more
+		}
+	}
+	return name
 }
 
 // why is the reason that validation gives, in the language: question and answer of the check that decided.

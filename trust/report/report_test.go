@@ -74,7 +74,7 @@ func TestTheReportSaysWhatIsWrongInEveryLanguage(t *testing.T) {
 	}{
 		{"good", "<order/>", true, true, "valid", "", "Alle Signaturen sind gültig.", "unverändert", ""},
 		{"changed", "<order n='2'/>", true, false, "bad", "HASH_FAILURE", "Das Dokument wurde nach der Unterschrift verändert.", "verändert", "bitten Sie den Unterzeichner"},
-		{"nobody trusts", "<order/>", false, false, "doubtful", "NO_CERTIFICATE_CHAIN_FOUND", "Keine Stelle, der hier vertraut wird, bürgt für den Unterzeichner.", "Nicht jede Signatur", "wenn Sie ihr vertrauen"},
+		{"nobody trusts", "<order/>", false, false, "doubtful", "NO_CERTIFICATE_CHAIN_FOUND", "Keine Stelle, der hier vertraut wird, bürgt für den Unterzeichner.", "lässt sich nicht bestätigen", "wenn Sie ihr vertrauen"},
 		{"content away", "", true, false, "doubtful", "SIGNED_DATA_NOT_FOUND", "Das unterschriebene Dokument selbst liegt nicht vor.", "liegt nicht vor", "die unterschriebene Datei"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -88,6 +88,11 @@ func (t *texts) sentence(english string) string {
 	}
 	for _, p := range t.patterns {
 		if parts := p.english.FindStringSubmatch(english); parts != nil {
+			for i, part := range parts[1:] {
+				if known, ok := t.sentences[part]; ok { // a thing that has no name of its own
+					parts[i+1] = known
+				}
+			}
 			return fill(p.text, parts[1:])
 		}
 	}
