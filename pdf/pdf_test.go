@@ -2,6 +2,7 @@ package pdf_test
 
 import (
 	"bytes"
+	"compress/lzw"
 	"errors"
 	"fmt"
 	"io"
@@ -228,6 +229,55 @@ func TestFilters(t *testing.T) {
 	}
 	if n, err := io.Copy(io.Discard, r); !errors.Is(err, pdf.ErrLimit) || n > 20<<20 {
 		t.Errorf("a bomb gave %d octets, %v", n, err)
+	}
+}
+
+// Codes widen and their table fills up several times.
+func TestLongLZW(t *testing.T) {
+	t.Parallel()
+	d := open(t, simple(t))
+	var plain []byte
+	for i := range 200_000 {
+		plain = append(plain, byte(i*i>>7), byte(i>>3))
+	}
+	var b bytes.Buffer
+	w := lzw.NewWriter(&b, lzw.MSB, 8)
+	w.Write(plain)
+	w.Close()
+	s := &pdf.Stream{Dict: pdf.Dict{"Filter": pdf.Name("LZWDecode"), "DecodeParms": pdf.Dict{"EarlyChange": 0}}, Data: b.Bytes()}
+	if got, err := d.Bytes(s, 1<<20); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("%d octets of %d, %v", len(got), len(plain), err)
+	}
+}
+
+// A hybrid file hides objects in object streams from old readers: its table says that they are free.
+func TestHybridFiles(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	b.WriteString("%PDF-1.5\n")
+	var at [6]int
+	write := func(n int, o pdf.Object) {
+		at[n] = b.Len()
+		if err := pdf.WriteIndirect(&b, ref(n), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1, pdf.Dict{"Type": pdf.Name("Catalog"), "Pages": ref(2), "Hidden": ref(4)})
+	write(2, pdf.Dict{"Type": pdf.Name("Pages"), "Kids": pdf.Array{}, "Count": 0})
+	write(3, pdf.Compress(pdf.Dict{"Type": pdf.Name("ObjStm"), "N": 1, "First": 4}, []byte("4 0 (hidden)")))
+	rows := []byte{2, 0, 3, 0}
+	write(5, pdf.Compress(pdf.Dict{"Type": pdf.Name("XRef"), "Size": 6, "W": pdf.Array{1, 2, 1}, "Index": pdf.Array{4, 1}}, rows))
+	start := b.Len()
+	fmt.Fprintf(&b, "xref\n0 5\n0000000004 65535 f \n%010d 00000 n \n%010d 00000 n \n%010d 00000 n \n0000000000 00000 f \ntrailer\n<</Size 6/Root 1 0 R/XRefStm %d>>\nstartxref\n%d\n%%%%EOF", at[1], at[2], at[3], at[5], start)
+	for range 2 {
+		d := open(t, b.Bytes())
+		catalog, err := d.Catalog()
+		if s, _ := pdf.Get[pdf.String](d, catalog["Hidden"]); err != nil || s != "hidden" || d.Repaired || len(d.Problems) > 0 {
+			t.Errorf("%q %v %v", s, err, d.Problems)
+		}
+		updated := changeTitle(t, b.Bytes())
+		b.Reset()
+		b.Write(updated)
 	}
 }
 

@@ -67,7 +67,7 @@ const (
 )
 
 const (
-	maxSignatures = 1000
+	maxSignatures = 200
 	maxContents   = 16 << 20 // octets of a message
 )
 
