@@ -254,7 +254,11 @@ func (b Columns) strips(d *Document, parent *element, width float64) []strip {
 func side(lists [][]strip, places []float64, full float64) strip {
 	s := strip{}
 	for _, l := range lists {
-		s.height = max(s.height, total(l))
+		h := 0.0
+		for k := 0; k < len(l) && h <= full; k++ { // what is higher than a page is split, however high it is
+			h += l[k].height
+		}
+		s.height = max(s.height, h)
 	}
 	s.draw = func(p *painter, x, y float64) {
 		for i, l := range lists {

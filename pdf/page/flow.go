@@ -63,7 +63,7 @@ func (d *Document) flow(list []strip) {
 
 // chain counts the strips that stay together, and their height. Of what is higher than a page only the beginning does.
 func chain(list []strip, full float64) (n int, height float64) {
-	for n < len(list) {
+	for n < len(list) && height <= full {
 		height += list[n].height
 		n++
 		if !list[n-1].keep {

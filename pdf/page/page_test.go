@@ -668,6 +668,17 @@ func TestTextIsKept(t *testing.T) {
 	})
 }
 
+// Long texts cost time in proportion to their length.
+func TestLongTextIsLaidOutOnce(t *testing.T) {
+	t.Parallel()
+	long := page.Plain(strings.Repeat(words, 20000))
+	d := page.New(options())
+	d.Add(page.Columns{Blocks: [][]page.Block{{page.KeyValues{Rows: []page.KeyValue{{Key: "k", Value: long}}}}, nil}}, page.KeyValues{Rows: []page.KeyValue{{Key: "k", Value: long}}})
+	if n := len(read(t, octets(t, d)).pages()); n < 2000 {
+		t.Errorf("%d pages", n)
+	}
+}
+
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "plain", "A\u0301 e\u0300\u202f1\u00ad2\ufeff3\x00\x07", "\xff\xfe", "שלום", "\ue000\uffff", strings.Repeat("w", 300), "\n\n \t\r\n"} {
 		f.Add(s, uint8(3))
