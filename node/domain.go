@@ -39,6 +39,12 @@ type Handler interface {
 	Open(ctx context.Context, m *store.Message, p *store.Payload) (body io.ReadCloser, name string, err error)
 }
 
+// Answerer is a Handler that may answer messages of which it delivers nothing: Deliver runs for those, too.
+type Answerer interface {
+	// Answers says whether the message may have to be answered.
+	Answers(m *store.Message) bool
+}
+
 // Incoming is a message that passed security, with its payloads in the store but not yet committed.
 type Incoming struct {
 	*as4.Received

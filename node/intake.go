@@ -153,7 +153,7 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 	m.Header = header
 	if r.Test {
 		m.State = store.Confirmed
-	} else if !d.h.Waits() {
+	} else if a, ok := d.h.(Answerer); !d.h.Waits() && !(ok && a.Answers(m)) {
 		m.State = store.Delivered
 	}
 	err := d.n.Store.Write(ctx, func(tx store.Tx) error {

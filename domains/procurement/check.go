@@ -25,12 +25,7 @@ const InvalidDocument = "INVALID_DOCUMENT"
 func (d *Domain) checksFor(p ids.Participant) Checks {
 	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Packs: d.settings.Packs}
 	for _, own := range d.settings.Partners {
-		begin, open := strings.CutSuffix(own.Participant, "*")
-		if !open {
-			if q, err := ids.ParseParticipant(own.Participant); err != nil || !q.Equal(p) {
-				continue
-			}
-		} else if !strings.HasPrefix(p.String(), begin) {
+		if !fits(own.Participant, p.String()) {
 			continue
 		}
 		c.Outgoing, c.Incoming = cmp.Or(own.Outgoing, c.Outgoing), cmp.Or(own.Incoming, c.Incoming)

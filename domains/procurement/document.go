@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -18,7 +19,7 @@ const (
 
 // Document is what the transport needs to know of a business document.
 type Document struct {
-	Kind     string // "Invoice", "CreditNote", "Order", "ApplicationResponse"
+	Kind     string // the document element: "Invoice", "Order", "ApplicationResponse" ...
 	Number   string // the number that its issuer gave it
 	Type     ids.DocumentType
 	Process  ids.Process
@@ -34,9 +35,13 @@ var ErrDocument = errors.New("procurement: document not recognised")
 
 // kinds says, for each root element, which party issues the document and which one gets it.
 var kinds = map[string]struct{ from, to string }{
-	"Invoice":    {"AccountingSupplierParty", "AccountingCustomerParty"},
-	"CreditNote": {"AccountingSupplierParty", "AccountingCustomerParty"},
-	"Order":      {"BuyerCustomerParty", "SellerSupplierParty"},
+	"Invoice":     {"AccountingSupplierParty", "AccountingCustomerParty"},
+	"CreditNote":  {"AccountingSupplierParty", "AccountingCustomerParty"},
+	"Order":       {"BuyerCustomerParty", "SellerSupplierParty"},
+	"OrderChange": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderCancellation": {"BuyerCustomerParty", "SellerSupplierParty"},
+	"OrderResponse":  {"SellerSupplierParty", "BuyerCustomerParty"},
+	"DespatchAdvice": {"DespatchSupplierParty", "DeliveryCustomerParty"},
+	"Catalogue":      {"ProviderParty", "ReceiverParty"},
 	// What the buyer says to an invoice, for one.
 	"ApplicationResponse": {"SenderParty", "ReceiverParty"},
 }
@@ -46,7 +51,7 @@ var kinds = map[string]struct{ from, to string }{
 func Recognise(root dom.Node) (*Document, error) {
 	kind, ok := kinds[root.Local()]
 	if !ok || root.Space() != nsUBL+root.Local()+"-2" {
-		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL 2.1 Invoice, CreditNote, Order and ApplicationResponse", root.Space(), root.Local())
+		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL invoices, credit notes, orders and what answers them, despatch advices, catalogues and application responses", root.Space(), root.Local())
 	}
 	customization, profile := text(root, "CustomizationID"), text(root, "ProfileID")
 	switch {
@@ -56,7 +61,9 @@ func Recognise(root dom.Node) (*Document, error) {
 		return nil, refuse(root, "cbc:ProfileID is missing: it names the process")
 	}
 	d := &Document{Kind: root.Local(), Number: text(root, "ID"), Root: root, Version: "2.1"}
-	if v := text(root, "UBLVersionID"); v != "" {
+	if t := edocument.RecogniseType(root); t != nil {
+		d.Version = t.Version
+	} else if v := text(root, "UBLVersionID"); v != "" {
 		d.Version = v
 	}
 	d.Type = ids.DocumentType{Value: root.Space() + "::" + root.Local() + "##" + customization + "::" + d.Version}.Qualified()
@@ -73,7 +80,7 @@ func Recognise(root dom.Node) (*Document, error) {
 
 func party(root dom.Node, role string) (ids.Participant, string, error) {
 	p, where := root.Child(nsCAC, role), ""
-	if role != "SenderParty" && role != "ReceiverParty" { // those two are parties themselves
+	if role != "SenderParty" && role != "ReceiverParty" && role != "ProviderParty" { // those are parties themselves
 		p, where = p.Child(nsCAC, "Party"), "/cac:Party"
 	}
 	if !p.Valid() {

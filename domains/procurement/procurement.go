@@ -35,6 +35,8 @@ type Settings struct {
 	Outgoing    string      `yaml:"checkOutgoing" default:"refuse" enum:"refuse,warn,off" doc:"What happens to a document that breaks a rule: refuse gives it back with the rules it breaks, warn sends it and says so in the answer and the log, off does not look."`
 	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"refuse,mark,off" doc:"What happens to a document that arrives and breaks a rule: mark delivers it with an error at the message, refuse answers the sender with an error instead of a receipt, for networks that have agreed on that, off does not look."`
 	Packs       []string    `yaml:"checkPacks" example:"[eu.peppol.bis3:invoice]" doc:"Rule packs to judge by. Default: those that are meant for a document, where there are such, else the rules of the program."`
+	Answer      string      `yaml:"answer" default:"none" enum:"none,mlr,mls,invoice-response" doc:"What the sender of a document is told of the verdict on it: mlr is a message level response to the sender, mls a message level status to its service provider, invoice-response a response to invoices and credit notes alone. A status about a sound document is sent where the envelope asks for it."`
+	Answers     []Answering `yaml:"answerPartners" doc:"Senders who are told something else. The first that fits counts."`
 	Partners    []Checks    `yaml:"checkPartners" doc:"Participants for whom documents are judged in another way. The first that fits counts."`
 }
 
@@ -44,6 +46,12 @@ type Checks struct {
 	Outgoing    string   `yaml:"outgoing" enum:"refuse,warn,off" doc:"As checkOutgoing."`
 	Incoming    string   `yaml:"incoming" enum:"refuse,mark,off" doc:"As checkIncoming."`
 	Packs       []string `yaml:"packs" doc:"As checkPacks."`
+}
+
+// Answering says what some senders are told.
+type Answering struct {
+	Participant string `yaml:"participant" required:"true" example:"iso6523-actorid-upis::0191:10137025" doc:"The sender. A value that ends with * stands for all that begin so."`
+	Answer      string `yaml:"answer" required:"true" enum:"none,mlr,mls,invoice-response" doc:"As answer."`
 }
 
 // Name of the domain and of its P-Mode.
@@ -239,18 +247,22 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		}
 		in.Stored.Error = p
 	}
+	d.linkAnswer(ctx, in)
 	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so
 	// that nobody can block the envelopes of others.
 	in.Once = fmt.Sprintf("envelope %x", sha256.Sum256([]byte(in.Received.Sender+"\n"+in.Stored.Sender+"\n"+h.InstanceID)))
 	return nil
 }
 
-// Deliver writes the document, out of its envelope, into the inbox folder. Without one it waits for the API.
+// Deliver writes the document, out of its envelope, into the inbox folder, and answers its sender. Without a folder the
+// document waits for the API.
 func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
-	if d.settings.Inbox == "" {
-		return nil
+	if d.settings.Inbox != "" {
+		if err := d.n.WriteFolder(ctx, string(d.settings.Inbox), m); err != nil {
+			return err
+		}
 	}
-	return d.n.WriteFolder(ctx, string(d.settings.Inbox), m)
+	return d.answer(ctx, m)
 }
 
 // Waits implements [node.Handler].

@@ -1,0 +1,236 @@
+package procurement
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+	"strings"
+
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/response"
+	"github.com/viadukt-eu/viadukt/edocument/rulepack"
+	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+// RejectedByReceiver is the code of an answer that rejects what this node has sent.
+const RejectedByReceiver = "REJECTED_BY_RECEIVER"
+
+// answerTo is what a sender is told.
+func (d *Domain) answerTo(sender string) response.Kind {
+	with := d.settings.Answer
+	for _, own := range d.settings.Answers {
+		if fits(own.Participant, sender) {
+			with = own.Answer
+			break
+		}
+	}
+	switch with {
+	case "mlr":
+		return response.Message
+	case "mls":
+		return response.Status
+	case "invoice-response":
+		return response.Invoice
+	}
+	return ""
+}
+
+// fits reports whether a participant is the one that a setting names, or one of those.
+func fits(setting, participant string) bool {
+	if begin, open := strings.CutSuffix(setting, "*"); open {
+		return strings.HasPrefix(participant, begin)
+	}
+	p, err := ids.ParseParticipant(setting)
+	q, err2 := ids.ParseParticipant(participant)
+	return err == nil && err2 == nil && p.Equal(q)
+}
+
+// Answers implements [node.Answerer]. Answers are never answered, nor are reports to the network, or two nodes would go on
+// for ever.
+func (d *Domain) Answers(m *store.Message) bool {
+	switch kind := d.answerTo(m.Sender); {
+	case kind == "", strings.Contains(m.Action, "::ApplicationResponse##"), !strings.Contains(m.Action, nsUBL):
+		return false
+	case kind == response.Invoice:
+		return strings.Contains(m.Action, "::Invoice##") || strings.Contains(m.Action, "::CreditNote##")
+	}
+	return true
+}
+
+// answer judges a document that was delivered, and sends the answer that its sender is to get. The answer has a message
+// id that is made of the message's own, so that a second run sends nothing again. Where the directory is silent the
+// delivery is tried again; where it says that nobody takes the answer, there is none.
+func (d *Domain) answer(ctx context.Context, m *store.Message) error {
+	if !d.Answers(m) {
+		return nil
+	}
+	r, err := d.answerFor(ctx, m)
+	if err != nil || r == nil {
+		return err
+	}
+	id := fmt.Sprintf("answer-%x@%s", sha256.Sum256([]byte(m.SenderKey+"\n"+m.MessageID)), d.n.Host())
+	octets, sent := r.XML(), false
+	_, err = d.Submit(ctx, &node.Submission{Domain: Name, MessageID: id, RefToMessageID: m.MessageID, ConversationID: m.ConversationID, Next: func() (*node.SubmissionPart, error) {
+		if sent {
+			return nil, io.EOF
+		}
+		sent = true
+		return &node.SubmissionPart{Name: "response.xml", MimeType: "application/xml", Body: strings.NewReader(string(octets))}, nil
+	}})
+	switch {
+	case errors.Is(err, store.ErrDuplicate):
+		return nil
+	case err != nil && node.Temporary(err):
+		return fmt.Errorf("procurement: answer to %s: %w", m.MessageID, err)
+	case err != nil:
+		d.n.Log.LogAttrs(ctx, slog.LevelWarn, "answer not sent", slog.String("msgid", m.MessageID), slog.String("code", string(r.Code)), slog.Any("err", err))
+	}
+	return nil
+}
+
+// answerFor makes the answer to a message; nil where none is due.
+func (d *Domain) answerFor(ctx context.Context, m *store.Message) (*response.Response, error) {
+	if len(m.Payloads) == 0 {
+		return nil, nil
+	}
+	body, err := d.n.OpenDocument(ctx, &m.Payloads[0])
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	envelope, err := sbdh.Read(body, sbdh.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	octets, err := edocument.ReadLean(envelope.Payload, int64(d.settings.MaxDocument), int64(d.settings.MaxDocument))
+	if err != nil && !errors.Is(err, edocument.ErrSize) {
+		return nil, err
+	}
+	var doc *dom.Document
+	if err == nil {
+		doc, err = dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	}
+	var report *edocument.Report
+	if err == nil {
+		report, err = d.judge(ctx, doc, d.checksFor(envelope.Header.Sender()).Packs...)
+		switch {
+		case errors.Is(err, rulepack.ErrNotFound): // our own fault
+			return nil, nil
+		case errors.Is(err, edocument.ErrUnknownType):
+			report, err = &edocument.Report{Type: "document", Valid: true}, nil
+		}
+	}
+	kind := d.answerTo(m.Sender)
+	ref := response.Reference{ID: envelope.Header.InstanceID}
+	if doc != nil && kind != response.Status {
+		ref.ID = text(doc.Root(), "ID")
+		ref.TypeCode = text(doc.Root(), "InvoiceTypeCode") + text(doc.Root(), "CreditNoteTypeCode")
+		ref.Issued = text(doc.Root(), "IssueDate")
+	}
+	r := response.Judged(kind, report, err, ref, d.n.Clock())
+	instance := sha256.Sum256([]byte(m.MessageID))
+	r.ID = fmt.Sprintf("%x", instance[:16])
+	if kind == response.Status {
+		if r.Code != response.Rejected && envelope.Header.Value(sbdh.ScopeStatusType) != "ALWAYS_SEND" {
+			return nil, nil
+		}
+		own, theirs := spid(m.To), spid(m.From)
+		if own == "" || theirs == "" {
+			return nil, nil // not a network of service providers
+		}
+		r.Sender, r.Receiver = response.Party{Scheme: "0242", ID: own}, response.Party{Scheme: "0242", ID: statusTo(envelope.Header, theirs)}
+		return r, nil
+	}
+	r.Sender, r.Receiver = partyOf(envelope.Header.Receiver()), partyOf(envelope.Header.Sender())
+	if doc != nil {
+		from, to := kinds[doc.Root().Local()].from, kinds[doc.Root().Local()].to
+		r.Sender.Name, r.Receiver.Name = nameOf(doc.Root(), to), nameOf(doc.Root(), from)
+	}
+	return r, nil
+}
+
+// nameOf is the name of a party of a document.
+func nameOf(root dom.Node, role string) string {
+	p := root.Child(nsCAC, role)
+	if inner := p.Child(nsCAC, "Party"); inner.Valid() {
+		p = inner
+	}
+	if s := text(p.Child(nsCAC, "PartyLegalEntity"), "RegistrationName"); s != "" {
+		return s
+	}
+	return text(p.Child(nsCAC, "PartyName"), "Name")
+}
+
+func partyOf(p ids.Participant) response.Party {
+	scheme, id, _ := strings.Cut(p.Value, ":")
+	return response.Party{Scheme: scheme, ID: id, Name: p.Value}
+}
+
+var seat = regexp.MustCompile(`^P[A-Z]{2}([0-9]{6})$`)
+
+// spid is the identifier of a service provider, from its seat; "" when that is none. The profile holds the party of a
+// message to the certificate that signed it.
+func spid(party string) string {
+	if m := seat.FindStringSubmatch(party); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+var spidOf = regexp.MustCompile(`(?i)^0242:([0-9]{6})(-[0-9A-Z_]{3,12}(\.[0-9A-Z\-._~]{3,24})?)?$`)
+
+// statusTo is where a status goes: to the service provider that sent the message, or to the place within it that the
+// envelope names. Another provider cannot be named.
+func statusTo(h *sbdh.Header, provider string) string {
+	to := h.Value(sbdh.ScopeStatusTo)
+	if m := spidOf.FindStringSubmatch(to); m != nil && m[1] == provider {
+		return strings.TrimPrefix(to, "0242:")
+	}
+	return provider
+}
+
+// linkAnswer finds out which message an answer is about, and marks an answer that rejects it.
+func (d *Domain) linkAnswer(ctx context.Context, in *node.Incoming) {
+	stored := in.Stored
+	if !strings.Contains(stored.Action, "::ApplicationResponse##") {
+		return
+	}
+	body, err := in.Payload(0)
+	if err != nil {
+		return
+	}
+	defer body.Close()
+	m, err := sbdh.Read(body, sbdh.Limits{})
+	if err != nil {
+		return
+	}
+	octets, err := edocument.ReadLean(m.Payload, int64(d.settings.MaxDocument), int64(d.settings.MaxDocument))
+	if err != nil {
+		return
+	}
+	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	if err != nil {
+		return
+	}
+	r, err := response.Read(doc)
+	if err != nil {
+		return
+	}
+	if stored.RefToMessageID == "" && r.Document.ID != "" {
+		list, err := d.n.Store.List(ctx, store.Filter{Direction: store.Out, ConversationID: r.Document.ID}, store.Page{Limit: 1})
+		if err == nil && len(list.Messages) == 1 {
+			stored.RefToMessageID = list.Messages[0].MessageID
+		}
+	}
+	if r.Code == response.Rejected && stored.Error.IsZero() {
+		stored.Error = store.Problem{Code: RejectedByReceiver, Text: r.Document.ID + " is " + r.Summary(), Remedy: "mend the document and send it again under a new number"}
+	}
+}
