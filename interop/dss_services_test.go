@@ -118,7 +118,7 @@ func TestDSSUsesOurServices(t *testing.T) {
 		return path
 	}
 	in, key, root := file("letter.xml", []byte(letterXML)), file("ada.p12", p12), file("root.crt", s.root.Certificate.Raw)
-	for _, format := range []string{"cades", "xades"} {
+	for _, format := range []string{"cades", "xades", "jades"} {
 		t.Run(format+" with our time-stamps, OCSP and lists", func(t *testing.T) {
 			e := entry(t, "dss", received, took)
 			out := filepath.Join(dir, format)

@@ -71,7 +71,9 @@ type Signature struct {
 	SigningTime  time.Time
 	Certificates []*pki.Certificate // x5c, the signer's first
 	Named        []CertificateReference
+	Expires      time.Time // exp, zero where it is not stated; nothing here judges by it
 	Policy       *Policy
+	PolicyStore  *PolicyStore // sigPSt, of the unsigned header
 	Place        *Place
 	Roles        []string // claimed
 	Certified    [][]byte // attribute certificates, DER
@@ -121,6 +123,13 @@ type Policy struct {
 	URI         string // spURI
 	Notice      string // explicit text of spUserNotice
 	// Specification says how the document is to be read: spDSpec.
+	Specification string
+}
+
+// PolicyStore is the policy document or where it is, beside the signature [TS 119 182-1 5.3.3].
+type PolicyStore struct {
+	Document      []byte
+	URI           string
 	Specification string
 }
 

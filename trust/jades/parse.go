@@ -224,6 +224,11 @@ func (s *Signature) readHeader() error {
 		s.Encoded = x.yes
 	}
 	s.readTime()
+	if x, ok := h.get("exp"); ok {
+		if seconds, ok := x.float(); ok && math.Abs(seconds) <= 1e12 {
+			s.Expires = time.Unix(int64(seconds), 0).UTC()
+		}
+	}
 	s.readCertificates()
 	s.readClaims()
 	if x, ok := h.get("sigD"); ok {
@@ -478,6 +483,12 @@ func (s *Signature) readProperty(i int) error {
 		return s.addTimeStamps(&p.value, Kind(p.name), i)
 	case "cSig":
 		return s.addCounter(&p.value)
+	case "sigPSt":
+		spec, _ := p.value.get("spDSpec")
+		s.PolicyStore = &PolicyStore{URI: p.value.string("sigPolLocalURI"), Specification: spec.string("id")}
+		var err error
+		s.PolicyStore.Document, err = base64.StdEncoding.DecodeString(p.value.string("sigPolDoc"))
+		return err
 	}
 	s.Material = p.material(s.Material, s.unreadable)
 	return nil

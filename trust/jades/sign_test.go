@@ -403,3 +403,38 @@ func TestWhatCannotBeExtended(t *testing.T) {
 		t.Errorf("without its content: %v", err)
 	}
 }
+
+func TestMessagesOfHTTPAreReadFromTheWire(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.P256)
+	wire := "POST /orders?id=1 HTTP/1.1\r\nHost: api.example.eu\r\nDigest: SHA-256=LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=\r\nContent-Length: 5\r\n\r\nhello"
+	m, err := ReadHTTP([]byte(wire))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := w.sign(t, nil, Params{Detached: true, Mechanism: HTTPHeaders, Raw: true, HTTP: m, Fields: []string{"(request-target)", "host", "digest"}}, LTA)
+	for name, c := range map[string]struct {
+		wire string
+		want error
+	}{
+		"as it was":       {wire, nil},
+		"another body":    {strings.Replace(wire, "hello", "Hello", 1), ErrDigest},
+		"another target":  {strings.Replace(wire, "id=1", "id=2", 1), ErrSignature},
+		"another host":    {strings.Replace(wire, "api", "app", 1), ErrSignature},
+		"without a field": {strings.Replace(wire, "Digest", "X", 1), ErrContent},
+		"a response":      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", ErrContent},
+	} {
+		m, err := ReadHTTP([]byte(c.wire))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := problem(b, CheckOptions{HTTP: m}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	for _, wire := range []string{"", "hello", "HTTP/1.1", "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nshort"} {
+		if _, err := ReadHTTP([]byte(wire)); !errors.Is(err, ErrContent) {
+			t.Errorf("%q: %v", wire, err)
+		}
+	}
+}
