@@ -64,7 +64,8 @@ type Document struct {
 	busy    map[int]bool
 	scanned map[int]entry // found by looking; nil before
 	crypt   *crypt
-	budget  int64 // octets that may still be looked through for ends of streams
+	first   [2 << 10]byte // the first window of an object; what is read copies from it
+	budget  int64         // octets that may still be looked through for ends of streams
 }
 
 // Open reads the cross-references of a file of the given size.
@@ -133,10 +134,15 @@ func (d *Document) Size() int64 { return d.size }
 
 // window is a piece of the file.
 func (d *Document) window(at, length int64) ([]byte, error) {
+	return d.fill(make([]byte, min(length, max(0, d.size-at))), at)
+}
+
+// fill reads into a window as far as the file goes.
+func (d *Document) fill(b []byte, at int64) ([]byte, error) {
 	if at < 0 || at >= d.size {
 		return nil, fmt.Errorf("%w: offset %d lies outside the file", ErrFormat, at)
 	}
-	b := make([]byte, min(length, d.size-at))
+	b = b[:min(int64(len(b)), d.size-at)]
 	if n, err := d.r.ReadAt(b, at); err != nil && (err != io.EOF || n < len(b)) {
 		return nil, err
 	}
@@ -145,11 +151,15 @@ func (d *Document) window(at, length int64) ([]byte, error) {
 
 // parse reads at an offset with a window that grows until what is read ends within it.
 func (d *Document) parse(at int64, read func(l *lexer) error) error {
-	for length := int64(2 << 10); ; length *= 4 {
+	for length := int64(len(d.first)); ; length *= 4 {
 		if length > maxWindow {
 			return fmt.Errorf("%w: object at offset %d has more than %d octets", ErrLimit, at, maxWindow)
 		}
-		b, err := d.window(at, length)
+		b := d.first[:]
+		if length > int64(len(b)) {
+			b = make([]byte, length)
+		}
+		b, err := d.fill(b, at)
 		if err != nil {
 			return err
 		}
