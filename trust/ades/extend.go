@@ -10,7 +10,6 @@ import (
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
-	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pades"
@@ -100,12 +99,12 @@ func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	e := jades.Extension{Stamper: x.Stamper, Documents: x.Known.Documents, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+	e := jades.Extension{Stamper: x.Stamper, Documents: x.Known.Documents, HTTP: x.Known.HTTP, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
 		return revocation.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
 	}}
 	to := map[Level]jades.Level{LevelT: jades.LevelT, LevelLT: jades.LevelLT, LTA: jades.LTA}[level]
 	for i, s := range m.Signatures {
-		if err := s.Check(jades.CheckOptions{Documents: x.Known.Documents, Certificates: x.Known.Certificates}).ValueErr; err != nil {
+		if err := s.Check(jades.CheckOptions{Documents: x.Known.Documents, HTTP: x.Known.HTTP, Certificates: x.Known.Certificates}).ValueErr; err != nil {
 			return nil, fmt.Errorf("%w: number %d: %w", ErrBroken, i+1, err)
 		}
 		if err := s.Extend(ctx, to, e); err != nil {
@@ -116,7 +115,7 @@ func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, erro
 }
 
 func (x Extension) pdf(ctx context.Context, b []byte, level Level) ([]byte, error) {
-	if x.Stamper == nil {
+	if x.Stamper == nil && level != LevelLT {
 		return nil, ErrNoStamper
 	}
 	d, err := pades.Open(bytes.NewReader(b), int64(len(b)))
@@ -177,11 +176,7 @@ func (x Extension) cms(ctx context.Context, b []byte, level Level) ([]byte, erro
 	}
 	e := x.cades()
 	if all[0].Message.Detached && len(x.Known.Documents) > 0 {
-		content, err := octets(&x.Known.Documents[0])
-		if err != nil {
-			return nil, err
-		}
-		e.Content = cms.Bytes(content)
+		e.Content = gather.Content(x.Known.Documents[0])
 	}
 	to := map[Level]cades.Level{LevelT: cades.LevelT, LevelLT: cades.LevelLT, LTA: cades.LTA}[level]
 	for _, s := range all {
