@@ -23,7 +23,14 @@ import (
 //go:embed page.html
 var pageText string
 
-var parsed = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
+// Style is the style sheet of pages that show business documents.
+//
+//go:embed style.css
+var Style string
+
+var parsed = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(Style) }}).Parse(pageText))
+})
 
 type row struct{ BT, Label, Value string }
 

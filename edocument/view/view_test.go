@@ -1,0 +1,134 @@
+package view
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/response"
+	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
+
+func parse(t testing.TB, b []byte) *dom.Document {
+	t.Helper()
+	d, err := dom.Parse(b, dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func shown(t *testing.T, d *dom.Document, lang string) string {
+	t.Helper()
+	b, err := HTML(d, lang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := string(b)
+	if !strings.Contains(s, `<html lang="`+lang+`">`) || strings.Contains(s, "<script") || strings.Contains(s, "ZgotmplZ") || strings.Contains(s, "<no value>") {
+		t.Errorf("%s", s)
+	}
+	if _, err := dom.Parse([]byte(strings.NewReplacer("<!DOCTYPE html>\n", "", `<meta charset="utf-8">`, "", `<meta name="viewport" content="width=device-width, initial-scale=1">`, "",
+		`<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">`, "").Replace(s)), dom.Limits{}); err != nil {
+		t.Errorf("elements do not nest: %v", err)
+	}
+	return s
+}
+
+const order = `<Order xmlns="urn:oasis:names:specification:ubl:schema:xsd:Order-2" xmlns:cac="` + nsCAC + `" xmlns:cbc="` + nsCBC + `">
+<cbc:CustomizationID>urn:fdc:peppol.eu:poacc:trns:order:3</cbc:CustomizationID><cbc:ProfileID>p</cbc:ProfileID><cbc:ID>B-7 &lt;b&gt;</cbc:ID><cbc:IssueDate>2026-04-17</cbc:IssueDate><cbc:DocumentCurrencyCode>EUR</cbc:DocumentCurrencyCode>
+<cac:ValidityPeriod><cbc:EndDate>2026-05-17</cbc:EndDate></cac:ValidityPeriod>
+<cac:BuyerCustomerParty><cac:Party><cbc:EndpointID schemeID="0191">70009770</cbc:EndpointID><cac:PartyLegalEntity><cbc:RegistrationName>Pärnu sadam</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:BuyerCustomerParty>
+<cac:SellerSupplierParty><cac:Party><cac:PartyName><cbc:Name>Tuletorn</cbc:Name></cac:PartyName><cac:PartyLegalEntity><cbc:RegistrationName>Tuletorn OÜ</cbc:RegistrationName></cac:PartyLegalEntity></cac:Party></cac:SellerSupplierParty>
+<cac:AnticipatedMonetaryTotal><cbc:PayableAmount currencyID="EUR">124.50</cbc:PayableAmount></cac:AnticipatedMonetaryTotal>
+<cac:OrderLine><cac:LineItem><cbc:ID>1</cbc:ID><cbc:Quantity unitCode="HUR">1.5</cbc:Quantity><cbc:LineExtensionAmount currencyID="EUR">90.00</cbc:LineExtensionAmount><cac:Price><cbc:PriceAmount currencyID="EUR">60.00</cbc:PriceAmount></cac:Price><cac:Item><cbc:Name>Fitting</cbc:Name></cac:Item></cac:LineItem></cac:OrderLine></Order>`
+
+func TestAnOrderIsShownInEachLanguage(t *testing.T) {
+	t.Parallel()
+	for _, lang := range Languages() {
+		s := shown(t, parse(t, []byte(order)), lang)
+		for _, want := range []string{"<h1>" + own()[lang]["type-T01"] + " B-7 &lt;b&gt;</h1>", own()[lang]["party-BuyerCustomerParty"], "Pärnu sadam", "70009770 (0191)", "Tuletorn OÜ", "Fitting"} {
+			if !strings.Contains(s, want) {
+				t.Errorf("%s: no %s", lang, want)
+			}
+		}
+	}
+	if s := shown(t, parse(t, []byte(order)), "de"); !strings.Contains(s, "124,50\u00a0EUR") || !strings.Contains(s, "17.04.2026") {
+		t.Errorf("%s", s)
+	}
+}
+
+func TestAnAnswerShowsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	report := &edocument.Report{Type: "invoice", Findings: []edocument.Finding{{ID: "BR-CO-15", Severity: edocument.Fatal, Location: "/Invoice/cac:LegalMonetaryTotal", Line: 40, Text: "The total is the sum."}}}
+	for _, kind := range []response.Kind{response.Invoice, response.Message, response.Status} {
+		r := response.Judged(kind, report, nil, response.Reference{ID: "2026-17", TypeCode: "380"}, time.Date(2026, 4, 17, 0, 0, 0, 0, time.UTC))
+		s := shown(t, parse(t, r.XML()), "de")
+		for _, want := range []string{"abgelehnt (RE)", "2026-17", "BR-CO-15, line 40: The total is the sum."} {
+			if !strings.Contains(s, want) {
+				t.Errorf("%s: no %s in %s", kind, want, s)
+			}
+		}
+	}
+}
+
+func TestLabelsAreThereInEachLanguage(t *testing.T) {
+	t.Parallel()
+	for lang, l := range own() {
+		for key := range own()["en"] {
+			if l[key] == "" {
+				t.Errorf("%s lacks %s", lang, key)
+			}
+		}
+	}
+}
+
+func TestOtherDocumentsAreNotShownHere(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{`<a/>`, `<Invoice xmlns="` + nsUBL + `Invoice-2"/>`} {
+		if _, err := HTML(parse(t, []byte(s)), "en"); err != edocument.ErrUnknownType {
+			t.Error(err)
+		}
+	}
+}
+
+// Every example of the corpus that is no invoice is shown, with its number and its items.
+func TestCorpus(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, c := range corpus.Index(t, "edocuments") {
+		if !strings.HasPrefix(c["file"], "examples/peppol-2026.5/") || !strings.HasSuffix(c["file"], ".xml") {
+			continue
+		}
+		d := parse(t, corpus.Read(t, "edocuments", c["file"]))
+		if k := edocument.RecogniseType(d.Root()); k == nil || k.Root == "Invoice" || k.Root == "CreditNote" {
+			continue
+		}
+		n++
+		s := shown(t, d, "en")
+		if number := text(d.Root(), "ID"); !strings.Contains(s, number) {
+			t.Errorf("%s: no %s", c["file"], number)
+		}
+		for e := range d.Root().Descendants() {
+			if e.Is(nsCAC, "Item") && text(e, "Name") != "" && !bytes.Contains([]byte(s), []byte(strings.NewReplacer("&", "&amp;", "'", "&#39;", `"`, "&#34;", "+", "&#43;").Replace(text(e, "Name")))) && e.Parent().Local() != "RelatedCatalogueReference" {
+				t.Errorf("%s: item %q is not shown", c["file"], text(e, "Name"))
+			}
+		}
+	}
+	if t.Logf("%d documents", n); n < 35 {
+		t.Errorf("only %d documents", n)
+	}
+}
+
+func BenchmarkHTML(b *testing.B) {
+	d := parse(b, []byte(order))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := HTML(d, "de"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
