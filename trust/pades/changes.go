@@ -43,8 +43,8 @@ func (c Change) String() string {
 
 // Bounds on comparing.
 const (
-	maxSteps   = 5_000_000 // objects
-	maxNesting = 20_000    // of references in references, such as lists of bookmarks are
+	maxSteps   = 20_000_000 // objects, for all signatures of a document
+	maxNesting = 20_000     // of references in references, such as lists of bookmarks are
 )
 
 // Changes compares the document as it was signed with the document as it is [ISO 32000-1 12.8.2.2.2], object by object: that an
@@ -60,7 +60,7 @@ func (s *Signature) Changes() ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes, err := compare(old, s.doc.PDF)
+	changes, err := compare(old, s.doc.PDF, &s.doc.steps)
 	// Programs show different things where they have to guess.
 	if now := s.doc.PDF; now.Repaired && !old.Repaired {
 		changes = append(changes, Change{Kind: PageContent, What: "an update with broken cross-references"})
@@ -79,6 +79,9 @@ func (s *Signature) Consistent() error {
 	if err != nil {
 		return fmt.Errorf("%w: the document as it was signed cannot be read: %w", ErrDictionary, err)
 	}
+	if old.Repaired && !s.doc.PDF.Repaired {
+		return fmt.Errorf("%w: it does not end where a revision of the file ends", ErrByteRange)
+	}
 	if s.ref == (pdf.Ref{}) {
 		return nil
 	}
@@ -86,7 +89,7 @@ func (s *Signature) Consistent() error {
 	if err != nil {
 		return fmt.Errorf("%w: as it was signed: %w", ErrDictionary, err)
 	}
-	x := comparison{old: old, now: s.doc.PDF, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}}
+	x := comparison{steps: &s.doc.steps, old: old, now: s.doc.PDF, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}}
 	if root, ok := old.Trailer["Root"].(pdf.Ref); ok { // some references name it [ISO 32000-1 12.8.1]
 		x.borders[root] = true
 	}
@@ -102,7 +105,7 @@ type comparison struct {
 	order    [][2]pdf.Ref        // in which they came
 	borders  map[pdf.Ref]bool    // nodes of the page tree and fields, which are compared by themselves
 	where    map[pdf.Ref]int     // the pages of annotations
-	steps    int
+	steps    *int
 	out      []Change
 }
 
@@ -121,8 +124,8 @@ func (x *comparison) add(kind Kind, page int, what, field string) {
 	}
 }
 
-func compare(old, now *pdf.Document) ([]Change, error) {
-	x := &comparison{old: old, now: now, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}, where: map[pdf.Ref]int{}}
+func compare(old, now *pdf.Document, steps *int) ([]Change, error) {
+	x := &comparison{steps: steps, old: old, now: now, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}, where: map[pdf.Ref]int{}}
 	was, err := old.Catalog()
 	if err != nil {
 		return nil, err
@@ -167,7 +170,7 @@ func compare(old, now *pdf.Document) ([]Change, error) {
 	x.form(was, is)
 	x.fields(oldFields, newFields)
 	x.pages(oldPages, newPages, oldFields, newFields)
-	if x.steps > maxSteps {
+	if *x.steps > maxSteps {
 		x.add(PageContent, 0, "too much to be compared", "")
 	}
 	return x.out, nil
@@ -468,7 +471,7 @@ func (x *comparison) annotations(number int, was, is pdf.Object, widgets map[pdf
 // equal compares two objects of the two revisions with all that hangs on them, up to the borders. Two references that are being
 // compared already are taken as equal; what was concluded from that is forgotten if they turn out not to be.
 func (x *comparison) equal(a, b pdf.Object, depth int) bool {
-	if x.steps++; x.steps > maxSteps || depth > maxNesting {
+	if *x.steps++; *x.steps > maxSteps || depth > maxNesting {
 		return false
 	}
 	r1, ok1 := a.(pdf.Ref)

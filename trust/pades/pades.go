@@ -78,8 +78,9 @@ type Document struct {
 	Fields     []*Field     // for signatures, signed or not
 	Store      *Store       // validation material beside the signatures; nil where there is none
 
-	r    io.ReaderAt
-	size int64
+	r     io.ReaderAt
+	size  int64
+	steps int // objects that were compared
 }
 
 // Field is a field of a form [ISO 32000-1 12.7.4.5].
