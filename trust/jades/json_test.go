@@ -68,6 +68,9 @@ func TestWhatIsNoSignatureIsRefused(t *testing.T) {
 		"a header that is a string": `{"protected":"` + head + `","header":"x","signature":"AAAA"}`,
 		"an unknown mechanism":      encoded.EncodeToString([]byte(`{"alg":"ES256","sigD":{"mId":"x","pars":["a"]}}`)) + "..AAAA",
 		"sigD without names":        encoded.EncodeToString([]byte(`{"alg":"ES256","sigD":{"mId":"`+string(ByURI)+`"}}`)) + "..AAAA",
+		"one name twice":            encoded.EncodeToString([]byte(`{"alg":"ES256","sigD":{"mId":"`+string(ByURI)+`","pars":["a","a"]}}`)) + "..AAAA",
+		"stray bits of the payload": head + ".AAB.AAAA",
+		"a lonely octet":            head + ".AAAAA.AAAA",
 		"fewer digests than names":  encoded.EncodeToString([]byte(`{"alg":"ES256","sigD":{"mId":"`+string(ByURIHash)+`","pars":["a","b"],"hashV":["AAAA"]}}`)) + "..AAAA",
 	} {
 		if m, err := Parse([]byte(in)); err == nil {
@@ -222,4 +225,14 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%s and %s", once, twice)
 		}
 	})
+}
+
+// TestWorkIsBounded: many signatures over much content cost no more than a bound.
+func TestWorkIsBounded(t *testing.T) {
+	t.Parallel()
+	one := `{"protected":"` + encoded.EncodeToString([]byte(`{"alg":"ES256"}`)) + `","signature":"AAAA"}`
+	in := `{"payload":"` + strings.Repeat("AAAA", 3<<20) + `","signatures":[` + one + strings.Repeat(","+one, maxSignatures-1) + `]}`
+	if _, err := Parse([]byte(in)); !errors.Is(err, ErrStructure) {
+		t.Errorf("%v", err)
+	}
 }

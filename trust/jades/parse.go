@@ -20,6 +20,8 @@ const (
 	maxCertificates = 1000 // of one signature
 	maxTimeStamps   = 1000 // of one signature
 	maxCounters     = 8    // counter-signatures of counter-signatures
+	maxNames        = 1000 // in sigD
+	maxWork         = 8 << 30
 )
 
 var (
@@ -59,7 +61,26 @@ func Parse(b []byte) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseObject(&v, nil)
+	m, err := parseObject(&v, nil)
+	if err == nil && m.passes()*len(b) > maxWork {
+		return nil, fmt.Errorf("%w: %d signatures and time-stamps over %d octets", ErrStructure, m.passes(), len(b))
+	}
+	return m, err
+}
+
+// passes is how often checking goes over the message: once for each signature and time-stamp.
+func (m *Message) passes() (n int) {
+	var count func(s *Signature)
+	count = func(s *Signature) {
+		n += 1 + len(s.TimeStamps)
+		for _, c := range s.CounterSignatures {
+			count(c)
+		}
+	}
+	for _, s := range m.Signatures {
+		count(s)
+	}
+	return n
 }
 
 func parseCompact(b string, parent *Signature) (*Message, error) {
@@ -72,7 +93,18 @@ func parseCompact(b string, parent *Signature) (*Message, error) {
 	if strings.IndexByte(m.payload, '.') >= 0 {
 		return nil, fmt.Errorf("%w: a payload with a full stop in a compact JWS [RFC 7797 5.2]", ErrStructure)
 	}
-	return m, m.add(b[:first], b[last+1:], value{}, nil, parent)
+	if err := m.add(b[:first], b[last+1:], value{}, nil, parent); err != nil {
+		return nil, err
+	}
+	return m, m.checkPayload()
+}
+
+// checkPayload holds the payload to base64url, unless all signatures take it as it is.
+func (m *Message) checkPayload() error {
+	if slices.ContainsFunc(m.Signatures, func(s *Signature) bool { return s.Encoded }) && !isBase64URL(m.payload) {
+		return fmt.Errorf("%w: the payload is not in base64url [RFC 7515 2]", ErrStructure)
+	}
+	return nil
 }
 
 func parseObject(v *value, parent *Signature) (*Message, error) {
@@ -99,7 +131,10 @@ func parseObject(v *value, parent *Signature) (*Message, error) {
 	}
 	if !several {
 		m.Serialization = Flattened
-		return m, m.addObject(&one, parent)
+		if err := m.addObject(&one, parent); err != nil {
+			return nil, err
+		}
+		return m, m.checkPayload()
 	}
 	if err := signatures.want("signatures", array); err != nil {
 		return nil, err
@@ -115,7 +150,7 @@ func parseObject(v *value, parent *Signature) (*Message, error) {
 			return nil, err
 		}
 	}
-	return m, nil
+	return m, m.checkPayload()
 }
 
 func (m *Message) addObject(v *value, parent *Signature) error {
@@ -186,13 +221,19 @@ func (m *Message) add(protected, signature string, header value, further []membe
 	if parent != nil {
 		s.own = !m.detached
 	}
-	if s.Encoded {
-		if _, err := strict.DecodeString(m.payload); err != nil {
-			return fmt.Errorf("%w: the payload is not in base64url: %w", ErrStructure, err)
-		}
-	}
 	m.Signatures = append(m.Signatures, s)
 	return nil
+}
+
+// isBase64URL tells what strict decodes, without decoding it.
+func isBase64URL(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	_, err := strict.DecodeString(s[len(s)-len(s)%4:])
+	return err == nil
 }
 
 func (s *Signature) unreadable(err error) {
@@ -374,8 +415,11 @@ func (s *Signature) readObjects(x *value) error {
 	default:
 		return fmt.Errorf("%w: sigD mechanism %q", ErrAlgorithm, o.Mechanism)
 	}
-	if len(o.Names) == 0 {
-		return fmt.Errorf("%w: sigD names nothing", ErrStructure)
+	if len(o.Names) == 0 || len(o.Names) > maxNames {
+		return fmt.Errorf("%w: sigD names %d objects", ErrStructure, len(o.Names))
+	}
+	if sorted := slices.Sorted(slices.Values(o.Names)); len(slices.Compact(sorted)) < len(o.Names) {
+		return fmt.Errorf("%w: sigD names an object twice", ErrStructure)
 	}
 	if (o.Mechanism == ByURIHash) != (len(o.Digests) > 0) || len(o.Digests) > 0 && len(o.Digests) != len(o.Names) {
 		return fmt.Errorf("%w: sigD with %d names and %d digests", ErrStructure, len(o.Names), len(o.Digests))
