@@ -147,14 +147,20 @@ func (b KeyValues) strips(d *Document, parent *element, width float64) []strip {
 	list := parent.child("L")
 	list.owner, list.attrs = "List", attributes("ListNumbering", "None")
 	left := width*b.Share - between
-	for _, r := range b.Rows {
-		item := list.child("LI")
-		key, value := item.child("Lbl"), item.child("LBody")
-		name, text := look{r.Strong, sizeNormal, Quiet}, look{r.Strong, sizeNormal, Ink}
+	names := make([]*setting, len(b.Rows))
+	for k, r := range b.Rows {
+		name := look{r.Strong, sizeNormal, Quiet}
 		if r.Strong {
 			name.color = Ink
 		}
-		keys, values := d.set(Plain(r.Key), name).lines(left), d.set(r.Value, text).lines(width-left-between)
+		names[k] = d.set(Plain(r.Key), name)
+		word, _ := names[k].measure()
+		left = max(left, min(word+0.1, width*0.6))
+	}
+	for k, r := range b.Rows {
+		item := list.child("LI")
+		key, value := item.child("Lbl"), item.child("LBody")
+		keys, values := names[k].lines(left), d.set(r.Value, look{r.Strong, sizeNormal, Ink}).lines(width-left-between)
 		rows := beside([]column{{keys, key, 0, left, Left}, {values, value, left + between, width - left - between, b.Align}})
 		if r.Strong {
 			rows[0] = above(rows[0], 3, func(p *painter, x, y float64) { p.fill(Ink, x, y-1, width, 0.8) })
@@ -187,11 +193,27 @@ type column struct {
 	align         Align
 }
 
-// beside makes strips of texts that stand beside each other, one for each line of the longest.
+// beside makes strips of texts that stand beside each other: one, or where that would be high one for each line of the longest.
 func beside(columns []column) []strip {
-	n := 0
+	n, high := 0, 0.0
 	for _, c := range columns {
-		n = max(n, len(c.lines))
+		h := 0.0
+		for _, l := range c.lines {
+			h += l.height
+		}
+		n, high = max(n, len(c.lines)), max(high, h)
+	}
+	const most = 220
+	if high <= most {
+		return []strip{{height: high, draw: func(p *painter, x, y float64) {
+			for _, c := range columns {
+				at := y
+				for i := range c.lines {
+					c.lines[i].draw(p, c.element, x+c.indent, at, c.width, c.align)
+					at -= c.lines[i].height
+				}
+			}
+		}}}
 	}
 	out := make([]strip, n)
 	for i := range out {

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -148,8 +150,8 @@ func (b Table) strips(d *Document, parent *element, width float64) []strip {
 	return out
 }
 
-// widths shares the width among the columns: each gets what its widest word needs, then they grow towards their longest
-// lines, as far as there is room.
+// widths shares the width among the columns: each gets what its widest word needs, then they grow alike towards their
+// longest lines, as far as there is room.
 func (b *Table) widths(heads []*setting, cells [][]*setting, width float64) []float64 {
 	n := len(b.Columns)
 	least, most := make([]float64, n), make([]float64, n)
@@ -191,9 +193,17 @@ func (b *Table) widths(heads []*setting, cells [][]*setting, width float64) []fl
 				out[c] = most[c]
 			}
 		}
-	case low <= width:
-		for c := range n {
-			out[c] = least[c] + (most[c]-least[c])*(width-low)/(high-low)
+	case low <= width: // who wants little gets it, the others share the rest
+		order := make([]int, n)
+		for c := range order {
+			order[c] = c
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(most[a]-least[a], most[b]-least[b]) })
+		spare := width - low
+		for k, c := range order {
+			more := min(most[c]-least[c], spare/float64(n-k))
+			out[c] = least[c] + more
+			spare -= more
 		}
 	default:
 		for c := range n {
