@@ -1,32 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/trust/asic"
-	"github.com/viadukt-eu/viadukt/trust/cades"
-	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
-	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
-	"github.com/viadukt-eu/viadukt/trust/xmldsig"
-	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 var (
@@ -157,21 +148,39 @@ func (s *signing) formatFor(file string) string {
 // sign signs a file and says where the signature is, and its level.
 func (s *signing) sign(ctx context.Context, format, file, out string) (to, level string, err error) {
 	if format == "pades" {
-		if to, err = s.pades(ctx, file, out); err != nil {
-			return "", "", err
+		to, err = s.pades(ctx, file, out)
+	} else {
+		doc := fileDocument(file)
+		doc.MimeType = mime.TypeByExtension(filepath.Ext(file))
+		if to = out; to == "" {
+			to = s.place(format, file)
 		}
-		r, err := gatherFile(to, gather.Options{})
-		if err != nil {
-			return "", "", err
-		}
-		return to, r.Signatures[len(r.Signatures)-1].Level, nil
+		err = s.write(ctx, to, ades.Params{Format: ades.Format(format), Packaging: ades.Packaging(s.packaging)}, doc)
 	}
-	do := map[string]func(context.Context, string, string) (string, []byte, error){"xades": s.xades, "cades": s.cades, "jades": s.jades}[format]
-	to, b, err := do(ctx, file, out)
 	if err != nil {
 		return "", "", err
 	}
-	return to, levelOf(b, file), writeWhole(to, b)
+	r, err := gatherFile(to, gather.Options{Documents: []xades.Document{fileDocument(file)}})
+	if err != nil {
+		return "", "", err
+	}
+	return to, r.Signatures[len(r.Signatures)-1].Level, nil
+}
+
+// place is where a signature goes when nobody says it.
+func (s *signing) place(format, file string) string {
+	detached := s.packaging == "detached"
+	switch {
+	case format == "jades":
+		return file + ".jws"
+	case format == "cades" && detached:
+		return file + ".p7s"
+	case format == "cades":
+		return file + ".p7m"
+	case detached:
+		return file + ".xades.xml"
+	}
+	return strings.TrimSuffix(file, filepath.Ext(file)) + ".signed.xml"
 }
 
 // signing is what sign was asked for.
@@ -184,172 +193,49 @@ type signing struct {
 	stamp                    tsp.Stamper
 }
 
-func (s *signing) xadesParams(packaging xades.Packaging) xades.Params {
-	p := xades.Params{Packaging: packaging, Signer: s.id.Certificate, Chain: s.id.Chain, Time: time.Now(), Roles: s.roles}
-	if s.city != "" || s.country != "" {
-		p.Place = &xades.Place{City: s.city, Country: s.country}
-	}
+// write signs documents into a file, with a time-stamp where there is an authority.
+func (s *signing) write(ctx context.Context, to string, p ades.Params, docs ...xades.Document) error {
+	p.Time, p.Roles, p.Place = time.Now(), s.roles, xades.Place{City: s.city, Country: s.country}
 	if s.commitment != "" {
-		p.Commitments = []xades.Commitment{{ID: s.commitment}}
-	}
-	return p
-}
-
-// xadesOver signs documents, with a time-stamp where there is an authority.
-func (s *signing) xadesOver(ctx context.Context, docs []xades.Document, packaging xades.Packaging) ([]byte, error) {
-	b, err := xades.Sign(s.id.Key.(crypto.Signer), rand.Reader, docs, s.xadesParams(packaging))
-	if err != nil || s.stamp == nil {
-		return b, err
-	}
-	return extendXML(ctx, b, "t", s.stamp, gather.Options{Documents: docs})
-}
-
-func (s *signing) xades(ctx context.Context, file, out string) (string, []byte, error) {
-	packaging := xades.Packaging(s.packaging)
-	isXML := strings.EqualFold(filepath.Ext(file), ".xml")
-	if packaging == "" {
-		packaging = xades.Enveloping
-		if isXML {
-			packaging = xades.Enveloped
-		}
-	}
-	doc := fileDocument(file)
-	if isXML {
-		doc.MimeType = "application/xml"
-	}
-	if out == "" {
-		out = strings.TrimSuffix(file, filepath.Ext(file)) + ".signed.xml"
-		if packaging == xades.Detached {
-			out = file + ".xades.xml"
-		}
-	}
-	b, err := s.xadesOver(ctx, []xades.Document{doc}, packaging)
-	return out, b, err
-}
-
-// cadesOver signs content, with a time-stamp where there is an authority.
-func (s *signing) cadesOver(ctx context.Context, content []byte, detached bool) ([]byte, error) {
-	p := cades.Parameters{Certificate: s.id.Certificate, Chain: s.id.Chain, SigningTime: time.Now()}
-	if s.city != "" || s.country != "" {
-		p.Location = &cades.Location{Locality: s.city, Country: s.country}
-	}
-	if s.commitment != "" {
-		oid, ok := pki.ParseOID(s.commitment)
-		if !ok {
-			return nil, usage("--commitment: CAdES names commitments by OID, such as 1.2.840.113549.1.9.16.6.5")
-		}
-		p.Commitments = []cades.Commitment{{ID: oid}}
-	}
-	if len(s.roles) > 0 {
-		p.Claimed = []cades.ClaimedAttribute{{Type: "2.5.4.72", Values: s.roles}}
-	}
-	sig, err := cades.Sign(rand.Reader, s.id, content, detached, p)
-	if err != nil {
-		return nil, err
+		p.Commitments = []string{s.commitment}
 	}
 	if s.stamp != nil {
-		if err := sig.Extend(ctx, cades.LevelT, cades.Extension{Stamper: s.stamp, Content: cms.Bytes(content)}); err != nil {
-			return nil, err
-		}
+		p.JSON = jades.Flattened // which has room for the time-stamp
 	}
-	return sig.Message.Bytes()
+	return adesProblem(writeFile(to, func(w io.Writer) error { return ades.Sign(ctx, w, nil, s.id, docs, p, s.stamp) }))
 }
 
-func (s *signing) cades(ctx context.Context, file, out string) (string, []byte, error) {
-	detached := false
-	switch s.packaging {
-	case "", "enveloping":
-	case "detached":
-		detached = true
-	default:
-		return "", nil, usage("CAdES is enveloping or detached, not %s", s.packaging)
+// adesProblem tells what can be done about an error of package ades.
+func adesProblem(err error) error {
+	switch {
+	case errors.Is(err, ades.ErrParams):
+		return usage("%s", strings.TrimPrefix(err.Error(), ades.ErrParams.Error()+": "))
+	case errors.Is(err, ades.ErrNoStamper):
+		return usage("--tsa is missing: a time-stamp is needed")
+	case errors.Is(err, ades.ErrBroken):
+		return &exit{status: statusInvalid, Code: "BROKEN", Text: err.Error(), Remedy: "viadukt verify tells more"}
+	case errors.Is(err, ades.ErrCovered):
+		return &exit{status: statusInvalid, Code: "COVERED", Text: err.Error()}
+	case errors.Is(err, gather.ErrFormat), errors.Is(err, gather.ErrNoSignature):
+		return &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", nil, err
-	}
-	if out == "" {
-		out = file + ".p7m"
-		if detached {
-			out = file + ".p7s"
-		}
-	}
-	b, err := s.cadesOver(ctx, content, detached)
-	return out, b, err
-}
-
-// jades signs a file as JWS: compact, with a time-stamp flattened.
-func (s *signing) jades(ctx context.Context, file, out string) (string, []byte, error) {
-	p := jades.Params{Time: time.Now(), Roles: s.roles}
-	switch s.packaging {
-	case "", "enveloping":
-	case "detached":
-		p.Detached, p.Mechanism = true, jades.ByURIHash
-	default:
-		return "", nil, usage("JAdES is enveloping or detached, not %s", s.packaging)
-	}
-	if s.stamp != nil {
-		p.Serialization = jades.Flattened
-	}
-	if s.city != "" || s.country != "" {
-		p.Place = &jades.Place{City: s.city, Country: s.country}
-	}
-	if s.commitment != "" {
-		p.Commitments = []jades.Commitment{{ID: s.commitment}}
-	}
-	doc := fileDocument(file)
-	doc.MimeType = mime.TypeByExtension(filepath.Ext(file))
-	if !p.Detached {
-		p.ContentType = doc.MimeType
-	}
-	if out == "" {
-		out = file + ".jws"
-	}
-	m, err := jades.Sign(rand.Reader, s.id, []xades.Document{doc}, p)
-	if err != nil {
-		return out, nil, err
-	}
-	if s.stamp != nil {
-		if err := m.Signatures[0].Extend(ctx, jades.LevelT, jades.Extension{Stamper: s.stamp, Documents: []xades.Document{doc}}); err != nil {
-			return out, nil, err
-		}
-	}
-	b, err := m.Bytes()
-	return out, b, err
+	return err
 }
 
 // contain writes a container with the files and one signature over them.
 func (s *signing) contain(c *call, format, kind, out string) error {
-	var t asic.Type
-	switch kind {
-	case "asic-e":
-		t = asic.E
-	case "asic-s":
-		if t = asic.S; len(c.values) != 1 {
-			return usage("an ASiC-S container holds one file, not %d: --container asic-e holds more", len(c.values))
-		}
-	default:
-		return usage("there is no container %q; there are asic-s and asic-e", kind)
-	}
-	if s.packaging != "" && s.packaging != "detached" {
-		return usage("signatures in containers are detached: leave --packaging away")
-	}
 	if out == "" {
 		out = c.values[0] + "." + strings.ReplaceAll(kind, "-", "")
 	}
-	content := make([]asic.Content, len(c.values))
+	docs := make([]xades.Document, len(c.values))
 	for i, file := range c.values {
 		if _, err := os.Stat(file); err != nil {
 			return usage("%v", err)
 		}
-		d := fileDocument(file)
-		content[i] = asic.Content{Name: d.Name, MimeType: mime.TypeByExtension(filepath.Ext(file)), Open: d.Open}
+		docs[i] = fileDocument(file)
+		docs[i].MimeType = mime.TypeByExtension(filepath.Ext(file))
 	}
-	signature, manifest, err := s.detached(c.p.ctx, t, format, content)
-	if err != nil {
-		return err
-	}
-	err = writeFile(out, func(f io.Writer) error { return asic.Write(f, t, time.Now(), content, manifest, signature) })
+	err := s.write(c.p.ctx, out, ades.Params{Format: ades.Format(format), Packaging: ades.Packaging(s.packaging), Container: ades.Container(kind)}, docs...)
 	if err != nil {
 		return err
 	}
@@ -368,44 +254,6 @@ func (s *signing) contain(c *call, format, kind, out string) error {
 		c.printf("%s: signed, %s, in %s\n", file, level, out)
 	}
 	return nil
-}
-
-// detached signs the content of a container: each file, or for CMS the one file of ASiC-S and else a manifest that lists them.
-func (s *signing) detached(ctx context.Context, t asic.Type, format string, content []asic.Content) (signature, manifest *asic.Small, err error) {
-	if format == "xades" {
-		var docs []xades.Document
-		for _, x := range content {
-			docs = append(docs, xades.Document{Name: x.Name, MimeType: x.MimeType, Open: x.Open})
-		}
-		if t == asic.E {
-			manifest = &asic.Small{Name: "META-INF/manifest.xml", Octets: asic.WriteFiles(content)}
-		}
-		b, err := s.xadesOver(ctx, docs, xades.Detached)
-		return &asic.Small{Name: "META-INF/signatures.xml", Octets: asic.WrapXAdES(b)}, manifest, err
-	}
-	signature = &asic.Small{Name: "META-INF/signature.p7s"}
-	var signed []byte
-	if t == asic.E {
-		manifest = &asic.Small{Name: "META-INF/ASiCManifest.xml"}
-		manifest.Octets, err = asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, xmldsig.SHA256)
-		signed = manifest.Octets
-	} else {
-		signed, err = readAll(content[0].Open)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	signature.Octets, err = s.cadesOver(ctx, signed, true)
-	return signature, manifest, err
-}
-
-// levelOf reads back what was made.
-func levelOf(b []byte, file string) string {
-	r, err := gather.Open(b, gather.Options{Documents: []xades.Document{fileDocument(file)}})
-	if err != nil || len(r.Signatures) == 0 {
-		return ""
-	}
-	return r.Signatures[len(r.Signatures)-1].Level
 }
 
 func writeWhole(file string, b []byte) error {
@@ -427,15 +275,6 @@ func writeFile(file string, write func(io.Writer) error) error {
 		return err
 	}
 	return os.Rename(f.Name(), file)
-}
-
-func readAll(open func() (io.ReadCloser, error)) ([]byte, error) {
-	f, err := open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
 }
 
 func prepareExtend(c *call) func() error {
@@ -489,21 +328,18 @@ func prepareExtend(c *call) func() error {
 		if len(opt.Documents) == 0 {
 			opt.Documents = neighbours(file, b)
 		}
-		if fetch := online(); fetch != nil && *level != "t" {
-			if b, err = extendAny(c.p.ctx, b, "t", stamp, opt); err != nil { // whose authority is to be asked about, too
-				return err
-			}
-			r, err := gather.Open(b, opt)
-			if err != nil {
-				return err
-			}
-			var missing []error
-			if opt, missing = fetch(c.p.ctx, r, opt); len(missing) > 0 {
-				return notFetched(file, missing)
+		x := ades.Extension{Stamper: stamp, Known: opt}
+		if fetch := online(); fetch != nil {
+			x.Fetch = func(ctx context.Context, r *gather.Result, opt gather.Options) (gather.Options, error) {
+				opt, missing := fetch(ctx, r, opt)
+				if len(missing) > 0 {
+					return opt, notFetched(file, missing)
+				}
+				return opt, nil
 			}
 		}
-		if b, err = extendAny(c.p.ctx, b, *level, stamp, opt); err != nil {
-			return err
+		if b, err = ades.Extend(c.p.ctx, b, ades.Level(strings.ToUpper(*level)), x); err != nil {
+			return adesProblem(err)
 		}
 		if err := writeWhole(to, b); err != nil {
 			return err
@@ -518,166 +354,6 @@ func prepareExtend(c *call) func() error {
 
 func notFetched(file string, missing []error) *exit {
 	return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
-}
-
-func extendAny(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
-	r, err := gather.Open(b, opt)
-	if err != nil {
-		return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
-	}
-	switch {
-	case r.Container != nil:
-		return extendContainer(ctx, r.Container, level, stamp, opt)
-	case r.Format == "XAdES":
-		return extendXML(ctx, b, level, stamp, opt)
-	case r.Format == "JAdES":
-		return extendJWS(ctx, b, level, stamp, opt)
-	}
-	return extendCMS(ctx, b, level, stamp, opt)
-}
-
-// extendJWS brings every signature of a JWS to a level.
-func extendJWS(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
-	m, err := jades.Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	if stamp == nil {
-		return nil, usage("--tsa is missing: a time-stamp is needed")
-	}
-	x := jades.Extension{Stamper: stamp, Documents: opt.Documents, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
-		return revocation.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
-	}}
-	to := map[string]jades.Level{"t": jades.LevelT, "lt": jades.LevelLT, "lta": jades.LTA}[level]
-	for i, s := range m.Signatures {
-		if err := s.Check(jades.CheckOptions{Documents: opt.Documents, Certificates: opt.Certificates}).ValueErr; err != nil {
-			return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: fmt.Sprintf("signature %d does not hold: %v", i+1, err), Remedy: "viadukt verify tells more"}
-		}
-		if err := s.Extend(ctx, to, x); err != nil {
-			return nil, err
-		}
-	}
-	return m.Bytes()
-}
-
-// extendContainer brings every signature in a container to a level.
-func extendContainer(ctx context.Context, c *asic.Container, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
-	manifests, unreadable := c.Manifests()
-	if len(unreadable) > 0 {
-		return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: errors.Join(unreadable...).Error()}
-	}
-	changed := map[string][]byte{}
-	for _, f := range c.Files {
-		if !f.Signature() {
-			continue
-		}
-		for _, m := range manifests {
-			if slices.ContainsFunc(m.Objects, func(o asic.Object) bool { return o.Name == f.Name }) {
-				return nil, &exit{status: statusInvalid, Code: "COVERED", Text: fmt.Sprintf("%s is covered by %s: what is added to it would break that", f.Name, m.Signature)}
-			}
-			if m.Signature == f.Name && level == "lta" {
-				return nil, usage("level LTA of CAdES in ASiC-E needs an archive manifest, which is not written: --level lt, or sign with XAdES")
-			}
-		}
-		b, err := f.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		o := opt
-		o.Documents = gather.Documents(c, f, manifests)
-		extend := extendCMS
-		if f.XML() {
-			extend = extendXML
-		}
-		if changed[f.Name], err = extend(ctx, b, level, stamp, o); err != nil {
-			return nil, err
-		}
-	}
-	var out bytes.Buffer
-	err := c.Replace(&out, changed)
-	return out.Bytes(), err
-}
-
-// extendCMS brings every signature of a CMS message to a level.
-func extendCMS(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
-	all, err := cades.Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	if stamp == nil {
-		return nil, usage("--tsa is missing: a time-stamp is needed")
-	}
-	x := cades.Extension{Stamper: stamp, Collect: given(opt)}
-	if all[0].Message.Detached && len(opt.Documents) > 0 {
-		content, err := readAll(opt.Documents[0].Open)
-		if err != nil {
-			return nil, err
-		}
-		x.Content = cms.Bytes(content)
-	}
-	to := map[string]cades.Level{"t": cades.LevelT, "lt": cades.LevelLT, "lta": cades.LTA}[level]
-	for _, s := range all {
-		if err := s.Extend(ctx, to, x); err != nil {
-			return nil, err
-		}
-	}
-	return all[0].Message.Bytes()
-}
-
-// extendXML brings every signature of an XML document to a level, step by step, on the document as it is after each.
-func extendXML(ctx context.Context, b []byte, level string, stamp tsp.Stamper, opt gather.Options) ([]byte, error) {
-	count := 1
-	for i := 0; i < count; i++ {
-		steps := []func(e *xades.Extend) ([]byte, error){(*xades.Extend).SignatureTimeStamp}
-		values := func(e *xades.Extend) ([]byte, error) {
-			return e.Values(xades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs})
-		}
-		if level != "t" {
-			steps = append(steps, values)
-		}
-		if level == "lta" {
-			steps = append(steps, (*xades.Extend).ArchiveTimeStamp)
-		}
-		for k, step := range steps {
-			doc, err := dom.Parse(append([]byte(nil), b...), dom.Limits{})
-			if err != nil {
-				return nil, err
-			}
-			found := xades.Find(doc)
-			if count = len(found); count == 0 {
-				return nil, &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: "the document holds no signature"}
-			}
-			s, err := xades.Parse(found[i])
-			if err != nil {
-				return nil, err
-			}
-			checked, err := s.Check(xades.CheckOptions{Documents: opt.Documents})
-			if err != nil {
-				return nil, err
-			}
-			if !checked.Intact() {
-				return nil, &exit{status: statusInvalid, Code: "BROKEN", Text: fmt.Sprintf("signature %d does not hold: %v", i+1, errors.Join(append(checked.Errs, checked.ValueErr)...)), Remedy: "viadukt verify tells more"}
-			}
-			if k == 0 && s.Has(xades.SignatureTimeStamp) {
-				continue
-			}
-			needsStamp := k != 1
-			if needsStamp && stamp == nil {
-				return nil, usage("--tsa is missing: a time-stamp is needed")
-			}
-			e := &xades.Extend{Checked: checked, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
-				t, err := stamp.Stamp(ctx, h, sum)
-				if err != nil {
-					return nil, err
-				}
-				return t.Raw, nil
-			}}
-			if b, err = step(e); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return b, nil
 }
 
 func prepareTimestamp(c *call) func() error {

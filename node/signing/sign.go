@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -251,10 +252,11 @@ func (s *Service) signDocument(ctx context.Context, d *json.Decoder) (any, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := q.Complete(r.SignatureValue.Value)
-	if err != nil {
+	var out bytes.Buffer
+	if err := q.Complete(&out, r.SignatureValue.Value); err != nil {
 		return nil, err
 	}
+	b := out.Bytes()
 	if to != "B" {
 		documents, err := r.documents()
 		if err != nil {
@@ -392,10 +394,11 @@ func (s *Service) counterSign(_ context.Context, d *json.Decoder) (any, error) {
 	if r.SignatureValue == nil || len(r.SignatureValue.Value) == 0 {
 		return nil, refuse(http.StatusBadRequest, "signatureValue is missing")
 	}
-	b, err := q.Complete(r.SignatureValue.Value)
-	if err != nil {
+	var out bytes.Buffer
+	if err := q.Complete(&out, r.SignatureValue.Value); err != nil {
 		return nil, err
 	}
+	b := out.Bytes()
 	return Document{Bytes: b, Name: outName(r.SignatureDocument.Name, "-counter-signed-", r.Parameters.SignatureLevel, ades.Params{})}, nil
 }
 

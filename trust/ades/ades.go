@@ -7,6 +7,7 @@ package ades
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"errors"
 	"fmt"
@@ -18,9 +19,11 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -86,37 +89,57 @@ type Params struct {
 
 	JSON jades.Serialization // of JAdES; default compact
 	PDF  pades.Parameters    // of PAdES: field, reason, appearance; the rest is set from here
+
+	raise func(signature []byte, documents []xades.Document) ([]byte, error) // to level T, where Sign shall
 }
 
 // Pending is a signature that lacks its value.
 type Pending struct {
 	toBeSigned []byte
-	complete   func(value []byte) ([]byte, error)
+	complete   func(w io.Writer, value []byte) error
 	value      func(random io.Reader, key pki.Key) ([]byte, error)
+}
+
+// whole makes a completion of one that returns all octets.
+func whole(complete func(value []byte) ([]byte, error)) func(io.Writer, []byte) error {
+	return func(w io.Writer, value []byte) error {
+		b, err := complete(value)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
+	}
 }
 
 // ToBeSigned is what the value is to be made over.
 func (p *Pending) ToBeSigned() []byte { return p.toBeSigned }
 
-// Complete returns the signed document, or what stands for it, with a value in the form of [crypto.Signer]; for ECDSA the
-// bare pair is taken, too. A value that does not hold is refused.
-func (p *Pending) Complete(value []byte) ([]byte, error) { return p.complete(value) }
+// Complete writes the signed document, or what stands for it, with a value in the form of [crypto.Signer]; for ECDSA the
+// bare pair is taken, too. A value that does not hold is refused, with nothing written.
+func (p *Pending) Complete(w io.Writer, value []byte) error { return p.complete(w, value) }
 
-// Sign makes a signature at level B with a key at hand; random nil is crypto/rand.
-func Sign(random io.Reader, id *pki.Identity, documents []xades.Document, p Params) ([]byte, error) {
+// Sign writes a signature made with a key at hand: at level B, or T where a stamper is given; random nil is crypto/rand. The
+// documents of a container, and those signed detached, are read as they pass, and not held.
+func Sign(ctx context.Context, w io.Writer, random io.Reader, id *pki.Identity, documents []xades.Document, p Params, stamper tsp.Stamper) error {
 	p.Signer = id.Certificate
 	if p.Chain == nil {
 		p.Chain = id.Chain
 	}
+	if stamper != nil {
+		p.raise = func(b []byte, documents []xades.Document) ([]byte, error) {
+			return Extend(ctx, b, LevelT, Extension{Stamper: stamper, Known: gather.Options{Documents: documents}})
+		}
+	}
 	q, err := Prepare(documents, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	value, err := q.value(random, id.Key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return q.Complete(value)
+	return q.Complete(w, value)
 }
 
 // Prepare makes all of a signature at level B but its value.
@@ -132,6 +155,22 @@ func Prepare(documents []xades.Document, p Params) (*Pending, error) {
 	if p.Container != "" {
 		return p.contain(documents)
 	}
+	q, err := p.prepare(documents)
+	if err != nil || p.raise == nil {
+		return q, err
+	}
+	alone := q.complete
+	q.complete = whole(func(value []byte) ([]byte, error) {
+		var b bytes.Buffer
+		if err := alone(&b, value); err != nil {
+			return nil, err
+		}
+		return p.raise(b.Bytes(), documents)
+	})
+	return q, nil
+}
+
+func (p *Params) prepare(documents []xades.Document) (*Pending, error) {
 	switch p.Format {
 	case XAdES:
 		return p.xades(documents)
@@ -186,7 +225,7 @@ func (p *Params) xades(documents []xades.Document) (*Pending, error) {
 }
 
 func pendingXML(q *xades.Prepared) *Pending {
-	return &Pending{q.ToBeSigned(), q.Complete, func(random io.Reader, key pki.Key) ([]byte, error) {
+	return &Pending{q.ToBeSigned(), whole(q.Complete), func(random io.Reader, key pki.Key) ([]byte, error) {
 		signer, ok := key.(crypto.Signer)
 		if !ok {
 			return nil, fmt.Errorf("%w: the key cannot sign", ErrParams)
@@ -267,12 +306,12 @@ func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Pending{toBeSigned, func(value []byte) ([]byte, error) {
+		return &Pending{toBeSigned, whole(func(value []byte) ([]byte, error) {
 			if err := q.AddCounter(value); err != nil {
 				return nil, err
 			}
 			return m.Bytes()
-		}, q.Value}, nil
+		}), q.Value}, nil
 	}
 	return nil, fmt.Errorf("%w: counter-signatures are of XAdES, CAdES and JAdES", ErrParams)
 }
@@ -317,18 +356,13 @@ func (p *Params) cades(d *xades.Document) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	var content cms.Content
+	content := gather.Content(*d)
 	var within []byte
-	if detached && d.Open == nil {
-		content = known(d.Digests)
-	} else {
+	if !detached {
 		if within, err = octets(d); err != nil {
 			return nil, err
 		}
 		content = cms.Bytes(within)
-		if detached {
-			within = nil
-		}
 	}
 	q, err := cades.Prepare(content, c)
 	if err != nil {
@@ -344,35 +378,19 @@ func (p *Params) cades(d *xades.Document) (*Pending, error) {
 }
 
 func pendingCMS(q *cades.Pending, finish func(*cms.SignerInfo) ([]byte, error)) *Pending {
-	return &Pending{q.ToBeSigned(), func(value []byte) ([]byte, error) {
+	return &Pending{q.ToBeSigned(), whole(func(value []byte) ([]byte, error) {
 		s, err := q.Complete(value)
 		if err != nil {
 			return nil, err
 		}
 		return finish(s)
-	}, func(random io.Reader, key pki.Key) ([]byte, error) {
+	}), func(random io.Reader, key pki.Key) ([]byte, error) {
 		s, err := q.Sign(random, key)
 		if err != nil {
 			return nil, err
 		}
 		return s.Signature, nil
 	}}
-}
-
-// known is content of which only digests are known.
-type known map[crypto.Hash][]byte
-
-// Digest returns one of the digests.
-func (k known) Digest(h crypto.Hash) ([]byte, error) {
-	if sum := k[h]; sum != nil {
-		return sum, nil
-	}
-	return nil, fmt.Errorf("%w: the %s digest of the content is not known", ErrParams, h)
-}
-
-// WriteTo fails: the content is elsewhere.
-func (known) WriteTo(io.Writer) (int64, error) {
-	return 0, fmt.Errorf("%w: of the content only a digest is known", ErrParams)
 }
 
 func (p *Params) pades(d *xades.Document) (*Pending, error) {
@@ -433,13 +451,13 @@ func (p *Params) jades(documents []xades.Document) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pending{toBeSigned, func(value []byte) ([]byte, error) {
+	return &Pending{toBeSigned, whole(func(value []byte) ([]byte, error) {
 		m, err := q.Complete(value)
 		if err != nil {
 			return nil, err
 		}
 		return m.Bytes()
-	}, q.Value}, nil
+	}), q.Value}, nil
 }
 
 // contain signs detached what a container then holds: each document, or with CMS the one of ASiC-S and else a manifest.
@@ -491,17 +509,15 @@ func (p *Params) contain(documents []xades.Document) (*Pending, error) {
 		return nil, err
 	}
 	alone := q.complete
-	q.complete = func(value []byte) ([]byte, error) {
-		b, err := alone(value)
-		if err != nil {
-			return nil, err
+	q.complete = func(w io.Writer, value []byte) error {
+		var b bytes.Buffer
+		if err := alone(&b, value); err != nil {
+			return err
 		}
-		if signature.Octets = b; p.Format == XAdES {
-			signature.Octets = asic.WrapXAdES(b)
+		if signature.Octets = b.Bytes(); p.Format == XAdES {
+			signature.Octets = asic.WrapXAdES(b.Bytes())
 		}
-		var out bytes.Buffer
-		err = asic.Write(&out, t, p.Time, content, manifest, &signature)
-		return out.Bytes(), err
+		return asic.Write(w, t, p.Time, content, manifest, &signature)
 	}
 	return q, nil
 }

@@ -108,6 +108,13 @@ func (w *world) judge(b []byte, opt gather.Options) (level string, v *validation
 	return r.Signatures[0].Level, all[0], nil
 }
 
+func sign(t *testing.T, id *pki.Identity, docs []xades.Document, p Params) ([]byte, error) {
+	t.Helper()
+	var b bytes.Buffer
+	err := Sign(t.Context(), &b, nil, id, docs, p, nil)
+	return b.Bytes(), err
+}
+
 func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []pki.KeyAlgorithm{pki.P256, pki.RSA2048, pki.Ed25519} {
@@ -132,13 +139,14 @@ func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 				}
 				wrong := bytes.Clone(value)
 				wrong[len(wrong)/2] ^= 1
-				if _, err := second.Complete(wrong); err == nil {
-					t.Error("a value that does not hold was taken")
+				var out bytes.Buffer
+				if err := second.Complete(&out, wrong); err == nil || out.Len() > 0 {
+					t.Errorf("a value that does not hold was taken, %d octets written", out.Len())
 				}
-				b, err := second.Complete(value)
-				if err != nil {
+				if err := second.Complete(&out, value); err != nil {
 					t.Fatal(err)
 				}
+				b := out.Bytes()
 				known := w.known
 				if p.Packaging == Detached {
 					known.Documents = k.documents
@@ -146,6 +154,13 @@ func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 				level, v, err := w.judge(b, known)
 				if err != nil || level != k.level || v.Indication != validation.TotalPassed {
 					t.Fatalf("%s: %v, %+v", level, err, v)
+				}
+				out.Reset()
+				if err := Sign(t.Context(), &out, nil, w.signer, k.documents, p, w.tsa); err != nil {
+					t.Fatal(err)
+				}
+				if level, v, err := w.judge(out.Bytes(), known); err != nil || level != strings.TrimSuffix(k.level, "B")+"T" || v.Indication != validation.TotalPassed {
+					t.Errorf("with a time-stamp at once: %s, %v, %+v", level, err, v)
 				}
 				for _, to := range []Level{LevelT, LevelLT, LTA} {
 					x := Extension{Stamper: w.tsa, Known: known}
@@ -192,15 +207,15 @@ func TestWhatDoesNotGoTogetherIsRefused(t *testing.T) {
 		"a hash":             {Params{Format: XAdES, Hash: crypto.BLAKE2b_256}, []xades.Document{order}},
 	} {
 		c.p.Time = now
-		if b, err := Sign(nil, w.signer, c.docs, c.p); !errors.Is(err, ErrParams) {
+		if b, err := sign(t, w.signer, c.docs, c.p); !errors.Is(err, ErrParams) {
 			t.Errorf("%s: %.40q, %v", name, b, err)
 		}
 	}
-	b, err := Sign(nil, w.signer, []xades.Document{digest}, Params{Format: CAdES, Packaging: Detached, Time: now})
+	b, err := sign(t, w.signer, []xades.Document{digest}, Params{Format: CAdES, Packaging: Detached, Time: now})
 	if err != nil || len(b) == 0 {
 		t.Errorf("by digest: %v", err)
 	}
-	signed, err := Sign(nil, w.signer, []xades.Document{order}, Params{Format: XAdES, Time: now})
+	signed, err := sign(t, w.signer, []xades.Document{order}, Params{Format: XAdES, Time: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +244,7 @@ func TestCounterSignaturesInTwoSteps(t *testing.T) {
 		}
 		p := k.params
 		p.Time = now
-		b, err := Sign(nil, w.signer, k.documents, p)
+		b, err := sign(t, w.signer, k.documents, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,10 +264,12 @@ func TestCounterSignaturesInTwoSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err = q.Complete(value); err != nil {
+		var out bytes.Buffer
+		if err := q.Complete(&out, value); err != nil {
 			t.Errorf("%s: %v", k.name, err)
 			continue
 		}
+		b = out.Bytes()
 		r, err := gather.Open(b, w.known)
 		if err != nil {
 			t.Fatal(err)

@@ -60,7 +60,9 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	return r, nil
 }
 
-// outside is detached content.
+// Content is a document as detached content of CMS: hashed as it is read, or by the digests that are known of it.
+func Content(d xades.Document) cms.Content { return outside{d} }
+
 type outside struct{ xades.Document }
 
 // Digest implements cms.Content.

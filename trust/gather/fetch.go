@@ -14,6 +14,9 @@ import (
 // error tells all that could not be had; the options hold what could.
 func Fetch(ctx context.Context, client *revocation.Client, r *Result, opt Options) (Options, error) {
 	collector := &revocation.Collector{Client: client, Anchors: opt.Anchors, Intermediates: opt.Certificates}
+	if opt.Lists != nil {
+		collector.Anchors = append(slices.Clip(opt.Anchors), opt.Lists.Certificates()...)
+	}
 	var errs []error
 	for _, cert := range r.Signers {
 		m, err := collector.Collect(ctx, []*pki.Certificate{cert}, r.Certificates)
