@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 // Dir is a [Store] in a folder: of each list the octets as NAME.xml, so that people and other programs find them, and beside
@@ -23,6 +25,66 @@ type beside struct {
 	LastModified string    `json:"lastModified,omitempty"`
 	Fetched      time.Time `json:"fetched"`
 	SHA256       string    `json:"sha256"`
+}
+
+// sourcesFile says what is mirrored in a folder.
+const sourcesFile = "sources.json"
+
+type sourcesJSON struct {
+	Sources     []sourceJSON `json:"sources"`
+	Territories []string     `json:"territories,omitempty"`
+}
+
+type sourceJSON struct {
+	URL          string   `json:"url"`
+	Signers      [][]byte `json:"signers"` // DER
+	Territory    string   `json:"territory,omitempty"`
+	Announcement string   `json:"announcement,omitempty"`
+}
+
+// Configure notes in the folder what is mirrored there.
+func (d Dir) Configure(l *Loader) error {
+	j := sourcesJSON{Territories: l.Territories}
+	for _, s := range l.Sources {
+		x := sourceJSON{URL: s.URL, Territory: s.Territory, Announcement: s.Announcement}
+		for _, c := range s.Signers {
+			x.Signers = append(x.Signers, c.Raw)
+		}
+		j.Sources = append(j.Sources, x)
+	}
+	b, err := json.MarshalIndent(j, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(string(d), 0o755); err != nil {
+		return err
+	}
+	return replace(filepath.Join(string(d), sourcesFile), append(b, '\n'))
+}
+
+// Loader is one for what is mirrored in the folder.
+func (d Dir) Loader() (*Loader, error) {
+	b, err := os.ReadFile(filepath.Join(string(d), sourcesFile))
+	if err != nil {
+		return nil, err
+	}
+	var j sourcesJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return nil, fmt.Errorf("trustlist: %s: %w", filepath.Join(string(d), sourcesFile), err)
+	}
+	l := &Loader{Territories: j.Territories, Store: d}
+	for _, x := range j.Sources {
+		s := Source{URL: x.URL, Territory: x.Territory, Announcement: x.Announcement}
+		for _, der := range x.Signers {
+			c, err := pki.ParseCertificate(der)
+			if err != nil {
+				return nil, fmt.Errorf("trustlist: %s: %w", filepath.Join(string(d), sourcesFile), err)
+			}
+			s.Signers = append(s.Signers, c)
+		}
+		l.Sources = append(l.Sources, s)
+	}
+	return l, nil
 }
 
 func (d Dir) file(url string) string {

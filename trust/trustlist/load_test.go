@@ -333,10 +333,10 @@ func TestAnchors(t *testing.T) {
 	p.Status, p.From = StatusRoot+"withdrawn", end
 	withdrawn.Periods = append([]Period{p}, withdrawn.Periods...)
 	withdrawn.Periods[1].Until, withdrawn.Periods[2].Until = end, withdrawn.Periods[1].From
-	good, edelivery := service(ServiceCA, authority(t, "CA").Certificate), service(serviceRoot+"EDS/Q", authority(t, "Delivery").Certificate)
+	good, edelivery := service(ServiceCA, authority(t, "CA").Certificate), service(ServiceRoot+"EDS/Q", authority(t, "Delivery").Certificate)
 	s := NewSet(&Listed{Checked: &Checked{List: list("EE", good, withdrawn, edelivery)}})
-	if s.Anchors() != 2 {
-		t.Errorf("%d anchors", s.Anchors())
+	if len(s.Certificates()) != 2 {
+		t.Errorf("%d anchors", len(s.Certificates()))
 	}
 	c := withdrawn.Periods[0].Certificates[0]
 	if a := s.Anchor(c); a == nil || !a.Until.Equal(end) || !a.From.Equal(time.Date(2012, 1, 1, 0, 0, 0, 0, time.UTC)) || a.ExpiredCerts.IsZero() {

@@ -347,6 +347,12 @@ var usageBits = map[string]pki.KeyUsage{
 	"encipherOnly": pki.UseEncipherOnly, "decipherOnly": pki.UseDecipherOnly,
 }
 
+// UsageBit is the key usage of a name as criteria write it, "nonRepudiation" and the like.
+func UsageBit(name string) (bit pki.KeyUsage, ok bool) {
+	bit, ok = usageBits[name]
+	return bit, ok
+}
+
 func (r *reader) criteria(n dom.Node) (c Criteria) {
 	c.Assert = n.Attr("assert")
 	if c.Assert == "" {

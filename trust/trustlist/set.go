@@ -95,7 +95,7 @@ func (p *Period) trusted() bool {
 
 // issues tells whether the service issues certificates or signs time-stamps, OCSP responses or CRLs.
 func (p *Period) issues() bool {
-	switch strings.TrimPrefix(p.Type, serviceRoot) {
+	switch strings.TrimPrefix(p.Type, ServiceRoot) {
 	case "CA/QC", "CA/PKC", "NationalRootCA-QC", "Certstatus/OCSP", "Certstatus/OCSP/QC", "Certstatus/CRL", "Certstatus/CRL/QC",
 		"TSA", "TSA/QTST", "TSA/TSS-QC", "TSA/TSS-AdESQCandQES":
 		return true
@@ -121,8 +121,14 @@ func (s *Set) Named(rawSubject []byte) []*pki.Certificate {
 	return s.named[string(rawSubject)]
 }
 
-// Anchors counts the certificates that are anchors.
-func (s *Set) Anchors() int { return len(s.anchors) }
+// Certificates are all anchors.
+func (s *Set) Certificates() []*pki.Certificate {
+	out := make([]*pki.Certificate, 0, len(s.anchors))
+	for _, a := range s.anchors {
+		out = append(out, a.Certificate)
+	}
+	return out
+}
 
 func (s *Set) index() {
 	s.anchors, s.named = map[[32]byte]*Anchor{}, map[string][]*pki.Certificate{}

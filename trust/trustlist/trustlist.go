@@ -38,9 +38,10 @@ const MimeType = "application/vnd.etsi.tsl+xml"
 
 // Types of services that are asked for here [TS 119 612 5.5.1]; there are more, all of them URIs.
 const (
-	serviceRoot = "http://uri.etsi.org/TrstSvc/Svctype/"
-	ServiceCA   = serviceRoot + "CA/QC"
-	ServiceTSA  = serviceRoot + "TSA/QTST"
+	// ServiceRoot is what they begin with.
+	ServiceRoot = "http://uri.etsi.org/TrstSvc/Svctype/"
+	ServiceCA   = ServiceRoot + "CA/QC"
+	ServiceTSA  = ServiceRoot + "TSA/QTST"
 )
 
 // Roots under which status, qualifiers and the purposes of services stand [TS 119 612 5.5.4, 5.5.9].

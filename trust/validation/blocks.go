@@ -50,6 +50,9 @@ func (j *judge) format(r *run, s *Signature) {
 	for _, m := range s.Malformed {
 		r.check(false, Failed, FormatFailure, m.Clause, m.Question, m.Answer)
 	}
+	if f := j.policy.formats; f != nil {
+		r.check(slices.Contains(f, s.Format), Failed, FormatFailure, "EN 319 102-1 5.2.2", "Is the format one that the policy takes?", "it is "+s.Format)
+	}
 	for _, m := range s.Doubts {
 		r.warn(false, m.Clause, m.Question, m.Answer)
 	}
@@ -130,7 +133,11 @@ func (j *judge) certificate(r *run, c *Certificate, i int, as role) {
 	} else {
 		switch as {
 		case ofSignature:
-			r.warn(slices.Contains(c.KeyUsage, "nonRepudiation"), clause, name+": is its key meant for signatures of persons?", "its key usage does not say so")
+			if ok := slices.Contains(c.KeyUsage, "nonRepudiation"); j.policy.strictUsage {
+				r.check(ok, Indeterminate, ChainConstraintsFailure, clause, name+": is its key meant for signatures of persons?", "its key usage does not say so")
+			} else {
+				r.warn(ok, clause, name+": is its key meant for signatures of persons?", "its key usage does not say so")
+			}
 			r.check(!c.OCSPNoCheck, Indeterminate, ChainConstraintsFailure, clause, name+": is it no certificate of an OCSP responder?", "it carries ocsp-nocheck")
 		case ofTimeStamp:
 			r.check(c.TimeStamping, Indeterminate, ChainConstraintsFailure, "RFC 3161 2.3", name+": is it meant for time-stamps?", "its extended key usage does not say so")
@@ -172,7 +179,7 @@ func (j *judge) revocation(r *run, c *Certificate, i int, as role) *CertificateS
 		return nil
 	}
 	used, why := j.latest(c)
-	if used == nil && as == ofRevocation && i > 0 {
+	if used == nil && !j.policy.revocation[as][min(i, 1)] {
 		r.warn(false, "EN 319 102-1 5.2.6", c.Subject+": is there acceptable revocation data?", why)
 		return nil
 	}

@@ -11,6 +11,11 @@ type Policy struct {
 	Suite Suite
 	// Fresh asks that revocation data is not past its next update at the time for which it counts.
 	Fresh bool
+
+	// What a policy file can set. revocation: whether revocation data is needed, by role, of signers and of authorities.
+	revocation  [3][2]bool
+	strictUsage bool     // keys of signers must be meant for signatures of persons
+	formats     []string // of signatures, "XAdES-BASELINE-B" and the like; nil: all
 }
 
 // Suite dates cryptographic algorithms: how long each counts as reliable.
@@ -35,7 +40,7 @@ func DefaultPolicy() *Policy {
 	pss := append(append([]KeySize{}, rsa[:4]...), KeySize{Bits: 3000})
 	ec := []KeySize{{160, day(2012, 8, 1)}, {163, day(2012, 8, 1)}, {224, day(2021, 10, 1)}, {Bits: 256}}
 	return &Policy{
-		Name: "default",
+		Name: "default", revocation: [3][2]bool{{true, true}, {true, true}, {true, false}},
 		Suite: Suite{
 			Updated: day(2024, 10, 13),
 			Digests: map[string]time.Time{
