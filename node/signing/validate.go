@@ -52,7 +52,7 @@ func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size in
 	}
 	if s.opt.Fetch != nil {
 		// What cannot be had is missing in the verdict, which tells so.
-		if opt, err = s.opt.Fetch(ctx, g, opt); ctx.Err() != nil {
+		if opt, _ = s.opt.Fetch(ctx, g, opt); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		if g, err = gather.OpenAt(r, size, opt); err != nil {
@@ -153,8 +153,8 @@ func (s *Service) validateCertificate(ctx context.Context, d *json.Decoder) (any
 	if r.ValidationTime != nil {
 		at = r.ValidationTime.Time
 	}
-	if s.opt.Fetch != nil {
-		if opt, err = s.opt.Fetch(ctx, &gather.Result{Signers: []*pki.Certificate{c}, Certificates: append(opt.Certificates, c)}, opt); ctx.Err() != nil {
+	if s.opt.Fetch != nil { // as above
+		if opt, _ = s.opt.Fetch(ctx, &gather.Result{Signers: []*pki.Certificate{c}, Certificates: append(opt.Certificates, c)}, opt); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
