@@ -219,7 +219,7 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 			n.noWhole(ctx, m, pm.Splitting.JoinInterval)
 			return nil
 		}
-		if _, more := pm.Retry.Or(n.retry).Due(m.Attempts-1, m.Created, start); !more {
+		if _, more := pm.Retry.Or(n.retry).Due(m.Attempts-1, m.Created, n.Clock()); !more {
 			n.noReceipt(ctx, m)
 			return nil
 		}

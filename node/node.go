@@ -96,8 +96,9 @@ type Node struct {
 	changed      func(*store.Message, store.State)
 	hub          *hub
 	backups      backups
-	restored     time.Time           // when the store went back to a backup; zero: never
-	backoffice   *backoffice.Service // nil without its section
+	restored     time.Time                 // when the store went back to a backup; zero: never
+	lastSeen     atomic.Pointer[time.Time] // the clock at the last upkeep
+	backoffice   *backoffice.Service       // nil without its section
 	alerts       alerts
 	testbed      *testbed.Bed // nil without its section
 	judges       judges

@@ -19,6 +19,47 @@ import (
 // upkeepEvery is how often files and times are looked at.
 const upkeepEvery = 30 * time.Second
 
+// clockSlack is by how much a clock is put right without any work being moved.
+const clockSlack = time.Minute
+
+// watchClock lets nothing wait for a time to come a second time after the clock went back, whether the node ran then or
+// not. Where it goes ahead nothing is to be done: what waits is due earlier, and copies are known as such.
+func (n *Node) watchClock(ctx context.Context) error {
+	now := n.Clock()
+	last := n.lastSeen.Swap(&now)
+	if last == nil { // what was signed before the start
+		b, err := n.Store.LogHead(ctx, 0)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		h, err := audit.ParseHead(b)
+		if err != nil {
+			return err
+		}
+		last = &h.Time
+	}
+	back := last.Sub(now)
+	if back < clockSlack {
+		return nil
+	}
+	n.Log.LogAttrs(ctx, slog.LevelWarn, "clock went back", slog.Duration("by", back))
+	e := audit.Entry{Type: audit.Administration, Time: now, Subject: "clock", Detail: "went back by " + back.Round(time.Second).String()}
+	err := n.keep(ctx, "clock", func(tx store.Tx) error {
+		if err := tx.Advance(back); err != nil {
+			return err
+		}
+		_, err := tx.AppendLog(e.Append(nil))
+		return err
+	})
+	for _, c := range []chan struct{}{n.taskReady, n.bedReady, n.signals, n.pieces} {
+		wakeup(c)
+	}
+	return errors.Join(err, n.refreshTrust(ctx, n.live.Load(), true)) // verdicts that were to hold until a time that is far now
+}
+
 func (n *Node) runUpkeep(ctx context.Context) {
 	t := time.NewTicker(upkeepEvery)
 	defer t.Stop()
@@ -34,11 +75,12 @@ func (n *Node) runUpkeep(ctx context.Context) {
 
 // Upkeep does what became due: files of authorities, revocation lists and TLS certificates that changed are read, a
 // partner's next certificate and the node's next keys take over, what the node's publisher says of them is put right, and
-// it is asked anew which certificates are revoked.
+// it is asked anew which certificates are revoked. A clock that went back is noticed.
 func (n *Node) Upkeep(ctx context.Context) error {
 	c := n.live.Load()
+	err := n.watchClock(ctx)
 	n.refreshRevocations(ctx)
-	return errors.Join(n.refreshTrust(ctx, c, false), n.refreshTLS(ctx, c, false), n.changePartners(ctx), n.noteKeys(ctx), n.republish(ctx))
+	return errors.Join(err, n.refreshTrust(ctx, c, false), n.refreshTLS(ctx, c, false), n.changePartners(ctx), n.noteKeys(ctx), n.republish(ctx))
 }
 
 // changePartners makes the agreements anew once a certificate of a partner takes over, or is not taken any more.

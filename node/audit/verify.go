@@ -469,10 +469,11 @@ func (v *verification) continued(first, head *Head) {
 	if err == nil {
 		err = merkle.VerifyConsistency(p.First, p.Second, p.Hashes, first.Root, head.Root)
 	}
-	if err == nil && first.Time.After(head.Time) {
-		err = fmt.Errorf("the smaller head was signed after the larger one, at %s", first.Time.Format(timeForm))
-	}
 	v.check(err, name, where, "the log of %d entries is the beginning of that of %d", first.Size, head.Size)
+	if first.Time.After(head.Time) {
+		v.say(Unsettled, "clock", where, "the node's clock went back between its heads, from %s to %s or more: the order of entries holds, their times may be wrong by so much",
+			first.Time.Format(timeForm), head.Time.Format(timeForm))
+	}
 }
 
 // entry proves one entry under the head.

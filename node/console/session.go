@@ -133,7 +133,7 @@ func (c *Console) lookUp(ctx context.Context, token string) (*session, error) {
 		return nil, err
 	}
 	now := c.opt.Clock()
-	if !now.Before(x.Expires) || now.Sub(x.Seen) >= c.opt.Idle {
+	if !now.Before(x.Expires) || now.Sub(x.Seen) >= c.opt.Idle || x.Seen.Sub(now) >= c.opt.Idle { // or the clock went back
 		return nil, nil
 	}
 	u, err := c.opt.Store.User(ctx, x.User)

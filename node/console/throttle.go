@@ -87,6 +87,9 @@ func (c *counters) get(key string, now time.Time) *counter {
 		if now.Sub(x.last) > throttleForget {
 			x.failures, x.until = 0, time.Time{}
 		}
+		if now.Before(x.last) { // the clock went back: nobody waits for it to come there again
+			x.until, x.last = now.Add(min(c.most, x.until.Sub(x.last))), now
+		}
 		return x
 	}
 	if c.lru.Len() >= throttleEntries {

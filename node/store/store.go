@@ -140,6 +140,9 @@ type Tx interface {
 	Transition(id int64, to State, c Change) error
 	// SetRetry is a Transition to Retrying with work due at next.
 	SetRetry(id int64, next time.Time, why Problem, detail string) error
+	// Advance lets everything that waits, messages and tasks, leased or not, be due earlier by d: for a clock that went
+	// back by so much.
+	Advance(d time.Duration) error
 	// Extend prolongs the lease of owner; ErrLeaseLost when it is not owner's any more.
 	Extend(id int64, owner string, until time.Time) error
 	// PutEvidence keeps one piece of evidence of a message.

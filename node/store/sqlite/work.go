@@ -270,6 +270,21 @@ func (t *tx) lease(m *store.Message, events int64, owner string, until, now time
 	return nil
 }
 
+// Advance implements store.Tx.
+func (t *tx) Advance(d time.Duration) error {
+	for _, change := range [...]string{"UPDATE message SET due = due - ?1 WHERE due IS NOT NULL", "UPDATE task SET due = due - ?1 WHERE dead = 0"} {
+		if _, err := t.exec("advance", change, d.Milliseconds()); err != nil {
+			return err
+		}
+	}
+	t.claimed = true // what was read is read again should this be undone
+	if err := t.w.work.load(t.w.c); err != nil {
+		return t.done("read queue", err)
+	}
+	t.ready[store.In], t.ready[store.Out] = true, true
+	return nil
+}
+
 // releaseLeases is recovery: the workers of the last run are gone, their messages are due now.
 func (s *Store) releaseLeases(ctx context.Context) error {
 	return s.Write(ctx, func(stx store.Tx) error {

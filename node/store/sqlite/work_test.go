@@ -367,3 +367,38 @@ func TestWorkThatIsPutBackDidNotCount(t *testing.T) {
 		t.Errorf("claimed by its channel: %v", got)
 	}
 }
+
+func TestWhatWaitsComesEarlier(t *testing.T) {
+	t.Parallel()
+	s, c := open(t)
+	queue(t, s, "p", 26*time.Hour, 0)
+	queue(t, s, "q", 24*time.Hour)
+	leased := claim(t, s, store.ClaimRequest{Lease: 25 * time.Hour})
+	if !slices.Equal(names(leased), []string{"p/1"}) {
+		t.Fatal(names(leased))
+	}
+	task, dead := store.Task{Queue: "push", Kind: "tell", Due: start.Add(25 * time.Hour), Created: start}, store.Task{Queue: "push", Kind: "tell", Due: start.Add(25 * time.Hour), Created: start, Dead: true}
+	write(t, s, func(tx store.Tx) error { return errors.Join(tx.PutTask(&task), tx.PutTask(&dead)) })
+	undone := errors.New("undone")
+	if err := s.Write(ctx, func(tx store.Tx) error { return errors.Join(tx.Advance(24*time.Hour), undone) }); !errors.Is(err, undone) {
+		t.Fatal(err)
+	}
+	if got := claim(t, s, store.ClaimRequest{}); len(got) != 0 {
+		t.Errorf("what was undone holds: %v", names(got))
+	}
+	write(t, s, func(tx store.Tx) error { return tx.Advance(24 * time.Hour) })
+	if got := claim(t, s, store.ClaimRequest{Owner: "w2"}); !slices.Equal(names(got), []string{"q/0"}) {
+		t.Errorf("at once: %v", names(got))
+	}
+	if at, err := s.NextTask(ctx, "push"); err != nil || !at.Equal(start.Add(time.Hour)) {
+		t.Errorf("task: %v %v", at, err)
+	}
+	c.Add(90 * time.Minute)
+	if got := claim(t, s, store.ClaimRequest{Owner: "w3"}); !slices.Equal(names(got), []string{"p/1", "q/0"}) {
+		t.Errorf("leases that ended: %v", names(got))
+	}
+	c.Add(30 * time.Minute)
+	if got := claim(t, s, store.ClaimRequest{Owner: "w4"}); !slices.Contains(names(got), "p/0") {
+		t.Errorf("later: %v", names(got))
+	}
+}
