@@ -61,9 +61,18 @@ func startWith(t *testing.T, p setup.Params) *country {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, r, nil)
+}
+
+// run starts a node that was made.
+func run(t *testing.T, r *setup.Result, change func(*config.Config)) *country {
+	t.Helper()
 	c, err := config.Load(r.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if change != nil {
+		change(c)
 	}
 	var log io.Writer = io.Discard
 	if testing.Verbose() {
@@ -78,10 +87,10 @@ func startWith(t *testing.T, p setup.Params) *country {
 	}
 	t.Cleanup(func() {
 		if err := n.Stop(context.Background()); err != nil {
-			t.Errorf("stop %s: %v", p.Dir, err)
+			t.Errorf("stop %s: %v", r.Dir, err)
 		}
 	})
-	return &country{n, r.Token, p.Dir}
+	return &country{n, r.Token, r.Dir}
 }
 
 // serve registers a party for the document that the sample of this kind is.
