@@ -201,7 +201,10 @@ func TestNodesMayBeKilledInAnyExchange(t *testing.T) {
 		return len(l.accepted)
 	}
 	var killed [2]int
-	for range childnode.Kills(t, 6) {
+	for i := range childnode.Kills(t, 6) {
+		if i%100 == 99 {
+			t.Logf("%d kills, %d messages accepted, under way: %d at the sender, %d at the receiver", i+1, count(), len(nodes[0].underWay(t)), len(nodes[1].underWay(t)))
+		}
 		want := count() + rand.IntN(8)
 		eventually(t, "another message", func() bool { return count() > want })
 		time.Sleep(rand.N(150 * time.Millisecond)) // somewhere in the middle of the work
@@ -215,17 +218,13 @@ func TestNodesMayBeKilledInAnyExchange(t *testing.T) {
 	rest := func(r *child) {
 		t.Helper()
 		for deadline, before := time.Now().Add(patience), -1; ; time.Sleep(50 * time.Millisecond) {
-			var list node.MessageListJSON
-			if !r.ask(t, "/api/v1/messages?limit=1000&state=accepted&state=queued&state=sending&state=sent&state=retrying&state=received", &list) {
-				t.Fatal("the node does not answer")
-			}
-			switch n := len(list.Messages); {
-			case n == 0:
+			switch list := r.underWay(t); {
+			case len(list) == 0:
 				return
-			case n != before:
-				before, deadline = n, time.Now().Add(patience)
+			case len(list) != before:
+				before, deadline = len(list), time.Now().Add(patience)
 			case time.Now().After(deadline):
-				t.Fatalf("%d messages do not come to rest: %+v", n, list.Messages[0])
+				t.Fatalf("%d messages do not come to rest: %+v", len(list), list[0])
 			}
 		}
 	}
@@ -279,6 +278,21 @@ func TestNodesMayBeKilledInAnyExchange(t *testing.T) {
 		}
 	}
 	t.Logf("killed sender %d times, receiver %d times; %d messages accepted, %d hand-overs without answer, %d questions answered; sent by agreement: %v", killed[0], killed[1], len(l.accepted), l.lost.Load(), len(l.answers), by)
+}
+
+// underWay lists the messages that have not come to rest.
+func (c *child) underWay(t *testing.T) (out []node.MessageJSON) {
+	t.Helper()
+	for before := int64(0); ; {
+		var list node.MessageListJSON
+		if !c.ask(t, fmt.Sprintf("/api/v1/messages?limit=1000&before=%d&state=accepted&state=queued&state=sending&state=sent&state=retrying&state=received", before), &list) {
+			t.Fatal("the node does not answer")
+		}
+		out = append(out, list.Messages...)
+		if before = list.Next; before == 0 {
+			return out
+		}
+	}
 }
 
 // proven asks the node for what proves each of its messages, and checks it offline.

@@ -40,6 +40,7 @@ func (c *call) serve(file string) error {
 	if err := cfg.CheckDomains(names(ds)...); err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // who reads the log may end before the node does
 	log := logger(c.p.err, cfg.Log)
 	n, err := node.New(c.p.ctx, cfg, node.Options{Domains: ds, Log: log, ImportPModes: agreements.ForNode})
 	if errors.Is(err, sqlite.ErrLocked) {
