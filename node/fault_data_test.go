@@ -84,6 +84,71 @@ func TestATornWriteOfAPayload(t *testing.T) {
 	}
 }
 
+// TestWritesThatTear: the kernel tears what a node writes, into the database, its log and its payloads, at one octet after
+// the other. Partners are told to come back; once the disk writes again, or the node was killed in the middle of it,
+// everything arrives, once, and nothing is damaged.
+func TestWritesThatTear(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts and kills processes")
+	}
+	a, b := agree(t)
+	cfg, err := config.Load(b.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ee, pt := begin(t, a, nil, nil), startChild(t, b)
+	r := rand.New(rand.NewPCG(11, 7))
+	var ids []string
+	torn := 0
+	for round := range 12 {
+		largest := int64(100_000)
+		for _, name := range []string{"viadukt.db", "viadukt.db-wal"} {
+			if info, err := os.Stat(filepath.Join(string(cfg.Node.DataDir), name)); err == nil {
+				largest = max(largest, info.Size())
+			}
+		}
+		at := uint64(1 + r.Int64N(largest+20_000))
+		if err := limitSize(pt.PID(), at); err != nil {
+			t.Skip("this machine limits no other process: ", err)
+		}
+		var sent []*store.Message
+		for i := range 4 {
+			sent = append(sent, ee.send(t, letter(octets("a", noise(uint64(round*10+i), 100+i*70_000)))))
+		}
+		last := sent[len(sent)-1]
+		ids = append(ids, sent[0].MessageID, sent[1].MessageID, sent[2].MessageID, last.MessageID)
+		eventually(t, "an attempt", func() bool {
+			got, err := ee.Store.Message(t.Context(), last.ID)
+			if err != nil || got.State.Dead() {
+				t.Fatalf("torn at %d: %v, %+v", at, err, got)
+			}
+			if got.State == store.Retrying {
+				torn++
+			}
+			return got.State == store.Retrying || got.State == store.Acknowledged
+		})
+		if round%2 == 0 {
+			pt.Kill()
+			pt.Start(t)
+		} else if err := limitSize(pt.PID(), noLimit); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range sent {
+			ee.until(t, store.Out, m.MessageID, store.Acknowledged)
+		}
+	}
+	pt.End(t)
+	if torn == 0 {
+		t.Error("nothing was torn")
+	}
+	_, in := everything(t, b)
+	if len(in) != len(ids) {
+		t.Errorf("%d of %d messages arrived", len(in), len(ids))
+	}
+	t.Logf("torn %d times of 12", torn)
+}
+
 // payloadFile is where a node keeps the only payload of a message.
 func (g *gateway) payloadFile(t *testing.T, m *store.Message) string {
 	t.Helper()
