@@ -374,12 +374,12 @@ func (n *Node) listen() error {
 	if err := n.open("as4", string(c.AS4.Listen), public, c.TLS); err != nil {
 		return err
 	}
-	if err := n.open("api", string(c.API.Listen), n.tracedCalls(private), c.API.TLS); err != nil {
+	if err := n.open("api", string(c.API.Listen), noStalls(n.tracedCalls(private)), c.API.TLS); err != nil {
 		return err
 	}
 	n.servers[len(n.servers)-1].server.RegisterOnShutdown(endConsole)
 	if n.publisher != nil {
-		if err := n.open("smp", string(c.SMP.Listen), n.publisher.server, nil); err != nil {
+		if err := n.open("smp", string(c.SMP.Listen), noStalls(n.publisher.server), nil); err != nil {
 			return err
 		}
 	}
@@ -450,6 +450,15 @@ func (n *Node) guard(next http.Handler) http.Handler {
 	})
 }
 
+// noStalls gives up callers that send or take nothing. However long it lasts, what flows goes on.
+func noStalls(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctl := http.NewResponseController(w)
+		r.Body = &stallReader{ReadCloser: r.Body, ctl: ctl}
+		next.ServeHTTP(&stallWriter{ResponseWriter: w, ctl: ctl}, r)
+	})
+}
+
 // stallWriter gives up a peer that takes no more of an answer: a message that it fetches may be large.
 type stallWriter struct {
 	http.ResponseWriter
@@ -477,14 +486,14 @@ const stallTime = 30 * time.Second
 type stallReader struct {
 	io.ReadCloser
 	ctl  *http.ResponseController
-	end  time.Time
+	end  time.Time // of all; zero: none
 	next time.Time // the deadline is renewed once half of it is used
 }
 
 func (s *stallReader) Read(b []byte) (int, error) {
 	if now := time.Now(); now.After(s.next) {
 		deadline := now.Add(stallTime)
-		if deadline.After(s.end) {
+		if !s.end.IsZero() && deadline.After(s.end) {
 			deadline = s.end
 		}
 		if err := s.ctl.SetReadDeadline(deadline); err != nil {
