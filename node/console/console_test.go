@@ -43,6 +43,7 @@ func (c *clock) Add(d time.Duration) {
 
 // world is a console over a real store, with invented partners.
 type world struct {
+	filled int // messages of fillWith
 	*Console
 	store  store.Store
 	clock  *clock

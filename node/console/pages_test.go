@@ -16,11 +16,15 @@ import (
 const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}{0}javascript:alert(3)`
 
 // fill puts something on every page, with hostile values in every field that comes from somebody else.
-func (w *world) fill(t testing.TB) *store.Message {
+func (w *world) fill(t testing.TB) *store.Message { t.Helper(); return w.fillWith(t, hostile) }
+
+// fillWith is fill with hostile values of the caller's choice.
+func (w *world) fillWith(t testing.TB, hostile string) *store.Message {
 	t.Helper()
 	h := func(field string) string { return field + hostile }
+	w.filled++
 	m := &store.Message{
-		Direction: store.Out, State: store.Queued, MessageID: h("id"), ConversationID: h("conv"), RefToMessageID: h("ref"), SenderKey: h("key"), Domain: h("domain"),
+		Direction: store.Out, State: store.Queued, MessageID: h(fmt.Sprint("id", w.filled)), ConversationID: h("conv"), RefToMessageID: h("ref"), SenderKey: h("key"), Domain: h("domain"),
 		PMode: h("pm"), Profile: h("profile"), From: h("from"), To: h("to"), Sender: h("sender"), Receiver: h("receiver"), Service: h("service"),
 		ServiceType: h("type"), Action: h("action"), Peer: h("peer"),
 		Header: []byte(`<eb:UserMessage xmlns:eb="http://docs.oasis-open.org/ebxml-msg/ebms/v3.0/ns/core/200704/"><eb:MessageProperties><eb:Property name="p&lt;script>" type="t&quot;">v&lt;script>alert(1)&lt;/script></eb:Property></eb:MessageProperties></eb:UserMessage>`),
@@ -45,11 +49,12 @@ func (w *world) fill(t testing.TB) *store.Message {
 			tx.Transition(m.ID, store.Failed, store.Change{Detail: h("detail"), Error: store.Problem{Code: h("code"), Text: h("text"), Remedy: h("remedy")}}),
 		)
 	})
-	waiting := outgoing("waits@x")
+	waiting := outgoing(fmt.Sprint("waits", w.filled, "@x"))
 	waiting.Peer = h("peer")
 	w.message(t, waiting)
 	cert := Certificate{Use: UsePartner, Of: h("of"), Subject: h("subject"), Issuer: h("issuer"), Serial: h("serial"), Key: h("rsa"), Fingerprint: "ab", NotBefore: start, NotAfter: start.AddDate(0, 0, 3)}
 	w.net.certificates = []Certificate{cert}
+	w.net.findings = nil
 	w.net.partners = []Partner{{Name: "pt", ID: h("party"), Type: h("type"), URL: h("https://x/"), Certificates: []Certificate{cert}, Agreements: []string{h("a")}}}
 	for _, c := range codes {
 		w.net.findings = append(w.net.findings, Finding{Severity: Failure, Code: c, Args: []string{h("arg"), h("arg")}, Message: m.ID})
