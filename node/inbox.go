@@ -42,28 +42,42 @@ func (b *inbox) Deliver(ctx context.Context, m *store.Message) error {
 }
 
 // WriteFolder writes the documents of a message into dir/receiver/messageid, durable before it appears. A folder that
-// is there already is left alone: the message was delivered before.
+// is there already is left alone: the message was delivered before. A link that leads out of dir is not followed, whoever
+// put it there.
 func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) error {
-	parent := filepath.Join(dir, safeName(m.Receiver, "unaddressed"))
+	parent := safeName(m.Receiver, "unaddressed")
 	name, err := n.folderName(ctx, m)
 	if err != nil {
 		return err
 	}
-	final := filepath.Join(parent, name)
-	if _, err := os.Stat(final); err == nil {
+	if err := makeFolder(dir); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	final := path.Join(parent, name)
+	if _, err := root.Lstat(final); err == nil {
 		return nil
 	}
-	if err := makeFolder(parent); err != nil {
+	if _, err := root.Stat(parent); err != nil {
+		if err := root.Mkdir(parent, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	temp := path.Join(parent, ".incoming-"+name) // the same at each attempt: what a crash left is used up
+	if err := root.RemoveAll(temp); err != nil {
 		return err
 	}
-	temp := filepath.Join(parent, ".incoming-"+name) // the same at each attempt: what a crash left is used up
-	if err := os.RemoveAll(temp); err != nil {
+	if err := root.Mkdir(temp, 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(temp, 0o755); err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
+	defer root.RemoveAll(temp)
 	taken := map[string]bool{}
 	for i := range m.Payloads {
 		p := &m.Payloads[i]
@@ -76,17 +90,22 @@ func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) er
 			name = fmt.Sprintf("%d-%s", i+1, name)
 		}
 		taken[strings.ToLower(name)] = true
-		if err := writeFile(filepath.Join(temp, name), body); err != nil {
+		out, err := root.OpenFile(path.Join(temp, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			body.Close()
+			return err
+		}
+		if err := fillFile(out, body); err != nil {
 			return err
 		}
 	}
-	if err := syncDir(temp); err != nil {
+	if err := syncWithin(root, temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, final); err != nil {
+	if err := root.Rename(temp, final); err != nil {
 		return err
 	}
-	return syncDir(parent)
+	return syncWithin(root, parent)
 }
 
 // folderName is the message id where that can be a name and is not taken by a message of another sender, who may have
@@ -121,11 +140,17 @@ func makeFolder(dir string) error {
 
 // writeFile writes a new file durably and closes what it reads.
 func writeFile(path string, in io.ReadCloser) error {
-	defer in.Close()
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
+		in.Close()
 		return err
 	}
+	return fillFile(out, in)
+}
+
+// fillFile writes durably what is read, and closes both.
+func fillFile(out *os.File, in io.ReadCloser) error {
+	defer in.Close()
 	defer out.Close()
 	if _, err := io.Copy(out, in); err != nil {
 		return err
@@ -138,6 +163,15 @@ func writeFile(path string, in io.ReadCloser) error {
 
 func syncDir(path string) error {
 	d, err := os.Open(path)
+	return syncAndClose(d, err)
+}
+
+func syncWithin(root *os.Root, path string) error {
+	d, err := root.Open(path)
+	return syncAndClose(d, err)
+}
+
+func syncAndClose(d *os.File, err error) error {
 	if err != nil {
 		return err
 	}

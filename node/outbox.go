@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"mime"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,6 +28,8 @@ import (
 // What has not changed between two looks is complete. Taken things are moved to sent/, refused ones to failed/ with
 // the reason in NAME.error.txt. A crash between storing and moving sends nothing twice: the message id is made of the
 // content, so that the second attempt is a duplicate.
+//
+// All paths go through os.Root: who may write here cannot lead the node elsewhere by a link.
 const (
 	sentFolder   = "sent"
 	failedFolder = "failed"
@@ -55,7 +59,12 @@ func (n *Node) watchOutbox(ctx context.Context) {
 
 // lookAtOutbox takes what is as it was at the last look.
 func (n *Node) lookAtOutbox(ctx context.Context, dir string, seen map[string]string) {
-	entries, err := os.ReadDir(dir)
+	root, err := os.OpenRoot(dir)
+	var entries []fs.DirEntry
+	if err == nil {
+		defer root.Close()
+		entries, err = fs.ReadDir(root.FS(), ".")
+	}
 	if err != nil {
 		n.Log.Warn("outbox not read", slog.Any("err", err))
 		return
@@ -67,12 +76,12 @@ func (n *Node) lookAtOutbox(ctx context.Context, dir string, seen map[string]str
 			continue
 		}
 		still[name] = true
-		print, err := fingerprint(filepath.Join(dir, name))
+		print, err := fingerprint(root, name)
 		if err != nil || seen[name] != print {
 			seen[name] = print
 			continue
 		}
-		n.take(ctx, dir, name, print)
+		n.take(ctx, root, name)
 		delete(seen, name)
 	}
 	for name := range seen {
@@ -83,25 +92,34 @@ func (n *Node) lookAtOutbox(ctx context.Context, dir string, seen map[string]str
 }
 
 // fingerprint is names, sizes and times of a file or folder: links and folders within folders are refused.
-func fingerprint(path string) (string, error) {
+func fingerprint(root *os.Root, name string) (string, error) {
 	var b strings.Builder
-	err := filepath.WalkDir(path, func(p string, d os.DirEntry, err error) error {
+	add := func(p string, info fs.FileInfo) {
+		fmt.Fprintf(&b, "%s|%d|%d\n", p, info.Size(), info.ModTime().UnixNano())
+	}
+	info, err := root.Lstat(name)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		add(name, info)
+		return b.String(), nil
+	}
+	err = fs.WalkDir(root.FS(), name, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		info, err := d.Info()
-		if err != nil {
-			return err
+		if err == nil {
+			add(p, info)
 		}
-		fmt.Fprintf(&b, "%s|%d|%d\n", p, info.Size(), info.ModTime().UnixNano())
-		return nil
+		return err
 	})
 	return b.String(), err
 }
 
-func (n *Node) take(ctx context.Context, dir, name, print string) {
-	path := filepath.Join(dir, name)
-	m, err := n.submitPath(ctx, path)
+func (n *Node) take(ctx context.Context, root *os.Root, name string) {
+	m, err := n.submitPath(ctx, root, name)
 	var dup *store.DuplicateError
 	switch {
 	case err == nil:
@@ -112,37 +130,37 @@ func (n *Node) take(ctx context.Context, dir, name, print string) {
 		n.Log.Warn("outbox entry waits", slog.String("file", name), slog.Any("err", err))
 		return
 	}
-	target := filepath.Join(dir, sentFolder, name)
+	target := path.Join(sentFolder, name)
 	if err != nil {
-		target = filepath.Join(dir, failedFolder, name)
+		target = path.Join(failedFolder, name)
 		n.Log.Warn("outbox entry refused", slog.String("file", name), slog.Any("err", err))
 		p := problem(err)
 		text := fmt.Sprintf("%s\n%s\n", cmp.Or(p.Code, "error"), err.Error())
 		if p.Remedy != "" {
 			text += p.Remedy + "\n"
 		}
-		if err := os.WriteFile(target+".error.txt", []byte(text), 0o644); err != nil {
+		if err := root.WriteFile(target+".error.txt", []byte(text), 0o644); err != nil {
 			n.Log.Error("outbox reason not written", slog.Any("err", err))
 		}
 	}
-	if _, err := os.Stat(target); err == nil {
+	if _, err := root.Lstat(target); err == nil {
 		target += "." + n.Clock().UTC().Format("20060102T150405.000")
 	}
-	if err := os.Rename(path, target); err != nil {
+	if err := root.Rename(name, target); err != nil {
 		n.Log.Error("outbox entry not moved", slog.String("file", name), slog.Any("err", err))
 	}
 }
 
 // submitPath hands over one file or one folder.
-func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, error) {
-	info, err := os.Lstat(path)
+func (n *Node) submitPath(ctx context.Context, root *os.Root, name string) (*store.Message, error) {
+	info, err := root.Lstat(name)
 	if err != nil {
 		return nil, err
 	}
 	s := &Submission{}
 	var files []string
 	if info.IsDir() {
-		entries, err := os.ReadDir(path)
+		entries, err := fs.ReadDir(root.FS(), name)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +169,7 @@ func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, err
 			case !e.Type().IsRegular():
 				return nil, fmt.Errorf("%s is no file", e.Name())
 			case e.Name() == messageFile:
-				b, err := os.ReadFile(filepath.Join(path, messageFile))
+				b, err := root.ReadFile(path.Join(name, messageFile))
 				if err != nil {
 					return nil, err
 				}
@@ -159,22 +177,22 @@ func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, err
 					return nil, fmt.Errorf("%s: %w", messageFile, err)
 				}
 			case !strings.HasPrefix(e.Name(), "."):
-				files = append(files, filepath.Join(path, e.Name()))
+				files = append(files, path.Join(name, e.Name()))
 			}
 		}
 	} else if info.Mode().IsRegular() {
-		files = []string{path}
+		files = []string{name}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("%s holds no file to send", filepath.Base(path))
+		return nil, fmt.Errorf("%s holds no file to send", name)
 	}
 	if s.PMode == "" && s.Domain == "" && info.IsDir() && len(n.pmodes.Load().out.All()) == 1 {
 		s.PMode = n.pmodes.Load().out.All()[0].ID
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s|%d\n", filepath.Base(path), info.ModTime().UnixNano())
+	fmt.Fprintf(sum, "%s|%d\n", name, info.ModTime().UnixNano())
 	for _, f := range files {
-		if err := hashFile(sum, f); err != nil {
+		if err := hashFile(sum, root, f); err != nil {
 			return nil, err
 		}
 	}
@@ -198,10 +216,10 @@ func (n *Node) submitPath(ctx context.Context, path string) (*store.Message, err
 		f := files[0]
 		files = files[1:]
 		var err error
-		if open, err = os.Open(f); err != nil {
+		if open, err = root.Open(f); err != nil {
 			return nil, err
 		}
-		return &SubmissionPart{Name: filepath.Base(f), MimeType: cmp.Or(mimeOf(f), "application/octet-stream"), Body: open}, nil
+		return &SubmissionPart{Name: path.Base(f), MimeType: cmp.Or(mimeOf(f), "application/octet-stream"), Body: open}, nil
 	}
 	return n.Accept(ctx, s)
 }
@@ -236,19 +254,19 @@ func (s *submissionYAML) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-func hashFile(w io.Writer, path string) error {
-	f, err := os.Open(path)
+func hashFile(w io.Writer, root *os.Root, name string) error {
+	f, err := root.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	fmt.Fprintf(w, "%s\n", filepath.Base(path))
+	fmt.Fprintf(w, "%s\n", path.Base(name))
 	_, err = io.Copy(w, f)
 	return err
 }
 
-func mimeOf(path string) string {
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+func mimeOf(name string) string {
+	switch ext := strings.ToLower(path.Ext(name)); ext {
 	case ".xml":
 		return "application/xml"
 	case ".pdf":

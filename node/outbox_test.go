@@ -3,11 +3,13 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -201,5 +203,47 @@ func TestOutboxWaitsForWhatIsStillWritten(t *testing.T) {
 		if content != whole.String() {
 			t.Errorf("%d octets of %d arrived", len(content), whole.Len())
 		}
+	}
+}
+
+// TestLinksInTheFoldersLeadNowhere: whoever may write into a folder of the exchange cannot have the node write elsewhere, in
+// the place of that user.
+func TestLinksInTheFoldersLeadNowhere(t *testing.T) {
+	t.Parallel()
+	a, b := agree(t)
+	outside := t.TempDir()
+	secret := filepath.Join(outside, "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to, path string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(to, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outbox, inbox := filepath.Join(a.Dir, "outbox"), filepath.Join(b.Dir, "inbox")
+	link(secret, filepath.Join(outbox, "failed", "refused.error.txt"))
+	ee := begin(t, a, nil, nil)
+	drop(t, outbox, "refused", map[string]string{"message.yaml": corners})
+	eventually(t, "the refusal", func() bool { return exists(filepath.Join(outbox, "failed", "refused")) })
+
+	receiver := "urn_oasis_names_tc_ebcore_partyid-type_unregistered__bob"
+	link(outside, filepath.Join(inbox, receiver))
+	pt := begin(t, b, func(c *config.Config) { c.Outbound.MaxAttempts = 1000 }, nil)
+	m := ee.send(t, letter(text("secret", "written by the node")))
+	waiting := pt.until(t, store.In, m.MessageID, store.Retrying)
+	if !strings.Contains(waiting.Error.Text, "escapes") {
+		t.Errorf("%+v", waiting.Error)
+	}
+	if got := tree(t, outside); len(got) != 1 || got["secret"] != "secret" {
+		t.Errorf("outside there is %v", got)
+	}
+	if err := os.Remove(filepath.Join(inbox, receiver)); err != nil {
+		t.Fatal(err)
+	}
+	pt.until(t, store.In, m.MessageID, store.Delivered)
+	if got := tree(t, filepath.Join(inbox, receiver)); len(got) != 1 {
+		t.Errorf("inbox: %v", got)
 	}
 }
