@@ -91,7 +91,7 @@ func New(opt Options) *Service {
 	return &Service{opt: opt, slots: make(chan struct{}, opt.Concurrent)}
 }
 
-// problem is an answer that refuses [RFC 9457].
+// problem is an answer that refuses.
 type problem struct {
 	Status int    `json:"status"`
 	Title  string `json:"title"`

@@ -11,7 +11,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Namespaces and prefixes of identifiers [TS 119 102-2 annex B].
+// Namespaces and prefixes of identifiers [TS 119 102-2 B].
 const (
 	nsReport = "http://uri.etsi.org/19102/v1.4.1#"
 	nsDSig   = "http://www.w3.org/2000/09/xmldsig#"

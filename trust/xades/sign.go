@@ -127,7 +127,7 @@ func PrepareCounter(of *Checked, params Params) (*Prepared, error) {
 	case of.ValueErr != nil || slices.ContainsFunc(of.Errs, func(err error) bool { return errors.Is(err, xmldsig.ErrDigest) }):
 		return nil, fmt.Errorf("%w: a signature that does not hold is not counter-signed", ErrLevel)
 	case of.Value.Attr("Id") == "":
-		return nil, fmt.Errorf("%w: its ds:SignatureValue has no Id by which a counter-signature could name it", ErrLevel)
+		return nil, fmt.Errorf("%w: the element of its value has no Id by which a counter-signature could name it", ErrLevel)
 	}
 	if b.DigestMethod == "" {
 		b.DigestMethod = xmldsig.SHA256
