@@ -131,9 +131,7 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message) (*response.Res
 	kind := d.answerTo(m.Sender)
 	ref := response.Reference{ID: envelope.Header.InstanceID}
 	if doc != nil && kind != response.Status {
-		ref.ID = text(doc.Root(), "ID")
-		ref.TypeCode = text(doc.Root(), "InvoiceTypeCode") + text(doc.Root(), "CreditNoteTypeCode")
-		ref.Issued = text(doc.Root(), "IssueDate")
+		ref = response.About(doc.Root())
 	}
 	r := response.Judged(kind, report, err, ref, d.n.Clock())
 	instance := sha256.Sum256([]byte(m.MessageID))
@@ -151,22 +149,10 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message) (*response.Res
 	}
 	r.Sender, r.Receiver = partyOf(envelope.Header.Receiver()), partyOf(envelope.Header.Sender())
 	if doc != nil {
-		from, to := kinds[doc.Root().Local()].from, kinds[doc.Root().Local()].to
-		r.Sender.Name, r.Receiver.Name = nameOf(doc.Root(), to), nameOf(doc.Root(), from)
+		from, to := response.Parties(doc.Root())
+		r.Sender.Name, r.Receiver.Name = to.Name, from.Name
 	}
 	return r, nil
-}
-
-// nameOf is the name of a party of a document.
-func nameOf(root dom.Node, role string) string {
-	p := root.Child(nsCAC, role)
-	if inner := p.Child(nsCAC, "Party"); inner.Valid() {
-		p = inner
-	}
-	if s := text(p.Child(nsCAC, "PartyLegalEntity"), "RegistrationName"); s != "" {
-		return s
-	}
-	return text(p.Child(nsCAC, "PartyName"), "Name")
 }
 
 func partyOf(p ids.Participant) response.Party {

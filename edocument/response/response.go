@@ -161,6 +161,36 @@ func party(n dom.Node) Party {
 
 func text(n dom.Node, local string) string { return n.Child(nsCBC, local).TrimmedText() }
 
+// roles says for a document element which child issues the document, and which one gets it.
+var roles = map[string][2]string{
+	"Invoice": {"AccountingSupplierParty", "AccountingCustomerParty"}, "CreditNote": {"AccountingSupplierParty", "AccountingCustomerParty"},
+	"Order": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderChange": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderCancellation": {"BuyerCustomerParty", "SellerSupplierParty"},
+	"OrderResponse": {"SellerSupplierParty", "BuyerCustomerParty"}, "DespatchAdvice": {"DespatchSupplierParty", "DeliveryCustomerParty"},
+	"Catalogue": {"ProviderParty", "ReceiverParty"}, "ApplicationResponse": {"SenderParty", "ReceiverParty"},
+}
+
+// Parties returns who issued a UBL document and who gets it, as they are named in answers.
+func Parties(root dom.Node) (from, to Party) {
+	side := func(role string) Party {
+		n := root.Child(nsCAC, role)
+		if inner := n.Child(nsCAC, "Party"); inner.Valid() {
+			n = inner
+		}
+		p := party(n)
+		if p.Name == "" {
+			p.Name = text(n.Child(nsCAC, "PartyName"), "Name")
+		}
+		return p
+	}
+	r := roles[root.Local()]
+	return side(r[0]), side(r[1])
+}
+
+// About names a UBL document in an answer to it.
+func About(root dom.Node) Reference {
+	return Reference{ID: text(root, "ID"), TypeCode: text(root, "InvoiceTypeCode") + text(root, "CreditNoteTypeCode"), Issued: text(root, "IssueDate")}
+}
+
 // XML writes the answer. What its kind has no place for is left out.
 func (r *Response) XML() []byte {
 	w := dom.NewWriter([]byte("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
