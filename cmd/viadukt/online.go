@@ -30,6 +30,9 @@ func (c *call) onlineFlag() func() fetcher {
 
 func fetch(ctx context.Context, client *revocation.Client, r *gather.Result, opt gather.Options) (gather.Options, []error) {
 	collector := &revocation.Collector{Client: client, Anchors: opt.Anchors, Intermediates: opt.Certificates}
+	if opt.Lists != nil {
+		collector.Anchors = append(slices.Clip(opt.Anchors), opt.Lists.Certificates()...)
+	}
 	var errs []error
 	for _, cert := range r.Signers {
 		m, err := collector.Collect(ctx, []*pki.Certificate{cert}, r.Certificates)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/report"
 	"github.com/viadukt-eu/viadukt/trust/validation"
@@ -20,7 +21,8 @@ import (
 var verifyCommand = &command{
 	name: "verify", summary: "says who signed a document, whether that holds, and why.", args: "FILE...",
 	help: `Reads XAdES in XML, CAdES in CMS, both in ASiC containers, PAdES in PDF, and JAdES in JSON, and judges by ETSI EN 319 102-1. What a signature does not bring along, certificates, revocation lists and OCSP responses,
-is given with --with, or fetched with --online. Without --trust nobody is trusted, and the best verdict is INDETERMINATE.
+is given with --with, or fetched with --online. Without --trust and --trustlist nobody is trusted, and the best verdict is INDETERMINATE.
+--trustlist also tells what is qualified, by ETSI TS 119 615.
 The exit status is 0 when every signature of every file is TOTAL_PASSED, and every time-stamp over a container holds.`,
 	example: "viadukt verify contract.xml --trust authorities.pem\nviadukt verify contract.p7s --detached contract.pdf --trust authorities.pem --explain",
 	prepare: prepareVerdict,
@@ -61,7 +63,21 @@ func (c *call) evidenceFlags() func() (gather.Options, error) {
 	several("trust", "PEM or DER `file` with the certificates of authorities that you trust; may be given again", &trust)
 	several("with", "`file` with further certificates, a CRL or an OCSP response; may be given again", &with)
 	several("detached", "signed `file` that stands beside the signature; may be given again", &detached)
+	message := c.String("http", "", "`file` with the HTTP message whose fields a JSON signature covers, as it was on the wire")
+	lists := c.trustlistFlag()
 	return func() (o gather.Options, err error) {
+		if o.Lists, err = lists(); err != nil {
+			return o, err
+		}
+		if *message != "" {
+			b, err := os.ReadFile(*message)
+			if err == nil {
+				o.HTTP, err = jades.ReadHTTP(b)
+			}
+			if err != nil {
+				return o, usage("--http: %v", err)
+			}
+		}
 		for _, file := range trust {
 			certs, err := readTrust(file)
 			if err != nil {
@@ -104,6 +120,7 @@ func prepareVerdict(c *call) func() error {
 	html := c.Bool("html", false, "write the report as a page of HTML, of one FILE")
 	pdf := c.Bool("pdf", false, "write the report as PDF, of one FILE")
 	etsi := c.Bool("etsi", false, "write the report as XML of ETSI TS 119 102-2, of one FILE")
+	policy := c.policyFlag()
 	language := c.String("language", "en", "`language` of the report: "+strings.Join(report.Languages, ", "))
 	return func() error {
 		if !slices.Contains(report.Languages, *language) {
@@ -128,6 +145,10 @@ func prepareVerdict(c *call) func() error {
 				return usage("--at: %q is no time such as 2026-05-04T09:30:00Z", *at)
 			}
 		}
+		rules, err := policy()
+		if err != nil {
+			return err
+		}
 		fetch := online()
 		judge := func(file string) *verifyJSON {
 			opt := opt
@@ -140,7 +161,7 @@ func prepareVerdict(c *call) func() error {
 					}
 				}
 			}
-			return verifyFile(file, opt, now, *language)
+			return verifyFile(file, opt, rules, now, *language)
 		}
 		return judgeEach(c, c.values, judge, func(j *verifyJSON) {
 			switch {
@@ -163,9 +184,31 @@ func prepareVerdict(c *call) func() error {
 	}
 }
 
+// policyFlag reads --policy; nil without it.
+func (c *call) policyFlag() func() (*validation.Policy, error) {
+	file := c.String("policy", "", "`file` with a validation policy: constraints in XML as the Digital Signature Service has them, or a cryptographic suite in JSON (TS 119 322)")
+	return func() (*validation.Policy, error) {
+		if *file == "" {
+			return nil, nil
+		}
+		b, err := os.ReadFile(*file)
+		if err != nil {
+			return nil, usage("--policy: %v", err)
+		}
+		p, unheeded, err := validation.ReadPolicy(b)
+		if err != nil {
+			return nil, usage("--policy: %s: %v", *file, err)
+		}
+		if len(unheeded) > 0 {
+			fmt.Fprintf(c.p.err, "%s: these constraints only warn, and are not looked at: %s\n", *file, strings.Join(unheeded, ", "))
+		}
+		return p, nil
+	}
+}
+
 func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
 
-func verifyFile(file string, opt gather.Options, at time.Time, language string) *verifyJSON {
+func verifyFile(file string, opt gather.Options, rules *validation.Policy, at time.Time, language string) *verifyJSON {
 	j := &verifyJSON{File: file, Summary: report.Summary{Signatures: []report.Signature{}}}
 	r, err := gatherFile(file, opt)
 	if missing := new(fs.PathError); errors.As(err, &missing) {
@@ -180,7 +223,7 @@ func verifyFile(file string, opt gather.Options, at time.Time, language string) 
 		j.Error = &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error(), Remedy: "give the signed file, or the file with the signature and the content with --detached"}
 		return j
 	}
-	j.full = report.Judge(filepath.Base(file), r, nil, at)
+	j.full = report.Judge(filepath.Base(file), r, rules, at)
 	j.Summary = *j.full.Summary(language)
 	return j
 }
@@ -229,6 +272,9 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 			when = "at " + s.SigningTime.UTC().Format("2006-01-02 15:04:05Z") + " by the own word"
 		}
 		c.printf("  %s %s %s\n", who, kind, when)
+		if s.Qualified != "" {
+			c.printf("    %s\n", qualifiedText(s.Qualified))
+		}
 		verdict := s.Indication
 		if s.SubIndication != "" {
 			verdict += " " + s.SubIndication
@@ -274,8 +320,28 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 
 func (c *call) describeStamps(stamps []report.TimeStamp) {
 	for _, t := range stamps {
-		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority, strings.TrimSpace(t.Indication+" "+t.SubIndication+" "+t.Why))
+		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
+			strings.Join(strings.Fields(t.Qualified+" "+t.Indication+" "+t.SubIndication+" "+t.Why), " "))
 	}
+}
+
+// qualifiedText says what a signature is worth by law.
+func qualifiedText(q string) string {
+	say := map[string]string{
+		"QESIG": "a qualified electronic signature", "QESEAL": "a qualified electronic seal",
+		"ADESIG_QC": "an advanced signature with a qualified certificate", "ADESEAL_QC": "an advanced seal with a qualified certificate",
+		"ADESIG": "an advanced signature", "ADESEAL": "an advanced seal", "UNKNOWN": "an advanced signature or seal",
+		"UNKNOWN_QC": "an advanced signature or seal with a qualified certificate", "UNKNOWN_QC_QSCD": "a qualified signature or seal",
+		"NOT_ADES": "neither signature nor seal", "NOT_ADES_QC": "no signature, though the certificate is qualified",
+		"NOT_ADES_QC_QSCD": "no signature, though the certificate is qualified", "NA": "whether it is qualified, no trusted list tells",
+	}
+	if text, ok := say[strings.TrimPrefix(q, "INDETERMINATE_")]; ok {
+		if strings.HasPrefix(q, "INDETERMINATE_") {
+			return q + ": perhaps " + text
+		}
+		return q + ": " + text
+	}
+	return q
 }
 
 // fileDocument is a file as signed content.
