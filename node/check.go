@@ -110,6 +110,9 @@ func (k *checker) testbed() {
 	if !k.c.Testbed.IsZero() {
 		k.warn("test bed", "remove the section testbed, unless a conformance test bed drives this node right now", "whoever reaches its address sends messages in the name of this node")
 	}
+	if !k.c.GITB.IsZero() {
+		k.warn("test bed", "remove the section gitb, unless the Interoperability Test Bed uses this node right now", "whoever reaches its address sends and reads messages in the name of this node")
+	}
 }
 
 // policy reads the rules of evidence, where there are own ones.

@@ -94,6 +94,13 @@ func (h *hub) after(seq uint64) (list []change, missed, closed bool, news <-chan
 	return list, missed, h.closed, h.news
 }
 
+// next is closed at the next change, or when the node stops.
+func (h *hub) next() (news <-chan struct{}, closed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.news, h.closed
+}
+
 func (h *hub) newest() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -100,7 +100,8 @@ type Node struct {
 	lastSeen     atomic.Pointer[time.Time] // the clock at the last upkeep
 	backoffice   *backoffice.Service       // nil without its section
 	alerts       alerts
-	testbed      *testbed.Bed // nil without its section
+	testbed      *testbed.Bed       // nil without its section
+	messaging    *testbed.Messaging // nil without its section
 	judges       judges
 	signatures   signatures
 	observers    []observer
@@ -187,6 +188,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	if n.testbed, err = n.loadTestbed(); err != nil {
+		return err
+	}
+	if n.messaging, err = n.loadMessaging(); err != nil {
 		return err
 	}
 	if err := n.loadSignatures(); err != nil {
@@ -326,6 +330,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	n.hub.close()
+	if n.messaging != nil {
+		n.messaging.Close()
+	}
 	for _, l := range n.servers {
 		if err := l.server.Shutdown(ctx); err != nil {
 			errs = append(errs, l.server.Close())
@@ -347,7 +354,7 @@ type listener struct {
 	tls    *tlsSource // nil: it speaks plain HTTP
 }
 
-// Addr is the address on which "as4", "api", "smp", "testbed", "validation", "signatures" or "metrics" listens, empty when it does not.
+// Addr is the address on which "as4", "api", "smp", "testbed", "gitb", "validation", "signatures" or "metrics" listens, empty when it does not.
 func (n *Node) Addr(name string) string {
 	for _, l := range n.servers {
 		if l.name == name {
@@ -385,6 +392,11 @@ func (n *Node) listen() error {
 	}
 	if n.testbed != nil {
 		if err := n.open("testbed", string(n.testbed.Listen), n.guard(n.testbed), nil); err != nil {
+			return err
+		}
+	}
+	if n.messaging != nil {
+		if err := n.open("gitb", string(n.messaging.Listen), n.guard(n.messaging), nil); err != nil {
 			return err
 		}
 	}

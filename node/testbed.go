@@ -30,6 +30,29 @@ func (n *Node) loadTestbed() (*testbed.Bed, error) {
 	return b, nil
 }
 
+// loadMessaging makes the messaging service for the Interoperability Test Bed, nil without its section.
+func (n *Node) loadMessaging() (*testbed.Messaging, error) {
+	section := n.Config.GITB
+	if section.IsZero() {
+		return nil, nil
+	}
+	s := &testbed.Messaging{Gateway: driven{backend{n}}, Store: n.Store, Client: &http.Client{}, Clock: n.Clock, Log: n.Log, Version: Version}
+	if err := config.Decode(section, &s.MessagingSettings); err != nil {
+		return nil, err
+	}
+	n.Log.Warn("the messaging service for test beds is on: whoever reaches it can send and read messages in the name of this node", slog.String("listen", string(s.Listen)))
+	return s, nil
+}
+
+// News implements testbed.Watched.
+func (d driven) News() (news <-chan struct{}, stopped bool) { return d.n.hub.next() }
+
+// Own implements testbed.Watched.
+func (d driven) Own() [][2]string {
+	us := d.n.partyID()
+	return [][2]string{{testbed.ToPartyID, us.Value}, {testbed.ToPartyIDType, us.Type}, {"Address", string(d.n.Config.AS4.URL)}}
+}
+
 // driven is the node as a test bed drives it.
 type driven struct{ backend }
 

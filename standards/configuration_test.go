@@ -49,6 +49,7 @@ func TestConfigurationGuideIsUpToDate(t *testing.T) {
 		{"The section signatures", "signatures", signing.Settings{}},
 		{"The section alerts", "alerts", alert.Settings{}},
 		{"The section testbed", "testbed", testbed.Settings{}},
+		{"The section gitb", "gitb", testbed.MessagingSettings{}},
 		{"The section domains.procurement", "domains.procurement", procurement.Settings{}},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n```\n", s.title)

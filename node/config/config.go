@@ -42,6 +42,7 @@ type Config struct {
 	Folders    Folders            `yaml:"folders" doc:"Exchange with a back office through folders."`
 	Backoffice Section            `yaml:"backoffice" example:"{soap: true}" doc:"Interfaces for back offices that were built for Domibus, notices to back offices, and webhooks."`
 	Testbed    Section            `yaml:"testbed" example:"{listen: \"127.0.0.1:8490\", driver: \"http://127.0.0.1:9000/\"}" doc:"Lets a conformance test bed drive this node: for test networks alone, since the interface has no protection of any kind."`
+	GITB       Section            `yaml:"gitb" example:"{listen: \"127.0.0.1:8491\", client: \"http://127.0.0.1:8080/itbsrv/MessagingClient\"}" doc:"Lets the Interoperability Test Bed send and receive messages through this node, as its messaging service: for test networks alone, since the interface has no protection of any kind."`
 	Validation Section            `yaml:"validation" example:"{listen: \"127.0.0.1:8481\"}" doc:"Rule packs of publishers for business documents, and the services that judge documents for other programs. Without it the packs are in the folder packs beside this file."`
 	Signatures Section            `yaml:"signatures" example:"{listen: \"127.0.0.1:8482\"}" doc:"Signatures of documents, made and judged for other programs. Whom the console and this service trust stands in as4.trust, for the purposes document and time."`
 	Evidence   Evidence           `yaml:"evidence" doc:"What is kept to prove later what happened to a message."`
