@@ -124,6 +124,37 @@ func TestImportedReleasesJudgeAsGolden(t *testing.T) {
 	}
 }
 
+// TestESPDBecomesTwoPacks imports a release of ESPD-EDM as it is laid out, and judges its own examples by it.
+func TestESPDBecomesTwoPacks(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(corpus.Dir(t, "edocuments"), "espd-4.1.0")
+	packs, err := rulepack.Import(os.DirFS(dir), rulepack.ImportOptions{Name: "espd-4.1.0", Now: today})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, p := range packs {
+		ids = append(ids, p.ID.String())
+	}
+	if got := strings.Join(ids, " "); got != "eu.espd:request:4.1.0 eu.espd:response:4.1.0" {
+		t.Fatal(got)
+	}
+	j, err := rulepack.Compile(packs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, pack := range map[string]string{"validation/ESPD-criterion.xml": "eu.espd:request@4.1.0", "examples/ESPD-Response.xml": "eu.espd:response@4.1.0"} {
+		d, err := dom.Parse(corpus.Read(t, "edocuments", "espd-4.1.0/"+file), dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := j.Validate(d)
+		if err != nil || !r.Valid || len(r.Pack) != 1 || r.Pack[0] != pack {
+			t.Errorf("%s: %v %+v", file, err, r)
+		}
+	}
+}
+
 func equal(a, b map[string]int) bool {
 	if len(a) != len(b) {
 		return false

@@ -63,7 +63,7 @@ func importFrom(fsys fs.FS, opt ImportOptions, sum string) ([]*Pack, error) {
 	}
 	r := &release{files: files, opt: opt, source: Source{Name: path.Base(opt.Name), URL: opt.URL, ETag: opt.ETag, SHA256: sum, Added: opt.Now.UTC().Truncate(time.Second)}, roots: map[string]dom.Node{}}
 	var manifests []Manifest
-	for _, recognise := range []func() ([]Manifest, error){r.scenarios, r.executorSets, r.schematron, r.stylesheets, r.schemas} {
+	for _, recognise := range []func() ([]Manifest, error){r.scenarios, r.executorSets, r.espd, r.schematron, r.stylesheets, r.schemas} {
 		if manifests, err = recognise(); err != nil {
 			return nil, err
 		}
@@ -236,7 +236,7 @@ func (r *release) pack(m Manifest) (*Pack, error) {
 			for _, f := range x.Files() {
 				files = append(files, f)
 				for _, call := range documentCall.FindAllSubmatch(r.files[f], -1) {
-					if name := path.Join(path.Dir(f), string(call[1])); r.files[name] != nil {
+					if name := path.Join(path.Dir(f), string(call[1])); r.find(name) {
 						files = append(files, name)
 					}
 				}
@@ -244,6 +244,28 @@ func (r *release) pack(m Manifest) (*Pack, error) {
 		}
 	}
 	return build(m, r.files, files)
+}
+
+// find reports whether a document is there that rules read. Publishers build their rules in one folder and release them
+// in several: the only file of that name will do.
+func (r *release) find(name string) bool {
+	if r.files[name] != nil {
+		return true
+	}
+	var found []byte
+	for other, b := range r.files {
+		if path.Base(other) == path.Base(name) {
+			if found != nil {
+				return false
+			}
+			found = b
+		}
+	}
+	if found == nil || !fs.ValidPath(name) {
+		return false
+	}
+	r.files[name] = found
+	return true
 }
 
 // byExtension returns the files with one of some extensions, sorted.

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
 )
 
 // Namespaces of the descriptions of other validators.
@@ -138,6 +140,37 @@ func (r *release) executorSets() (out []Manifest, err error) {
 		}
 		m.Scenarios = []Scenario{s}
 		out = append(out, m)
+	}
+	return out, nil
+}
+
+// espdFolder is where a release of ESPD-EDM keeps the rules of a request, of a response and of both.
+var espdFolder = regexp.MustCompile(`^(?:(.*)/)?(?:ESPD(Request|Response)|(common))/sch/[^/]*\.sch$`)
+
+// espd makes a pack of the request and one of the response of the European Single Procurement Document.
+func (r *release) espd() (out []Manifest, err error) {
+	rules := map[string][]string{} // by "Request", "Response", "" for both
+	for _, name := range r.byExtension(".sch") {
+		// Some of the files have no rules yet.
+		if m := espdFolder.FindStringSubmatch(name); m != nil && r.root(name).Child(schematron.Namespace, "pattern").Valid() {
+			rules[m[2]] = append(rules[m[2]], name)
+		}
+	}
+	for _, kind := range []string{"Request", "Response"} {
+		if rules[kind] == nil {
+			continue
+		}
+		s := Scenario{Rules: append(rules[kind], rules[""]...)}
+		for _, name := range r.byExtension(".xsd") {
+			if strings.Contains(path.Base(name), "QualificationApplication"+kind+"-") {
+				s.Schemas = append(s.Schemas, name)
+			}
+		}
+		if len(s.Schemas) > 1 {
+			return nil, fmt.Errorf("%w: several schemas of an ESPD %s: %s", ErrRelease, strings.ToLower(kind), strings.Join(s.Schemas, ", "))
+		}
+		out = append(out, Manifest{ID: ID{Group: "eu.espd", Artifact: strings.ToLower(kind), Version: r.version(rules[kind][0])}, Title: "European Single Procurement Document, " + strings.ToLower(kind),
+			Source: Source{Kind: "ESPD-EDM"}, Scenarios: []Scenario{s}})
 	}
 	return out, nil
 }

@@ -18,12 +18,23 @@ type compiler struct {
 	env *xpath.Static // with the variables that are visible where the compiler stands
 
 	shared map[string]*ruleSource // abstract rules
+	parts  int                    // see affords
 }
 
 // baseURI of expressions: a file of the rules is known as base + its name.
 const base = "rules:/"
 
 func compile(src *schemaSource, l *loader, opt Options) (*Schema, error) {
+	if len(src.namespaces) == 0 && !src.stylesheet {
+		// Published schemas without any sch:ns mean the declarations of XML on their root, which the usual engines let
+		// through.
+		for p, u := range src.at.node.InScope() {
+			if p != "" && p != "xml" {
+				src.namespaces = append(src.namespaces, namespace{p, u})
+			}
+		}
+		slices.SortFunc(src.namespaces, func(a, b namespace) int { return strings.Compare(a.prefix, b.prefix) })
+	}
 	c := &compiler{loader: l, src: src}
 	c.s = &Schema{title: src.title, version: src.version, namespaces: src.namespaces, keys: map[string][]key{}, names: opt.Names}
 	if c.s.names == nil {
@@ -296,6 +307,13 @@ func (c *compiler) resolve(active func(string) bool) (out []*patternSource) {
 				c.problem(p.at, nil, "is-a=%q names no abstract pattern", p.isA)
 				continue
 			}
+			parts := 0
+			for _, r := range of.rules {
+				parts += len(r.parts)
+			}
+			if !c.affords(p.at, parts) {
+				return out
+			}
 			p = of.with(p)
 		}
 		out = append(out, p)
@@ -328,8 +346,24 @@ func (c *compiler) rules(p *patternSource, out *pattern) {
 	}
 }
 
+// affords counts assertions and variables with all that rules extend and patterns instantiate, and reports whether there
+// may be so many more.
+func (c *compiler) affords(at place, more int) bool {
+	if c.parts > maxParts {
+		return false
+	}
+	if c.parts += more; c.parts > maxParts {
+		c.problem(at, nil, "more than %d assertions and variables with all that rules extend and patterns instantiate", maxParts)
+		return false
+	}
+	return true
+}
+
 func (c *compiler) ruleParts(r *ruleSource, x *rule, shared map[string]*ruleSource, above []string) {
 	for _, part := range r.parts {
+		if !c.affords(r.at, 1) {
+			return
+		}
 		switch {
 		case part.let != nil:
 			c.local(*part.let, true)

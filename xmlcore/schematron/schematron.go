@@ -58,12 +58,13 @@ type Options struct {
 	Documents dom.Limits
 }
 
-// maxFiles bounds the documents that one schema may include, maxExpansion the elements that inclusion and abstract
-// patterns may make of them.
+// maxFiles bounds the documents that one schema may include, maxExpansion the elements that inclusion may make of them,
+// maxParts the assertions and variables that abstract patterns and rules may.
 const (
 	maxFiles     = 2_000
 	maxDepth     = 50
 	maxExpansion = 2_000_000
+	maxParts     = 200_000
 )
 
 // Problem is one thing that is wrong with a schema.

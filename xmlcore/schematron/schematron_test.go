@@ -339,3 +339,17 @@ func TestWorkersFindTheSameInTheSameOrder(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestWithoutNamespacesThoseOfXMLCount: published schemas declare them on their root only.
+func TestWithoutNamespacesThoseOfXMLCount(t *testing.T) {
+	t.Parallel()
+	for schema, ok := range map[string]bool{
+		`<schema xmlns="http://purl.oclc.org/dsdl/schematron" xmlns:t="urn:t" queryBinding="xslt2"><pattern><rule context="t:a"><assert test="t:b">x</assert></rule></pattern></schema>`:                             true,
+		`<schema xmlns="http://purl.oclc.org/dsdl/schematron" xmlns:t="urn:t" queryBinding="xslt2"><ns prefix="u" uri="urn:t"/><pattern><rule context="t:a"><assert test="t:b">x</assert></rule></pattern></schema>`: false,
+	} {
+		_, err := schematron.Compile(fstest.MapFS{"a.sch": {Data: []byte(schema)}}, "a.sch", schematron.Options{})
+		if (err == nil) != ok {
+			t.Errorf("%v: %s", err, schema)
+		}
+	}
+}
