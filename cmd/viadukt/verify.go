@@ -313,7 +313,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 		}
 	}
 	if len(j.TimeStamps) > 0 {
-		c.printf("  over the container\n")
+		c.printf("  over the content, by themselves\n")
 		c.describeStamps(j.TimeStamps)
 	}
 }

@@ -45,7 +45,7 @@ type Result struct {
 	Container  *asic.Container // nil where it is none
 	PDF        *pades.Document // nil where it is none
 	Signatures []*Signature
-	TimeStamps []*validation.TimeStamp // over the content of a container, by themselves
+	TimeStamps []*validation.TimeStamp // over the content of a container or a PDF document, by themselves
 	Facts      *validation.Facts
 
 	// Signers are the certificates of signers and time-stamping authorities, each once; Certificates all that are at hand, those
