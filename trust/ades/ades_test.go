@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -78,20 +79,19 @@ var kinds = []struct {
 	params    Params
 	documents []xades.Document
 	level     string // as B
-	noLTA     bool
 }{
-	{"XAdES enveloped", Params{Format: XAdES}, []xades.Document{order}, "XAdES-BASELINE-B", false},
-	{"XAdES enveloping", Params{Format: XAdES}, []xades.Document{plan}, "XAdES-BASELINE-B", false},
-	{"XAdES detached", Params{Format: XAdES, Packaging: Detached, Hash: crypto.SHA512}, []xades.Document{order, plan}, "XAdES-BASELINE-B", false},
-	{"CAdES enveloping", Params{Format: CAdES}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
-	{"CAdES detached", Params{Format: CAdES, Packaging: Detached}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
-	{"PAdES", Params{Format: PAdES}, []xades.Document{scan}, "PAdES-BASELINE-B", false},
-	{"JAdES enveloping", Params{Format: JAdES}, []xades.Document{order}, "JAdES-BASELINE-B", false},
-	{"JAdES detached", Params{Format: JAdES, Packaging: Detached}, []xades.Document{order, plan}, "JAdES-BASELINE-B", false},
-	{"ASiC-E with XAdES", Params{Format: XAdES, Container: ASiCE}, []xades.Document{order, plan}, "XAdES-BASELINE-B", false},
-	{"ASiC-S with XAdES", Params{Format: XAdES, Container: ASiCS}, []xades.Document{plan}, "XAdES-BASELINE-B", false},
-	{"ASiC-E with CAdES", Params{Format: CAdES, Container: ASiCE}, []xades.Document{order, plan}, "CAdES-BASELINE-B", true},
-	{"ASiC-S with CAdES", Params{Format: CAdES, Container: ASiCS}, []xades.Document{plan}, "CAdES-BASELINE-B", false},
+	{"XAdES enveloped", Params{Format: XAdES}, []xades.Document{order}, "XAdES-BASELINE-B"},
+	{"XAdES enveloping", Params{Format: XAdES}, []xades.Document{plan}, "XAdES-BASELINE-B"},
+	{"XAdES detached", Params{Format: XAdES, Packaging: Detached, Hash: crypto.SHA512}, []xades.Document{order, plan}, "XAdES-BASELINE-B"},
+	{"CAdES enveloping", Params{Format: CAdES}, []xades.Document{plan}, "CAdES-BASELINE-B"},
+	{"CAdES detached", Params{Format: CAdES, Packaging: Detached}, []xades.Document{plan}, "CAdES-BASELINE-B"},
+	{"PAdES", Params{Format: PAdES}, []xades.Document{scan}, "PAdES-BASELINE-B"},
+	{"JAdES enveloping", Params{Format: JAdES}, []xades.Document{order}, "JAdES-BASELINE-B"},
+	{"JAdES detached", Params{Format: JAdES, Packaging: Detached}, []xades.Document{order, plan}, "JAdES-BASELINE-B"},
+	{"ASiC-E with XAdES", Params{Format: XAdES, Container: ASiCE}, []xades.Document{order, plan}, "XAdES-BASELINE-B"},
+	{"ASiC-S with XAdES", Params{Format: XAdES, Container: ASiCS}, []xades.Document{plan}, "XAdES-BASELINE-B"},
+	{"ASiC-E with CAdES", Params{Format: CAdES, Container: ASiCE}, []xades.Document{order, plan}, "CAdES-BASELINE-B"},
+	{"ASiC-S with CAdES", Params{Format: CAdES, Container: ASiCS}, []xades.Document{plan}, "CAdES-BASELINE-B"},
 }
 
 func (w *world) judge(b []byte, opt gather.Options) (level string, v *validation.Report, err error) {
@@ -165,12 +165,6 @@ func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 				for _, to := range []Level{LevelT, LevelLT, LTA} {
 					x := Extension{Stamper: w.tsa, Known: known}
 					more, err := Extend(context.Background(), b, to, x)
-					if to == LTA && k.noLTA {
-						if !errors.Is(err, ErrParams) {
-							t.Errorf("LTA: %v", err)
-						}
-						continue
-					}
 					if err != nil {
 						t.Errorf("%s: %v", to, err)
 						continue
@@ -178,6 +172,17 @@ func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 					level, v, err := w.judge(more, gather.Options{Anchors: known.Anchors, CRLs: known.CRLs, Documents: known.Documents})
 					if want := strings.TrimSuffix(k.level, "B") + string(to); err != nil || level != want || v.Indication != validation.TotalPassed {
 						t.Errorf("%s: %s, %v, %+v", to, level, err, v)
+					}
+					if to != LTA {
+						continue
+					}
+					for range 2 { // renewed
+						if more, err = Extend(context.Background(), more, LTA, x); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if level, v, err := w.judge(more, gather.Options{Anchors: known.Anchors, CRLs: known.CRLs, Documents: known.Documents}); err != nil || !strings.HasSuffix(level, "LTA") || v.Indication != validation.TotalPassed {
+						t.Errorf("renewed: %s, %v, %+v", level, err, v)
 					}
 				}
 			})
@@ -293,5 +298,44 @@ func TestCounterSignaturesInTwoSteps(t *testing.T) {
 		if _, err := PrepareCounter(b, "nobody", p); !errors.Is(err, ErrParams) {
 			t.Errorf("%s, of nobody: %v", k.name, err)
 		}
+	}
+}
+
+// TestAnArchiveGrows: each renewal leaves the archive manifest before it as it is, under another name.
+func TestAnArchiveGrows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.P256)
+	b, err := sign(t, w.signer, []xades.Document{order, plan}, Params{Format: CAdES, Container: ASiCE, Time: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before []byte
+	for n := range 3 {
+		if b, err = Extend(t.Context(), b, LTA, Extension{Stamper: w.tsa, Known: w.known}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := asic.Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(name string) []byte {
+			f, err := c.File(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			octets, err := f.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return octets
+		}
+		if n > 0 && !bytes.Equal(before, read(fmt.Sprintf("META-INF/ASiCArchiveManifest%03d.xml", n))) {
+			t.Errorf("renewal %d changed the manifest before it", n)
+		}
+		before = read("META-INF/ASiCArchiveManifest.xml")
+		if bytes.Contains(before, []byte(`Rootfile="true"`)) != (n > 0) {
+			t.Errorf("after %d renewals: %s", n, before)
+		}
+		read(fmt.Sprintf("META-INF/timestamp%03d.tst", n+1))
 	}
 }

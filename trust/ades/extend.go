@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pades"
@@ -17,6 +21,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -134,18 +139,25 @@ func (x Extension) container(ctx context.Context, c *asic.Container, level Level
 	if len(unreadable) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, errors.Join(unreadable...))
 	}
+	covers := func(m *asic.Manifest, f *asic.File) bool {
+		return slices.ContainsFunc(m.Objects, func(o asic.Object) bool { return o.Name == f.Name })
+	}
+	// CMS in ASiC-E is archived by a time-stamp over the whole container, everything else in itself [EN 319 162-1 5.4].
+	archive := false
 	changed := map[string][]byte{}
 	for _, f := range c.Files {
 		if !f.Signature() {
 			continue
 		}
-		for _, m := range manifests {
-			if slices.ContainsFunc(m.Objects, func(o asic.Object) bool { return o.Name == f.Name }) {
-				return nil, fmt.Errorf("%w: %s is covered by %s", ErrCovered, f.Name, m.Signature)
+		inside := level
+		if level == LTA && !f.XML() && slices.ContainsFunc(manifests, func(m *asic.Manifest) bool { return m.Signature == f.Name }) {
+			archive, inside = true, LevelLT
+		}
+		if i := slices.IndexFunc(manifests, func(m *asic.Manifest) bool { return covers(m, f) }); i >= 0 {
+			if archive {
+				continue // it is archived already, and again below
 			}
-			if m.Signature == f.Name && level == LTA {
-				return nil, fmt.Errorf("%w: level LTA of CAdES in ASiC-E needs an archive manifest, which is not written: extend to LT, or sign with XAdES", ErrParams)
-			}
+			return nil, fmt.Errorf("%w: %s is covered by %s", ErrCovered, f.Name, manifests[i].Signature)
 		}
 		b, err := f.Bytes()
 		if err != nil {
@@ -157,13 +169,103 @@ func (x Extension) container(ctx context.Context, c *asic.Container, level Level
 		if f.XML() {
 			extend = one.xml
 		}
-		if changed[f.Name], err = extend(ctx, b, level); err != nil {
+		if changed[f.Name], err = extend(ctx, b, inside); err != nil {
+			return nil, err
+		}
+	}
+	edit := asic.Edit{Replace: changed}
+	if archive {
+		if err := x.archive(ctx, c, manifests, &edit); err != nil {
 			return nil, err
 		}
 	}
 	var out bytes.Buffer
-	err := c.Replace(&out, changed)
+	err := c.Edit(&out, edit)
 	return out.Bytes(), err
+}
+
+const (
+	archiveManifest = "META-INF/ASiCArchiveManifest.xml"
+	mimeTimeStamp   = "application/vnd.etsi.timestamp-token"
+)
+
+// archive adds an archive manifest over everything that is there, with a time-stamp over it. One that was there before gets a number
+// behind its name, and the time-stamp over it what is needed to judge it [EN 319 162-1 5.4.2, A.7].
+func (x Extension) archive(ctx context.Context, c *asic.Container, manifests []*asic.Manifest, e *asic.Edit) error {
+	taken := map[string]bool{}
+	for _, f := range c.Files {
+		taken[strings.ToLower(f.Name)] = true
+	}
+	free := func(form string) string {
+		for n := 1; ; n++ {
+			if name := fmt.Sprintf(form, n); !taken[strings.ToLower(name)] {
+				taken[strings.ToLower(name)] = true
+				return name
+			}
+		}
+	}
+	for _, m := range manifests {
+		if m.Name != archiveManifest {
+			continue
+		}
+		e.Rename = map[string]string{m.Name: free("META-INF/ASiCArchiveManifest%03d.xml")}
+		f, err := c.File(m.Signature)
+		if err != nil {
+			return fmt.Errorf("%w: the time-stamp %s of the archive manifest is not there", ErrBroken, m.Signature)
+		}
+		if e.Replace[f.Name], err = x.complete(f); err != nil {
+			return err
+		}
+	}
+	var content []asic.Content
+	for _, f := range c.Files {
+		if f.Name == "mimetype" || strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		one := asic.Content{Name: f.Name, Open: f.Open}
+		if b, ok := e.Replace[f.Name]; ok {
+			one.Open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+		}
+		if name, ok := e.Rename[f.Name]; ok {
+			one.Name, one.Root = name, true
+		}
+		content = append(content, one)
+	}
+	stamp := free("META-INF/timestamp%03d.tst")
+	manifest, err := asic.WriteManifest(stamp, mimeTimeStamp, content, xmldsig.SHA256)
+	if err != nil {
+		return err
+	}
+	if x.Stamper == nil {
+		return ErrNoStamper
+	}
+	sum := sha256.Sum256(manifest)
+	token, err := x.Stamper.Stamp(ctx, crypto.SHA256, sum[:])
+	if err != nil {
+		return err
+	}
+	e.Add = []asic.Small{{Name: archiveManifest, Octets: manifest}, {Name: stamp, Octets: token.Raw}}
+	return nil
+}
+
+// complete puts into a time-stamp what is needed to judge it.
+func (x Extension) complete(f *asic.File) ([]byte, error) {
+	b, err := f.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	m, err := cms.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	m.AddCertificates(x.certificates()...)
+	for _, crl := range x.Known.CRLs {
+		m.AddCRL(crl)
+	}
+	for _, ocsp := range x.Known.OCSPs {
+		m.AddOCSP(ocsp)
+	}
+	return m.Bytes()
 }
 
 func (x Extension) cms(ctx context.Context, b []byte, level Level) ([]byte, error) {

@@ -237,7 +237,7 @@ func TestReplacingAFileLeavesTheOthersAsTheyArePacked(t *testing.T) {
 	t.Parallel()
 	old := open(t, pack(t, E, "a.txt", "hello", "META-INF/signatures.xml", "<old/>", "b.txt", strings.Repeat("b", 5000)))
 	var out bytes.Buffer
-	if err := old.Replace(&out, map[string][]byte{"META-INF/signatures.xml": []byte("<new/>")}); err != nil {
+	if err := old.Edit(&out, Edit{Replace: map[string][]byte{"META-INF/signatures.xml": []byte("<new/>")}}); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, out.Bytes())

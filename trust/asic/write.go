@@ -21,6 +21,7 @@ import (
 type Content struct {
 	Name, MimeType string
 	Open           func() (io.ReadCloser, error)
+	Root           bool // the one that the others of a manifest are about: of an archive manifest the one before
 }
 
 // Writer writes a container, file after file. Equal files and times make equal octets.
@@ -132,26 +133,64 @@ func Write(to io.Writer, t Type, when time.Time, content []Content, manifest, si
 	return w.Close()
 }
 
-// Replace writes the container with other octets for the files of these names; all others are copied as they are packed.
-func (c *Container) Replace(to io.Writer, octets map[string][]byte) error {
+// Edit is what [Container.Edit] changes.
+type Edit struct {
+	Replace map[string][]byte // other octets, by the name of the file
+	Rename  map[string]string // another name for a file whose octets stay
+	Add     []Small           // files behind all others
+}
+
+// Edit writes the container anew; what is not changed is copied as it is packed.
+func (c *Container) Edit(to io.Writer, e Edit) error {
 	z := zip.NewWriter(to)
-	for _, f := range c.Files {
-		b, ok := octets[f.Name]
-		if !ok {
-			if err := z.Copy(f.zip); err != nil {
-				return fmt.Errorf("%w: %q: %w", ErrFormat, f.Name, err)
-			}
-			continue
-		}
-		w, err := z.CreateHeader(&zip.FileHeader{Name: f.Name, Method: zip.Deflate, Modified: f.zip.Modified})
+	put := func(name string, modified time.Time, b []byte) error {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: modified})
 		if err == nil {
 			_, err = w.Write(b)
 		}
+		return err
+	}
+	var last time.Time
+	for _, f := range c.Files {
+		if f.zip.Modified.After(last) {
+			last = f.zip.Modified
+		}
+		var err error
+		b, other := e.Replace[f.Name]
+		switch name, renamed := e.Rename[f.Name]; {
+		case other:
+			err = put(f.Name, f.zip.Modified, b)
+		case renamed:
+			err = f.copyAs(z, name)
+		default:
+			err = z.Copy(f.zip)
+		}
 		if err != nil {
+			return fmt.Errorf("%w: %q: %w", ErrFormat, f.Name, err)
+		}
+	}
+	for _, s := range e.Add {
+		if err := put(s.Name, last, s.Octets); err != nil {
 			return err
 		}
 	}
 	return errors.Join(z.SetComment(c.Comment), z.Close())
+}
+
+// copyAs copies a file as it is packed, under another name.
+func (f *File) copyAs(z *zip.Writer, name string) error {
+	h := f.zip.FileHeader
+	h.Name = name
+	w, err := z.CreateRaw(&h)
+	if err != nil {
+		return err
+	}
+	r, err := f.zip.OpenRaw()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return err
 }
 
 // WriteManifest writes an ASiCManifest over content, for the signature file of that name [EN 319 162-1 A.4].
@@ -169,6 +208,9 @@ func WriteManifest(signature, mimeType string, content []Content, method string)
 			return nil, err
 		}
 		attrs := []string{"URI", escape(c.Name)}
+		if c.Root {
+			attrs = append([]string{"Rootfile", "true"}, attrs...)
+		}
 		if c.MimeType != "" {
 			attrs = append([]string{"MimeType", c.MimeType}, attrs...)
 		}

@@ -87,6 +87,10 @@ func (r *Result) protect(c *asic.Container, manifests []*asic.Manifest, byFile m
 						v.Covers = append(v.Covers, t.ID)
 					}
 					s.TimeStamps = append(s.TimeStamps, v)
+					if v.ImprintIntact && strings.HasSuffix(s.Level, "-BASELINE-LT") { // [EN 319 162-1 5.4]
+						s.Level += "A"
+						s.Format = s.Level
+					}
 				}
 			}
 		}
