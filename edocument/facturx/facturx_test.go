@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,10 +109,44 @@ func TestWrittenIsRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		i.Specification = invoice.Txt(c.id)
+		// What people see is the invoice that is attached.
+		labels, _ := view.ForLanguage("en")
+		alone, err := view.Document(i, labels, page.Options{Created: noon}).Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(contents(t, alone), contents(t, w.PDF)) {
+			t.Errorf("%s: the pages show another invoice", c.specification)
+		}
 		if same, why := i.Equal(got); !same {
 			t.Errorf("%s: %s", c.specification, why)
 		}
 	}
+}
+
+// contents are the streams of the pages.
+func contents(t *testing.T, b []byte) (out []string) {
+	t.Helper()
+	d, err := pdf.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := d.Pages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		list, _ := pdf.Get[pdf.Array](d, p.Dict["Contents"])
+		for _, o := range list {
+			s, _ := pdf.Get[*pdf.Stream](d, o)
+			c, err := d.Bytes(s, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, string(c))
+		}
+	}
+	return out
 }
 
 // What the model does not know of an invoice in CII stays in the attached one.

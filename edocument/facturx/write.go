@@ -33,6 +33,7 @@ type Written struct {
 // part is the invoice as it is attached.
 type part struct {
 	Written
+	invoice      *invoice.Invoice
 	xml          []byte
 	relationship string
 }
@@ -51,7 +52,7 @@ func prepare(i *invoice.Invoice, o *Options) part {
 			i, p.Specification, o.Source = &changed, id, nil
 		}
 	}
-	p.Profile = profile
+	p.Profile, p.invoice = profile, i
 	switch profile {
 	case XRechnung:
 		p.Name = "xrechnung.xml"
@@ -90,7 +91,7 @@ func Write(i *invoice.Invoice, o Options) (*Written, error) {
 	if labels == nil {
 		labels, _ = view.ForLanguage("en")
 	}
-	d := view.Document(i, labels, page.Options{Created: o.Created, Creator: o.Creator, Metadata: []page.Schema{p.schema()}})
+	d := view.Document(p.invoice, labels, page.Options{Created: o.Created, Creator: o.Creator, Metadata: []page.Schema{p.schema()}})
 	d.Attach(p.attachment(&o))
 	var err error
 	if p.PDF, err = d.Bytes(); err != nil {
