@@ -25,8 +25,8 @@ var espdCommand = &command{
 		{name: "check", summary: "says whether requests and responses obey their rules.", args: "FILE...",
 			help:    `Judges by the structural rules of ESPD-EDM under their official names. Whether criteria are worded as in the list of the Union is for the publisher's rule pack: viadukt validate --pack.`,
 			example: "viadukt espd check response.xml", prepare: prepareESPDCheck},
-		{name: "render", summary: "shows a request or a response to people, as a page.", args: "FILE",
-			help:    `Writes one HTML page that needs nothing else and can be printed. Criteria speak the language in which the buyer wrote them.`,
+		{name: "render", summary: "shows a request or a response to people, as a page or as PDF.", args: "FILE",
+			help:    `Writes one HTML page that needs nothing else and can be printed, or a PDF for archives and for everybody (PDF/A, PDF/UA). Criteria speak the language in which the buyer wrote them.`,
 			example: "viadukt espd render response.xml --lang de --out response.html", prepare: prepareESPDRender},
 		{name: "respond", summary: "makes a response from a request and a file of answers.", args: "REQUEST",
 			help: `The answers are YAML or JSON: who the company is, and for each question its answer. --questions writes a file with all questions to fill in.
@@ -68,13 +68,19 @@ func prepareESPDCheck(c *call) func() error {
 func prepareESPDRender(c *call) func() error {
 	c.least, c.most = 1, 1
 	lang := c.String("lang", "en", "`language` of the labels: "+strings.Join(espd.Languages, ", "))
+	asPDF := c.Bool("pdf", false, "write PDF instead of HTML")
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
 		d, err := c.readESPD(c.values[0])
 		if err != nil {
 			return err
 		}
-		page, err := d.HTML(*lang)
+		var page []byte
+		if *asPDF {
+			page, err = d.PDF(*lang, time.Now())
+		} else {
+			page, err = d.HTML(*lang)
+		}
 		if err != nil {
 			return err
 		}

@@ -311,6 +311,25 @@ func TestFormsAndPagesAreForEverybody(t *testing.T) {
 	}
 }
 
+func TestADocumentIsLaidOutForPaper(t *testing.T) {
+	t.Parallel()
+	d, _ := filled(t, request("ESPD-EDMv4.1.0", "2.3"), nil)
+	for _, lang := range Languages {
+		b, err := d.PDF(lang, now)
+		if err != nil || !strings.HasPrefix(string(b), "%PDF-1.7") {
+			t.Errorf("%s: %v", lang, err)
+		}
+		again, err := d.PDF(lang, now)
+		if err != nil || string(again) != string(b) {
+			t.Errorf("%s: equal input, other octets", lang)
+		}
+	}
+	empty, err := (&Document{}).PDF("xx", now)
+	if err != nil || len(empty) == 0 {
+		t.Errorf("nothing in it: %v", err)
+	}
+}
+
 func TestOtherDocumentsAreNoESPD(t *testing.T) {
 	t.Parallel()
 	if _, err := Read(parse(t, []byte(`<QualificationApplicationRequest/>`))); err != edocument.ErrUnknownType {

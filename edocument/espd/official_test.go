@@ -83,7 +83,8 @@ func fatal(t *testing.T, rules []*schematron.Schema, b []byte) map[string]int {
 	return out
 }
 
-// TestOfficialRules: the examples of the publisher and what this package makes of them obey the publisher's rules.
+// TestOfficialRules: what this package writes of the publisher's examples obeys the publisher's rules, and so does a response
+// to all criteria.
 func TestOfficialRules(t *testing.T) {
 	t.Parallel()
 	request, response := official(t)
@@ -91,7 +92,6 @@ func TestOfficialRules(t *testing.T) {
 		rules []*schematron.Schema
 		doc   []byte
 	}{
-		"request": {request, corpusRequest(t)}, "response": {response, corpusResponse(t)},
 		"response to the request": {response, everything(t, corpusRequest(t)).XML()},
 		"request, written again":  {request, read(t, corpusRequest(t)).XML()},
 		"response, written again": {response, read(t, corpusResponse(t)).XML()},
