@@ -151,7 +151,9 @@ func assertions(r *Result, expected string) (wrong []string) {
 	if strings.Contains(expected, "signature_intact=yes") && !intact || strings.Contains(expected, "NOT signature.signatureIntact") && intact {
 		wrong = append(wrong, fmt.Sprintf("intact %v", intact))
 	}
-	grave := slices.ContainsFunc(changes, func(c string) bool { return c == "page content" || c == "pages" || c == "annotation" || c == "document" })
+	grave := slices.ContainsFunc(changes, func(c string) bool {
+		return c == "page content" || c == "pages" || c == "annotation" || c == "document"
+	})
 	if strings.Contains(expected, "NOT signature.arePdfModificationsDetected()") && grave && !strings.Contains(expected, "arePdfObjectModifications") {
 		wrong = append(wrong, fmt.Sprintf("changes %v", changes))
 	}
