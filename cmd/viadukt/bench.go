@@ -18,6 +18,7 @@ would reach on the same cores in the same run. A ratio of 0.85 says that all the
 	sub: []*command{
 		{name: "as4", summary: "measures whole exchanges between two nodes: messages a second, CPU time, throughput, start-up, memory.",
 			example: "viadukt bench as4\nviadukt bench as4 --payload 5kB --messages 5000 --cpuprofile as4.prof", prepare: benchAS4},
+		{name: "store", summary: "measures the store with many messages that wait: pages of lists, claims, inserts.", example: "viadukt bench store --messages 10000000 --dir /var/tmp", prepare: benchStore},
 		{name: "smp", summary: "measures the metadata publisher and whole lookups over HTTP on this machine.", example: "viadukt bench smp --lookups 50000", prepare: benchSMP},
 		{name: "xml", summary: "measures parsing and canonicalising.", example: "viadukt bench xml", prepare: benchXML},
 	},
@@ -71,6 +72,7 @@ func benchAS4(c *call) func() error {
 	o := bench.AS4Options{Domains: domains}
 	c.IntVar(&o.Messages, "messages", 2000, "`number` of small messages; large ones are fewer")
 	c.IntVar(&o.Senders, "senders", 16, "`number` of messages on their way at once")
+	c.IntVar(&o.Stored, "stored", 0, "measure small messages alone, beside so many that were exchanged before: `number` in each store")
 	c.Func("payload", "measure one `size` alone, such as 5kB, 100kB or 5MB", func(s string) (err error) {
 		o.Payload, err = parseSize(s)
 		return err
@@ -95,6 +97,14 @@ func parseSize(s string) (int, error) {
 		return 0, fmt.Errorf("%q is no size: write for example 500, 5kB or 5MB", s)
 	}
 	return n * factor, nil
+}
+
+func benchStore(c *call) func() error {
+	var o bench.StoreOptions
+	c.IntVar(&o.Messages, "messages", 1_000_000, "`number` of messages that wait; ten million need 12 GB and some minutes")
+	c.IntVar(&o.Peers, "peers", 1000, "`number` of partners they wait for")
+	c.StringVar(&o.Dir, "dir", "", "`folder` for the store while it is measured (default: that for temporary files)")
+	return profiled(c, func(r bench.Report) error { return bench.Store(c.p.ctx, o, r) })
 }
 
 func benchSMP(c *call) func() error {

@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"eid"}, {"edocument"}, {"semantics"},
 	{"node/config"}, {"node/audit/merkle"}, {"node/store"}, {"node/audit"}, {"node/setup"}, {"node"},
 	{"domains"},
-	{"internal/seed", "internal/bench", "internal/demo", "internal/selftest", "cmd"}, // the program and what only it uses
+	{"internal/stock", "internal/seed", "internal/bench", "internal/demo", "internal/selftest", "cmd"}, // the program and what only it uses
 }
 
 // beside the house: read by tests, and themselves bound to nothing.

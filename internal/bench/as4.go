@@ -2,11 +2,13 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/internal/stock"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
@@ -26,6 +29,7 @@ type AS4Options struct {
 	Messages int // of the small payload; default 2000
 	Senders  int // at once; default 16
 	Payload  int // octets; 0 measures 5 kB, an invoice, 100 kB and 5 MB
+	Stored   int // messages that each node has from before; 0 measures with empty stores alone
 	Domains  func() []node.Domain
 }
 
@@ -37,6 +41,9 @@ func AS4(ctx context.Context, o AS4Options, report Report) error {
 	}
 	if o.Senders <= 0 {
 		o.Senders = 16
+	}
+	if o.Stored > 0 {
+		return stored(ctx, o, report)
 	}
 	if o.Payload > largest {
 		return stream(ctx, o, report)
@@ -134,6 +141,52 @@ func exchange(ctx context.Context, o AS4Options, name string, doc []byte, n int,
 	limit := float64(runtime.GOMAXPROCS(0)) / both.Seconds()
 	report.rate(name, rate*megabytes, "MB/s", limit*megabytes, "RSA, gzip, SHA-256 and AES-GCM of the same payload", detail)
 	report.cost(name+"/cpu", millis(each), "ms/msg", millis(both), "RSA, gzip, SHA-256 and AES-GCM of the same payload", "both nodes together")
+	return nil
+}
+
+// stored measures with empty stores, then with full ones, three times in turn, and compares the best of each.
+func stored(ctx context.Context, o AS4Options, report Report) (err error) {
+	doc := payload(cmp.Or(o.Payload, 5_000))
+	rate := func(p *pair) (float64, error) {
+		if _, _, err := p.send(ctx, bilateral(doc), 200, o.Senders); err != nil {
+			return 0, err
+		}
+		took, _, err := p.send(ctx, bilateral(doc), o.Messages, o.Senders)
+		return float64(o.Messages) / took.Seconds(), err
+	}
+	var pairs [2]*pair
+	for i := range pairs {
+		if pairs[i], err = newPair(ctx, "eu-edelivery", o.Senders, o.Domains); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, pairs[i].close()) }()
+	}
+	full := pairs[1]
+	if _, _, err := full.send(ctx, bilateral(doc), o.Senders, o.Senders); err != nil {
+		return err
+	}
+	if err := full.stop(); err != nil {
+		return err
+	}
+	for _, r := range full.made {
+		if err := stock.Multiply(ctx, filepath.Join(r.Dir, "data"), o.Stored, 20); err != nil {
+			return err
+		}
+	}
+	if err := full.start(ctx, o.Domains); err != nil {
+		return err
+	}
+	var best [2]float64
+	for range 3 {
+		for i, p := range pairs {
+			r, err := rate(p)
+			if err != nil {
+				return err
+			}
+			best[i] = max(best[i], r)
+		}
+	}
+	report.rate("as4/stored", best[1], "msg/s", best[0], "the same with empty stores", fmt.Sprintf("%d messages in each store, the best of three runs of %d", o.Stored, o.Messages))
 	return nil
 }
 
