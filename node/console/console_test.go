@@ -44,6 +44,7 @@ func (c *clock) Add(d time.Duration) {
 // world is a console over a real store, with invented partners.
 type world struct {
 	filled int // messages of fillWith
+	ended  sync.Once
 	*Console
 	store  store.Store
 	clock  *clock
@@ -56,10 +57,13 @@ type world struct {
 
 var start = time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { t.Helper(); return newWorldIn(t, t.TempDir()) }
+
+// newWorldIn is newWorld with its store in a folder.
+func newWorldIn(t testing.TB, dir string) *world {
 	t.Helper()
 	w := &world{clock: &clock{now: start}, net: &fakeNetwork{}, pub: &fakePublisher{m: map[string][]string{}}}
-	st, err := sqlite.Open(t.TempDir(), sqlite.Options{MinFree: -1, Clock: w.clock.Now})
+	st, err := sqlite.Open(dir, sqlite.Options{MinFree: -1, Clock: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +77,19 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.server = httptest.NewServer(w.Console)
-	t.Cleanup(func() {
+	t.Cleanup(func() { w.end(t) })
+	return w
+}
+
+// end stops it, once.
+func (w *world) end(t testing.TB) {
+	w.ended.Do(func() {
 		w.Close()
 		w.server.Close()
-		if err := st.Close(); err != nil {
+		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return w
 }
 
 const password = "correct horse battery"
