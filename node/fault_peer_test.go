@@ -125,8 +125,14 @@ func TestManyOpenConnections(t *testing.T) {
 	}
 	many := 10_000
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < uint64(many)+500 {
-		t.Skipf("this process may open %d files: %v", limit.Cur, err)
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil { // Go has raised it as far as it may
+		t.Fatal(err)
+	}
+	if limit.Cur < uint64(many)+500 {
+		if many = int(limit.Cur) - 500; many < 200 {
+			t.Skipf("this process may open %d files", limit.Cur)
+		}
+		t.Logf("this process may open %d files: only %d connections", limit.Cur, many)
 	}
 	a, b := agree(t)
 	pt := startChild(t, b)

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -82,6 +84,49 @@ func shown(line string) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// TestGuidesNameTestsThatExist: a guide that says what shows something is held to it.
+func TestGuidesNameTestsThatExist(t *testing.T) {
+	t.Parallel()
+	root := os.DirFS(filepath.Join("..", ".."))
+	made := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	named := regexp.MustCompile("`(Test[A-Z]\\w+)[`/]")
+	exists, guides := map[string]bool{}, map[string]string{}
+	err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		test, guide := strings.HasSuffix(path, "_test.go"), strings.HasSuffix(path, ".md")
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != ".":
+			return fs.SkipDir
+		case !test && !guide:
+			return nil
+		}
+		b, err := fs.ReadFile(root, path)
+		if test {
+			for _, m := range made.FindAllSubmatch(b, -1) {
+				exists[string(m[1])] = true
+			}
+		} else {
+			guides[path] = string(b)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for path, text := range guides {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			if count++; !exists[m[1]] {
+				t.Errorf("%s names %s, which is not there", path, m[1])
+			}
+		}
+	}
+	if count < 30 {
+		t.Errorf("only %d tests are named", count)
+	}
 }
 
 // TestEveryCommandExplainsItself: one line of what it does for you, and an example that can be typed.
