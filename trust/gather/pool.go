@@ -294,7 +294,7 @@ func (p *pool) listFacts(l *list) *validation.Revocation {
 		return l.facts
 	}
 	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw)}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
-	for _, i := range p.list {
+	for _, i := range slices.Concat(p.list, p.lists.Named(l.RawIssuer)) {
 		if bytes.Equal(i.RawSubject, l.RawIssuer) && l.CRL.Verify(i) == nil {
 			l.facts.Intact = true
 			l.facts.Algorithm = algorithmOf(l.SignatureAlgorithm, i)
