@@ -181,6 +181,8 @@ func (c *Console) routes() {
 	c.page("POST /console/agreements/import/certificate", Administrator, c.trustPartner)
 	c.page("GET /console/validate", Viewer, c.validatePage)
 	c.page("POST /console/validate", Viewer, c.validate)
+	c.page("GET /console/espd", Viewer, c.espdPage)
+	c.page("POST /console/espd", Viewer, c.espd)
 	c.page("GET /console/verify", Viewer, c.verifyPage)
 	c.page("POST /console/verify", Viewer, c.verify)
 	c.page("GET /console/users", Administrator, c.users)
