@@ -182,7 +182,7 @@ func TestPDFA(t *testing.T) {
 	t.Run("Factur-X is valid", func(t *testing.T) {
 		t.Parallel()
 		e := entry(t, "Mustang", sent, took)
-		list := hybrids(t, t.TempDir(), "peppol-2026.5/billing", "factur-x-2.5.2/basic", "factur-x-2.5.2/basicwl", "factur-x-2.5.2/minimum", "en16931-ubl")
+		list := hybrids(t, t.TempDir(), "peppol-2026.5/billing", "factur-x-2.5.2/basic", "factur-x-2.5.2/basicwl", "factur-x-2.5.2/minimum", "en16931-ubl", "xrechnung-3.0.2/cii")
 		lines := pdfa(t, append([]string{"validate"}, filesOf(list)...)...)
 		if len(lines) != len(list) {
 			t.Fatalf("%d verdicts on %d files", len(lines), len(list))

@@ -104,6 +104,9 @@ func prepareConvert(c *call) func() error {
 				return err
 			}
 			octets, j.To, j.Profile, j.Specification = w.PDF, "Factur-X", string(w.Profile), w.Specification
+			if was := i.Specification.Value; was != w.Specification {
+				fmt.Fprintf(c.p.err, "attached as %s (BT-24), it was %q\n", w.Specification, was)
+			}
 			if w.AsRead {
 				j.Left = []string{}
 			}
