@@ -597,10 +597,10 @@ func TestBackOfficesAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	const ns = "eu.domibus"
-	um := doc.Root().Child(ebms.NSSOAP, "Header").Child(ns, "Messaging").Child(ns, "UserMessage")
+	um := doc.Root().Child(ebms.NSSOAP, "Header").Child(ns, "Messaging").Child("", "UserMessage")
 	p := doc.Root().Child(ebms.NSSOAP, "Body").Child(ns, "submitRequest").Child("", "payload")
 	value, err := base64.StdEncoding.DecodeString(p.Child("", "value").Text())
-	if um.Child(ns, "MessageInfo").Child(ns, "MessageId").Text() != id || err != nil || string(value) != "<letter/>" || p.Attr("payloadId") != "cid:message" || p.Attr("mimeType") != "text/xml" {
+	if um.Child("", "MessageInfo").Child("", "MessageId").Text() != id || err != nil || string(value) != "<letter/>" || p.Attr("payloadId") != "cid:message" || p.Attr("mimeType") != "text/xml" {
 		t.Errorf("%s", receiver.all()[0].body)
 	}
 	if ct := receiver.all()[0].header.Get("Content-Type"); !strings.HasPrefix(ct, "application/soap+xml") {

@@ -203,9 +203,14 @@ func readPart(n dom.Node, ns string) (part ebms.PartInfo, err error) {
 	return part, nil
 }
 
-// userMessage writes a header as these back ends read it, in the namespace bound to prefix. at is the time of the call.
+// writeUserMessage writes a header as these back ends read it, in the namespace bound to prefix, in none without one. at is the time of the call.
 func writeUserMessage(x *dom.Writer, prefix string, um *ebms.UserMessage, at time.Time) {
-	el := func(name string) string { return prefix + ":" + name }
+	el := func(name string) string {
+		if prefix == "" {
+			return name
+		}
+		return prefix + ":" + name
+	}
 	typed := func(t string) []string {
 		if t == "" {
 			return nil

@@ -94,7 +94,7 @@ func (s *Service) pushMessage(ctx context.Context, r *rule, t store.Task) error 
 	defer closeAll(bodies)
 	x := dom.NewWriter(make([]byte, 0, 4<<10))
 	x.Start("d:Messaging", "xmlns:d", nsPush)
-	writeUserMessage(x, "d", um, s.Clock())
+	writeUserMessage(x, "", um, s.Clock()) // what is in it has no namespace in that contract
 	x.End()
 	out := answerWriter{ns: nsPush, wrapper: "submitRequest", header: x.Bytes(), parts: um.Parts, bodies: bodies, push: true}
 	read, write := io.Pipe()
