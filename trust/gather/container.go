@@ -67,21 +67,25 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 }
 
 // protect lets time-stamps over the container prove the existence of the signatures that their manifest lists, and of all that
-// these hold.
+// these hold. Such time-stamps are those of the signatures; others stay by themselves.
 func (r *Result) protect(c *asic.Container, manifests []*asic.Manifest, byFile map[string][]*Signature) {
 	i := 0
+	all := r.TimeStamps
+	r.TimeStamps = nil
 	for _, f := range c.Files {
 		if !f.TimeStamp() {
 			continue
 		}
-		v := r.TimeStamps[i]
+		v := all[i]
 		i++
+		alone := true
 		for _, m := range manifests {
 			if m.Signature != f.Name {
 				continue
 			}
 			for _, o := range m.Objects {
 				for _, s := range byFile[o.Name] {
+					alone = false
 					v.Covers = append(append(v.Covers, s.ID), s.inside...)
 					for _, t := range s.TimeStamps {
 						v.Covers = append(v.Covers, t.ID)
@@ -93,6 +97,9 @@ func (r *Result) protect(c *asic.Container, manifests []*asic.Manifest, byFile m
 					}
 				}
 			}
+		}
+		if alone {
+			r.TimeStamps = append(r.TimeStamps, v)
 		}
 	}
 }

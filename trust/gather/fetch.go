@@ -7,6 +7,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/revocation"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 )
 
@@ -35,4 +36,13 @@ func CertificateFacts(c *pki.Certificate, opt Options) *validation.Token {
 	p := newPool(opt)
 	p.add(c)
 	return &validation.Token{ID: idOf(c.Raw), Intact: true, Signer: p.certificate(c), Chain: p.chain(c)}
+}
+
+// TimeStampFacts gathers what is known of a time-stamp by itself. What it covers is for the caller to say.
+func TimeStampFacts(t *tsp.Token, kind string, opt Options) *validation.TimeStamp {
+	p := newPool(opt)
+	if t != nil {
+		p.addToken(t)
+	}
+	return p.token(t, kind)
 }

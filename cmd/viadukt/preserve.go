@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/trust/ers"
+	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/validation"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+)
+
+var preserveCommand = &command{
+	name: "preserve", summary: "proves for decades that files existed: one evidence record for many files.",
+	help: `An evidence record (RFC 4998) holds the hashes of files and one time-stamp over all of them. Renew it before the time-stamp's
+certificate ends, and hash the files anew before the digest algorithm becomes weak; each file can be proven without the others.`,
+	example: "viadukt preserve create archive/*.pdf --out 2026.ers --tsa https://tsa.example.eu\nviadukt preserve check 2026.ers archive/contract.pdf --trust authorities.pem",
+	sub: []*command{
+		{name: "create", summary: "makes a record over files.", args: "FILE...",
+			example: "viadukt preserve create contract.pdf plan.png --out files.ers --tsa https://tsa.example.eu", prepare: preparePreserve},
+		{name: "renew", summary: "adds a time-stamp over the last one.", args: "RECORD",
+			example: "viadukt preserve renew files.ers --tsa https://tsa.example.eu", prepare: prepareRenew},
+		{name: "rehash", summary: "hashes the files anew, with another algorithm.", args: "RECORD FILE...",
+			help:    `All files of the record must be given: those that are left out are proven by the chains before alone.`,
+			example: "viadukt preserve rehash files.ers contract.pdf plan.png --digest sha512 --tsa https://tsa.example.eu", prepare: prepareRehash},
+		{name: "check", summary: "says since when files are proven to exist.", args: "RECORD FILE...",
+			help:    `The exit status is 0 when the record covers every FILE and all its time-stamps are PASSED.`,
+			example: "viadukt preserve check files.ers contract.pdf --trust authorities.pem --with authority.crl", prepare: prepareRecordCheck},
+	},
+}
+
+var recordDigests = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
+
+// recordFlags are those of what writes a record: where the time-stamp comes from, and with which digest algorithm.
+func (c *call) recordFlags(usual string) func() (tsp.Stamper, crypto.Hash, error) {
+	tsa := c.tsaFlag()
+	digest := c.String("digest", usual, "`algorithm`: sha256, sha384 or sha512")
+	return func() (tsp.Stamper, crypto.Hash, error) {
+		stamp, err := tsa()
+		if err != nil {
+			return nil, 0, err
+		}
+		if stamp == nil {
+			return nil, 0, usage("--tsa is missing: the address of a time-stamping authority")
+		}
+		h, ok := recordDigests[*digest]
+		if !ok {
+			return nil, 0, usage("--digest: there is no %q; there are sha256, sha384 and sha512", *digest)
+		}
+		return stamp, h, nil
+	}
+}
+
+func documentsOf(files []string) (out []xades.Document, err error) {
+	for _, file := range files {
+		if _, err := os.Stat(file); err != nil {
+			return nil, usage("%v", err)
+		}
+		out = append(out, fileDocument(file))
+	}
+	return out, nil
+}
+
+type recordJSON struct {
+	File   string    `json:"file"`
+	Files  int       `json:"files,omitempty"`
+	Since  time.Time `json:"since"`
+	Stamps int       `json:"timeStamps"`
+}
+
+// wrote says what stands in a record that was written.
+func (c *call) wrote(file string, b []byte, files int) error {
+	if err := writeWhole(file, b); err != nil {
+		return err
+	}
+	r, err := ers.Parse(b)
+	if err != nil {
+		return err
+	}
+	j := recordJSON{File: file, Files: files, Since: r.Chains[0].Stamps[0].Token.Info.Time.UTC()}
+	for _, chain := range r.Chains {
+		j.Stamps += len(chain.Stamps)
+	}
+	if c.json {
+		return c.print(j)
+	}
+	if files > 0 {
+		c.printf("%s: %d files, proven to exist since %s\n", file, files, j.Since.Format("2006-01-02 15:04:05Z"))
+		return nil
+	}
+	c.printf("%s: renewed, %d time-stamps, the first of %s\n", file, j.Stamps, j.Since.Format("2006-01-02 15:04:05Z"))
+	return nil
+}
+
+func preparePreserve(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	out := c.String("out", "", "write the record to this `file`")
+	how := c.recordFlags("sha256")
+	return func() error {
+		if *out == "" {
+			return usage("--out is missing: where the record goes, such as files.ers")
+		}
+		stamp, h, err := how()
+		if err != nil {
+			return err
+		}
+		docs, err := documentsOf(c.values)
+		if err != nil {
+			return err
+		}
+		b, err := ers.Create(c.p.ctx, stamp, h, docs)
+		if err != nil {
+			return err
+		}
+		return c.wrote(*out, b, len(docs))
+	}
+}
+
+// readRecord reads a record; what is none is invalid.
+func readRecord(file string) ([]byte, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	return b, nil
+}
+
+func recordProblem(file string, err error) error {
+	if errors.Is(err, ers.ErrFormat) || errors.Is(err, ers.ErrDigest) || errors.Is(err, ers.ErrAlgorithm) {
+		return &exit{status: statusInvalid, Code: "RECORD", Text: err.Error(), Where: file}
+	}
+	return err
+}
+
+func prepareRenew(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	how := c.recordFlags("sha256")
+	return func() error {
+		stamp, _, err := how()
+		if err != nil {
+			return err
+		}
+		b, err := readRecord(c.values[0])
+		if err != nil {
+			return err
+		}
+		if b, err = ers.Renew(c.p.ctx, stamp, b); err != nil {
+			return recordProblem(c.values[0], err)
+		}
+		return c.wrote(c.values[0], b, 0)
+	}
+}
+
+func prepareRehash(c *call) func() error {
+	c.least, c.most = 2, -1
+	c.jsonFlag()
+	how := c.recordFlags("sha512")
+	return func() error {
+		stamp, h, err := how()
+		if err != nil {
+			return err
+		}
+		b, err := readRecord(c.values[0])
+		if err != nil {
+			return err
+		}
+		docs, err := documentsOf(c.values[1:])
+		if err != nil {
+			return err
+		}
+		if b, err = ers.Rehash(c.p.ctx, stamp, h, b, docs); err != nil {
+			return recordProblem(c.values[0], err)
+		}
+		return c.wrote(c.values[0], b, 0)
+	}
+}
+
+type provenJSON struct {
+	File       string            `json:"file"`
+	Record     string            `json:"record"`
+	Valid      bool              `json:"valid"`
+	Since      *time.Time        `json:"since,omitempty"`
+	TimeStamps []recordStampJSON `json:"timeStamps"`
+	Why        string            `json:"why,omitempty"`
+}
+
+type recordStampJSON struct {
+	Time          time.Time `json:"time"`
+	Indication    string    `json:"indication"`
+	SubIndication string    `json:"subIndication,omitempty"`
+	Why           string    `json:"why,omitempty"`
+}
+
+func prepareRecordCheck(c *call) func() error {
+	c.least, c.most = 2, -1
+	c.jsonFlag()
+	known := c.evidenceFlags()
+	online := c.onlineFlag()
+	return func() error {
+		opt, err := known()
+		if err != nil {
+			return err
+		}
+		b, err := readRecord(c.values[0])
+		if err != nil {
+			return err
+		}
+		r, err := ers.Parse(b)
+		if err != nil {
+			return recordProblem(c.values[0], err)
+		}
+		docs, err := documentsOf(c.values[1:])
+		if err != nil {
+			return err
+		}
+		opt.Certificates = append(opt.Certificates, r.Certificates...)
+		opt.CRLs, opt.OCSPs = append(opt.CRLs, r.CRLs...), append(opt.OCSPs, r.OCSPs...)
+		fetch := online()
+		good := true
+		for _, d := range docs {
+			j := c.proven(c.p.ctx, r, d, opt, fetch)
+			j.Record = c.values[0]
+			good = good && j.Valid
+			if c.json {
+				err = c.print(j)
+			} else if j.Valid {
+				c.printf("%s existed at %s\n", j.File, j.Since.Format("2006-01-02 15:04:05Z"))
+			} else {
+				c.printf("%s is not proven: %s\n", j.File, j.Why)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if !good {
+			return &exit{status: statusInvalid, silent: true}
+		}
+		return nil
+	}
+}
+
+// proven judges a record for one document: each time-stamp at the time of the one after it, which proves that it was there, the last
+// one now [RFC 4998 4.3].
+func (c *call) proven(ctx context.Context, r *ers.Record, d xades.Document, opt gather.Options, fetch fetcher) *provenJSON {
+	j := &provenJSON{File: d.Name, Valid: true, TimeStamps: []recordStampJSON{}}
+	x := r.Check([]xades.Document{d})
+	var why []string
+	if err := x.Objects[0].Err; err != nil {
+		why = append(why, err.Error())
+	}
+	for i, s := range x.Stamps {
+		if s.Token == nil {
+			why = append(why, s.Err.Error())
+			continue
+		}
+		at := time.Now()
+		if i+1 < len(x.Stamps) && x.Stamps[i+1].Token != nil {
+			at = x.Stamps[i+1].Token.Info.Time
+		}
+		known := opt
+		v := gather.TimeStampFacts(s.Token, "EVIDENCE_RECORD_TIMESTAMP", known)
+		if fetch != nil {
+			known, _ = fetch(ctx, &gather.Result{Signers: s.Token.Message.X509(), Certificates: s.Token.Message.X509()}, known)
+			v = gather.TimeStampFacts(s.Token, "EVIDENCE_RECORD_TIMESTAMP", known)
+		}
+		v.ImprintFound, v.ImprintIntact = true, s.Err == nil
+		verdict := validation.ValidateTimeStamp(v, nil, at)
+		stamp := recordStampJSON{Time: v.Time, Indication: string(verdict.Indication), SubIndication: string(verdict.Sub), Why: verdict.Why}
+		if s.Err != nil {
+			stamp.Why = s.Err.Error()
+		}
+		if verdict.Indication != validation.Passed {
+			why = append(why, "time-stamp of "+v.Time.Format("2006-01-02 15:04:05Z")+": "+stamp.Why)
+		}
+		j.TimeStamps = append(j.TimeStamps, stamp)
+		if i == 0 {
+			since := v.Time
+			j.Since = &since
+		}
+	}
+	if len(why) > 0 {
+		j.Valid, j.Since, j.Why = false, nil, strings.Join(why, "; ")
+	}
+	return j
+}

@@ -1,0 +1,113 @@
+package ers
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"fmt"
+	"sort"
+
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/viadukt-eu/viadukt/trust/ber"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
+)
+
+// maxDocuments bounds the documents of one record, whose digests all stand in it.
+const maxDocuments = 100_000
+
+// Create makes one record over documents, with one time-stamp: each can be proven with the record, together with all others
+// [RFC 4998 3.2].
+func Create(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, documents []xades.Document) ([]byte, error) {
+	var digests [][]byte
+	for _, d := range documents {
+		digest, err := documentDigest(d, h, false, c14n.Method{})
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, digest)
+	}
+	r := &Record{}
+	if err := r.begin(ctx, stamper, h, digests); err != nil {
+		return nil, err
+	}
+	return r.marshal()
+}
+
+// begin adds a chain over digests.
+func (r *Record) begin(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, digests [][]byte) error {
+	if len(digests) == 0 || len(digests) > maxDocuments {
+		return fmt.Errorf("%w: a record is over 1 to %d documents, not %d", ErrLimit, maxDocuments, len(digests))
+	}
+	var groups [][][]byte
+	root := digests[0]
+	if len(digests) > 1 {
+		sort.Slice(digests, func(i, j int) bool { return bytes.Compare(digests[i], digests[j]) < 0 })
+		groups = [][][]byte{digests}
+		root = reduce(h, digests)
+	}
+	token, err := stamper.Stamp(ctx, h, root)
+	if err != nil {
+		return err
+	}
+	stamp, err := stampDER(h, groups, token.Raw)
+	if err != nil {
+		return err
+	}
+	r.Chains = append(r.Chains, Chain{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, stamp), Stamps: []Stamp{{Groups: groups, Token: token, hash: h, stamp: token.Raw}}})
+	return nil
+}
+
+// Renew adds a time-stamp over the last one, before that one's certificate ends [RFC 4998 5.2]. The record must be in ASN.1.
+func Renew(ctx context.Context, stamper tsp.Stamper, record []byte) ([]byte, error) {
+	r, err := parseASN1(record)
+	if err != nil {
+		return nil, err
+	}
+	c := &r.Chains[len(r.Chains)-1]
+	last := &c.Stamps[len(c.Stamps)-1]
+	if last.Err != nil {
+		return nil, last.Err
+	}
+	token, err := stamper.Stamp(ctx, c.Hash, sum(c.Hash, last.stamp))
+	if err != nil {
+		return nil, err
+	}
+	stamp, err := stampDER(c.Hash, nil, token.Raw)
+	if err != nil {
+		return nil, err
+	}
+	e, err := ber.Parse(c.raw)
+	if err != nil {
+		return nil, err
+	}
+	c.raw = ber.Append(nil, asn1.SEQUENCE, e.Content, stamp)
+	return r.marshal()
+}
+
+// Rehash adds a chain with another digest algorithm over the documents and all that is there, before the algorithm used so far ends
+// [RFC 4998 5.3]. The record must be in ASN.1 and hold for the documents.
+func Rehash(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, record []byte, documents []xades.Document) ([]byte, error) {
+	r, err := parseASN1(record)
+	if err != nil {
+		return nil, err
+	}
+	if result := r.Check(documents); result.Err() != nil {
+		return nil, result.Err()
+	}
+	before := sum(h, sequenceOf(r.Chains))
+	var digests [][]byte
+	for _, d := range documents {
+		digest, err := documentDigest(d, h, false, c14n.Method{})
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, sum(h, digest, before))
+	}
+	if err := r.begin(ctx, stamper, h, digests); err != nil {
+		return nil, err
+	}
+	return r.marshal()
+}
