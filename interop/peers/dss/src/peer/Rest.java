@@ -57,6 +57,7 @@ final class Rest {
                 new Kind("pades", SignatureForm.PAdES, SignaturePackaging.ENVELOPED, null, "pdf"),
                 new Kind("jades", SignatureForm.JAdES, SignaturePackaging.ENVELOPING, null, "json"),
                 new Kind("asic-e", SignatureForm.XAdES, null, ASiCContainerType.ASiC_E, "asice"),
+                new Kind("asic-e-cades", SignatureForm.CAdES, null, ASiCContainerType.ASiC_E, "asice"),
                 new Kind("asic-s", SignatureForm.CAdES, null, ASiCContainerType.ASiC_S, "asics"))) {
             RemoteDocument in = k.form == SignatureForm.PAdES ? new RemoteDocument(pdf, "page.pdf") : k.name.equals("xades-enveloped") ? xml : text;
             RemoteSignatureParameters p = new RemoteSignatureParameters();
