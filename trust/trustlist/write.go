@@ -13,7 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Validate says what a list lacks to be written, all of it at once [TS 119 612 5.3 to 5.6].
+// Validate says what a list lacks to be written, all of it at once [TS 119 612 5.3, 5.4, 5.5, 5.6].
 func (l *List) Validate() error {
 	var errs []error
 	need := func(ok bool, format string, args ...any) {

@@ -209,7 +209,7 @@ func (s *TrustService) issuesFor(c *QualifiedClaims, issued time.Time) bool {
 	case len(kinds) == 0:
 		return true
 	case listed == "" && said == "ESIG" && s.has("QCForLegalPerson"):
-		return false // legal persons seal [eIDAS 3(24)]
+		return false // legal persons seal [eIDAS 3]
 	}
 	return said == "UNKNOWN" || slices.Contains(kinds, said) || slices.Contains(kinds, listed)
 }
