@@ -338,8 +338,10 @@ func TestOtherDocumentsAreNoESPD(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(request("ESPD-EDMv4.1.0", "2.3"))
-	d, _ := filled(f, request("ESPD-EDMv2.1.1", "2.2"), nil)
+	small := read(f, request("ESPD-EDMv4.1.0", "2.3"))
+	small.Select("gen-year-to")
+	f.Add(small.XML())
+	d, _ := filled(f, small.XML(), nil)
 	f.Add(d.XML())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		doc, err := dom.Parse(b, dom.Limits{Bytes: 1 << 17})
@@ -364,4 +366,28 @@ func FuzzRead(f *testing.F) {
 		d.Fill(url.Values{"o:name": {"x"}})
 		parse(t, d.XML())
 	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	req := corpusResponse(b)
+	doc := parse(b, req)
+	b.SetBytes(int64(len(req)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Read(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkValidate(b *testing.B) {
+	req := corpusResponse(b)
+	doc := parse(b, req)
+	b.SetBytes(int64(len(req)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := (Judge{}).Validate(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
