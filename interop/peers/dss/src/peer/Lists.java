@@ -4,6 +4,7 @@ package peer;
 import eu.europa.esig.dss.model.x509.CertificateToken;
 import eu.europa.esig.dss.service.http.commons.FileCacheDataLoader;
 import eu.europa.esig.dss.spi.client.http.MemoryDataLoader;
+import eu.europa.esig.dss.model.DSSDocument;
 import eu.europa.esig.dss.model.tsl.*;
 import eu.europa.esig.dss.spi.tsl.TrustedListsCertificateSource;
 import eu.europa.esig.dss.spi.validation.CommonCertificateVerifier;
@@ -50,7 +51,7 @@ final class Lists {
         for (String f : a.files) {
             CommonCertificateVerifier v = new CommonCertificateVerifier(true);
             v.setTrustedCertSources(trusted);
-            if (a.has("--crl")) v.setCrlSource(new ExternalResourcesCRLSource(a.all("--crl").toArray(String[]::new)));
+            if (a.has("--crl")) v.setCrlSource(new ExternalResourcesCRLSource(Main.documents(a.all("--crl")).toArray(DSSDocument[]::new)));
             System.out.println(Json.write(Verify.file(Path.of(f), f, new Verify.Inputs(List.of(), Path.of("")), v, false, time, null, null)));
         }
     }
