@@ -34,6 +34,17 @@ func TestMutantsAgree(t *testing.T) {
 		{"billing UBL", "peppol-2026.5/PEPPOL-EN16931-UBL.sch", "PEPPOL-UBL 2026.5", billingUBL()},
 		{"self-billing UBL", "peppol-2026.5/PEPPOL-EN16931-UBL-SB.sch", "PEPPOL-UBL-SB 2026.5", selfBillingUBL()},
 		{"billing CII", "peppol-billing-3.0.19/PEPPOL-EN16931-CII.sch", "PEPPOL-CII 3.0.19", billingCII()},
+		{"T01", "peppol-2026.5/PEPPOLBIS-T01.sch", "PEPPOLBIS-T01 2026.5", transactionSet("T01")},
+		{"T76", "peppol-2026.5/PEPPOLBIS-T76.sch", "PEPPOLBIS-T76 2026.5", transactionSet("T76")},
+		{"T110", "peppol-2026.5/PEPPOLBIS-T110.sch", "PEPPOLBIS-T110 2026.5", transactionSet("T110")},
+		{"T114", "peppol-2026.5/PEPPOLBIS-T114.sch", "PEPPOLBIS-T114 2026.5", transactionSet("T114")},
+		{"T115", "peppol-2026.5/PEPPOLBIS-T115.sch", "PEPPOLBIS-T115 2026.5", transactionSet("T115")},
+		{"T116", "peppol-2026.5/PEPPOLBIS-T116.sch", "PEPPOLBIS-T116 2026.5", transactionSet("T116")},
+		{"T16", "peppol-2026.5/PEPPOLBIS-T16.sch", "PEPPOLBIS-T16 2026.5", transactionSet("T16")},
+		{"T19", "peppol-2026.5/PEPPOLBIS-T19.sch", "PEPPOLBIS-T19 2026.5", transactionSet("T19")},
+		{"T58", "peppol-2026.5/PEPPOLBIS-T58.sch", "PEPPOLBIS-T58 2026.5", transactionSet("T58")},
+		{"T111", "peppol-2026.5/PEPPOLBIS-T111.sch", "PEPPOLBIS-T111 2026.5", transactionSet("T111")},
+		{"T71", "peppol-2026.5/PEPPOLBIS-T71.sch", "PEPPOLBIS-T71 2026.5", transactionSet("T71")},
 	} {
 		official, err := schematron.Compile(os.DirFS(filepath.Join(dir, "rules")), c.file, schematron.Options{})
 		if err != nil {

@@ -106,8 +106,8 @@ func (u *vocabulary) postAwardIdentifiers() []*context {
 
 // postAwardFacts is what several rules ask.
 type postAwardFacts struct {
-	currency []string       // of the document
-	lines    map[string]int // how many line items have an identifier
+	currency map[string]bool // of the document
+	lines    map[string]int  // how many line items have an identifier
 	taxes    map[string]bool
 	rates    map[string]bool // category and rate
 	from, to decimal.Decimal // validity of a catalogue, as YYYYMMDD
@@ -116,14 +116,21 @@ type postAwardFacts struct {
 func postFacts(x *eval) *postAwardFacts { return x.facts.(*postAwardFacts) }
 
 func (u *vocabulary) preparePostAward() func(*eval) {
-	currency, ids := u.path("/DocumentCurrencyCode"), u.path("//LineItem/ID")
+	currency, items, id := u.path("/DocumentCurrencyCode"), u.path("//LineItem"), u.path("ID")
 	taxes := u.path("/TaxTotal/TaxSubtotal/TaxCategory")
 	start, end := u.path("/ValidityPeriod/StartDate"), u.path("/ValidityPeriod/EndDate")
 	rate := u.categoryAndRate()
 	return func(x *eval) {
-		f := &postAwardFacts{lines: map[string]int{}, taxes: map[string]bool{}, rates: map[string]bool{}}
-		currency.walk(x, x.root, func(n dom.Node) bool { f.currency = append(f.currency, n.Text()); return false })
-		ids.walk(x, x.root, func(n dom.Node) bool { f.lines[n.Text()]++; return false })
+		f := &postAwardFacts{currency: map[string]bool{}, lines: map[string]int{}, taxes: map[string]bool{}, rates: map[string]bool{}}
+		currency.walk(x, x.root, func(n dom.Node) bool { f.currency[n.Text()] = true; return false })
+		items.walk(x, x.root, func(n dom.Node) bool {
+			own := map[string]bool{}
+			id.walk(x, n, func(n dom.Node) bool { own[n.Text()] = true; return false })
+			for s := range own {
+				f.lines[s]++
+			}
+			return false
+		})
 		taxes.walk(x, x.root, func(n dom.Node) bool {
 			category, both := rate(x, n)
 			f.taxes[category], f.rates[both] = true, true
@@ -173,13 +180,26 @@ func (u *vocabulary) first(path string) test {
 	return func(x *eval) bool { return notNegative(p.value(x, x.n)) }
 }
 
+// ownIdentifier: the line has an identifier, and no other line has it.
+func (u *vocabulary) ownIdentifier() test {
+	id := u.path("ID")
+	return func(x *eval) bool {
+		found := false
+		shared := id.walk(x, x.n, func(n dom.Node) bool { found = true; return postFacts(x).lines[n.Text()] != 1 })
+		return found && !shared
+	}
+}
+
+// basic: the context node is no aggregate.
+func basic(x *eval) bool { return x.n.Space() == nsCBC }
+
 // inCurrency: the amount is in the currency of the document.
 func inCurrency(x *eval) bool {
 	c, ok := x.n.AttrNS("", "currencyID")
-	if !ok || among(c, postFacts(x).currency) {
+	if !ok || postFacts(x).currency[c] {
 		return true
 	}
-	x.note = "currency " + c + " in a document in " + strings.Join(postFacts(x).currency, ", ")
+	x.note = "currency " + edocument.Clip(c) + ", the document has another one"
 	return false
 }
 
@@ -235,12 +255,12 @@ func (u *vocabulary) order(t string) []*context {
 	both := func(cond string) string {
 		return "/AllowanceCharge" + cond + "|/OrderLine/LineItem/AllowanceCharge" + cond
 	}
-	company, lineID := u.path("CompanyID"), u.path("ID")
+	company := u.path("CompanyID")
 	prefixes := codeList("order-vat-prefix")
 	price, base, discount := u.path("../PriceAmount"), u.path("BaseAmount"), u.path("Amount")
 	out := []*context{
 		u.profiles(t+"R031", profiles...), u.customization(t+"R034", name),
-		u.on("Amount|TaxAmount|LineExtensionAmount|PriceAmount|BaseAmount|AnticipatedMonetaryTotal/*", must(t+"R003", inCurrency), must(t+"R028", u.cents())),
+		u.on("Amount|TaxAmount|LineExtensionAmount|PriceAmount|BaseAmount|AnticipatedMonetaryTotal/*", must(t+"R003", inCurrency), must(t+"R028", u.cents())).where(basic),
 		u.on("/", should(t+"R002", u.has("ValidityPeriod/EndDate"))),
 		u.on("OriginatorCustomerParty", must(t+"R014", either(u.has("Party/PartyName/Name"), u.has("Party/PartyIdentification/ID")))),
 		u.on("PartyTaxScheme[TaxScheme/ID=VAT]", must(t+"R026", func(x *eval) bool { c := prefix2(company.string(x, x.n)); return c == "" || prefixes[c] })),
@@ -253,7 +273,7 @@ func (u *vocabulary) order(t string) []*context {
 		u.on("OrderLine/LineItem",
 			must(t+"R024", u.lineNet(lineTerms{net: "LineExtensionAmount", quantity: []string{"Quantity"}, price: "Price/PriceAmount", base: "Price/BaseQuantity", charges: "AllowanceCharge", indicator: "ChargeIndicator", amount: "Amount"})),
 			must(t+"R025", u.or("Price/BaseQuantity", u.number("Price/BaseQuantity", isPositive))),
-			must(t+"R001", func(x *eval) bool { return postFacts(x).lines[lineID.string(x, x.n)] == 1 }),
+			must(t+"R001", u.ownIdentifier()),
 			must(t+"R004", u.first("Quantity")), should(t+"R013", u.has("Quantity"))),
 		u.on("Price/AllowanceCharge", must(t+"R019", func(x *eval) bool {
 			b := base.find(x, x.n)
@@ -329,7 +349,7 @@ func (u *vocabulary) orderResponse(t string) []*context {
 		name = "order_response_advanced:3"
 	}
 	named := either(u.has("PartyLegalEntity/RegistrationName"), u.has("PartyIdentification/ID"))
-	start, end, lineID := u.path("StartDate"), u.path("EndDate"), u.path("ID")
+	start, end := u.path("StartDate"), u.path("EndDate")
 	code := func(code string, lines test) test { return either(not(u.reads(".", code)), lines) }
 	return []*context{
 		u.customization(t+"R006", name),
@@ -340,7 +360,7 @@ func (u *vocabulary) orderResponse(t string) []*context {
 			s, e := start.find(x, x.n), end.find(x, x.n)
 			return !s.Valid() || !e.Valid() || e.Text() >= s.Text()
 		})),
-		u.on("OrderLine/LineItem", must(t+"R003", func(x *eval) bool { return postFacts(x).lines[lineID.string(x, x.n)] == 1 })),
+		u.on("OrderLine/LineItem", must(t+"R003", u.ownIdentifier())),
 		u.on("OrderResponseCode",
 			must(t+"R007", code("CA", u.has("../OrderLine"))), must(t+"R008", code("AP", u.hasNot("../OrderLine"))),
 			must(t+"R009", code("RE", u.hasNot("../OrderLine"))), must(t+"R010", code("AB", u.hasNot("../OrderLine")))),
@@ -357,7 +377,7 @@ func (u *vocabulary) orderAgreement(t string) []*context {
 	out := []*context{
 		u.customization(t+"R030", "order_agreement:3"),
 		u.on("Item", must(t+"R002", identified)),
-		u.on("Amount|TaxAmount|TaxableAmount|LineExtensionAmount|PriceAmount|BaseAmount|LegalMonetaryTotal/*", must(t+"R004", inCurrency), must(t+"R013", u.cents())),
+		u.on("Amount|TaxAmount|TaxableAmount|LineExtensionAmount|PriceAmount|BaseAmount|LegalMonetaryTotal/*", must(t+"R004", inCurrency), must(t+"R013", u.cents())).where(basic),
 		u.on("TaxTotal/TaxSubtotal", must(t+"R024", func(x *eval) bool {
 			r, a := percent.find(x, x.n), tax.value(x, x.n)
 			if !r.Valid() || decimal.Read(r.Text()).Round(0).IsZero() {
