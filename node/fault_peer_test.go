@@ -59,6 +59,37 @@ func TestAPeerWhoseAnswerTrickles(t *testing.T) {
 	}
 }
 
+// TestAfterTheLastAttempt the producer is told of EBMS:0301, with what came instead of a receipt [AS4 3.2].
+func TestAfterTheLastAttempt(t *testing.T) {
+	t.Parallel()
+	for text, answer := range map[string]http.HandlerFunc{
+		"HTTP status 500": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", http.StatusInternalServerError) },
+		"HTTP status 503": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "later", http.StatusServiceUnavailable) },
+		"HTTP status 200": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>a proxy says hello</html>") },
+		"SOAP fault": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/soap+xml")
+			w.WriteHeader(http.StatusInternalServerError)
+			io.WriteString(w, `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code><e:Reason><e:Text xml:lang="en">oops</e:Text></e:Reason></e:Fault></e:Body></e:Envelope>`)
+		},
+		"no answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			a, b := agree(t)
+			take(t, b.URL, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				answer(w, r)
+			}))
+			ee := begin(t, a, func(c *config.Config) { c.Outbound.MaxAttempts = 2 }, nil)
+			m := ee.send(t, letter(octets("a", noise(1, 500))))
+			failed := ee.until(t, store.Out, m.MessageID, store.Failed)
+			if failed.Attempts != 2 || failed.Error.Code != "EBMS:0301" || !strings.Contains(failed.Error.Text, text) || failed.Error.Remedy == "" {
+				t.Errorf("%d attempts, %+v", failed.Attempts, failed.Error)
+			}
+		})
+	}
+}
+
 // TestAPeerThatIsGoneForHours: with the schedule that is written into new configurations, a partner may be away for most
 // of a day; then the message arrives by itself, once.
 func TestAPeerThatIsGoneForHours(t *testing.T) {
