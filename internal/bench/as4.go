@@ -162,7 +162,7 @@ func stored(ctx context.Context, o AS4Options, report Report) (err error) {
 		defer func() { err = errors.Join(err, pairs[i].close()) }()
 	}
 	full := pairs[1]
-	if _, _, err := full.send(ctx, bilateral(doc), o.Senders, o.Senders); err != nil {
+	if _, _, err := full.send(ctx, bilateral(payload(200)), 10, o.Senders); err != nil { // a million of 5 kB would fill disks
 		return err
 	}
 	if err := full.stop(); err != nil {

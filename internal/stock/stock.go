@@ -14,8 +14,8 @@ import (
 	"github.com/viadukt-eu/viadukt/node/store/sqlite"
 )
 
-// Multiply copies the messages of a store that nobody has open until there are about n, with their headers, events, payloads
-// and evidence. Each copy has an eb:MessageId of its own, and one of so many peers.
+// Multiply copies the messages of a store that nobody has open until there are about n, with their headers, events and
+// payloads, without evidence. Each copy has an eb:MessageId of its own, and one of so many peers.
 func Multiply(ctx context.Context, dir string, n, peers int) (err error) {
 	q := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)", "cache_size(-400000)", "temp_store(FILE)"}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: filepath.Join(dir, sqlite.Database)}).EscapedPath(), RawQuery: q.Encode()}).String())
@@ -42,7 +42,7 @@ func Multiply(ctx context.Context, dir string, n, peers int) (err error) {
 			return err
 		}
 	}
-	for _, table := range []string{"message", "header", "event", "payload", "evidence"} {
+	for _, table := range []string{"message", "header", "event", "payload"} {
 		columns, err := lines(ctx, db, "SELECT name FROM pragma_table_info('"+table+"')")
 		if err != nil {
 			return err
