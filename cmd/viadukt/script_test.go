@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,24 +72,26 @@ func TestScript(t *testing.T) {
 	})
 }
 
+// nextPorts is where the next ports are sought: below those that systems give out by themselves, so that nothing else takes one
+// between here and the start of a node, and each only once.
+var nextPorts atomic.Int32
+
+func init() { nextPorts.Store(int32(10_000 + os.Getpid()%1_000*20)) }
+
 // freePorts finds a number of free ports in a row.
 func freePorts(n int) (int, error) {
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		base, held := l.Addr().(*net.TCPAddr).Port, []net.Listener{l}
-		for i := 1; i < n; i++ {
-			if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+i))); err != nil {
+	for range 1000 {
+		base := int(nextPorts.Add(int32(n))) - n
+		free := true
+		for i := range n {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(base+i)))
+			if err != nil {
+				free = false
 				break
 			}
-			held = append(held, l)
-		}
-		for _, l := range held {
 			l.Close()
 		}
-		if len(held) == n {
+		if free {
 			return base, nil
 		}
 	}
