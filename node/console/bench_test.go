@@ -17,19 +17,19 @@ import (
 // BenchmarkPage renders whole pages over a store that holds messages; VIADUKT_MESSAGES says how many. Limit: 20 ms, and no
 // more with many than with few.
 func BenchmarkPage(b *testing.B) {
-	sizes := []int{100, 100_000}
+	sizes := []int{1000, 100_000}
 	if v := os.Getenv("VIADUKT_MESSAGES"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {
 			b.Fatal(err)
 		}
-		sizes = []int{100, n}
+		sizes = []int{1000, n}
 	}
 	for _, n := range sizes {
 		dir := b.TempDir()
 		w := newWorldIn(b, dir)
 		w.write(b, func(tx store.Tx) error {
-			for i := range 100 {
+			for i := range 1000 {
 				m := outgoing(fmt.Sprint(i, "@x"))
 				m.Peer = fmt.Sprint("ap", i%20, ".example")
 				m.State = []store.State{store.Queued, store.Acknowledged, store.Acknowledged, store.Failed}[i%4]
@@ -39,7 +39,7 @@ func BenchmarkPage(b *testing.B) {
 			}
 			return nil
 		})
-		if n > 100 {
+		if n > 1000 {
 			w.end(b)
 			if err := stock.Multiply(b.Context(), dir, n, 20); err != nil {
 				b.Fatal(err)
