@@ -45,7 +45,7 @@ func profiled(c *call, do func(bench.Report) error) func() error {
 				c.print(r)
 				return
 			}
-			c.printf("%-16s %10s %-7s", r.Name, figure(r.Value), r.Unit)
+			c.printf("%-21s %10s %-7s", r.Name, figure(r.Value), r.Unit)
 			if r.Limit > 0 {
 				c.printf(" of %9s possible: %5.1f %%  (%s)", figure(r.Limit), 100*r.Ratio, r.Of)
 			}
