@@ -138,6 +138,7 @@ func TestWritesThatTear(t *testing.T) {
 			ee.until(t, store.Out, m.MessageID, store.Acknowledged)
 		}
 	}
+	eventually(t, "the last delivery", func() bool { return len(pt.underWay(t)) == 0 })
 	pt.End(t)
 	if torn == 0 {
 		t.Error("nothing was torn")
