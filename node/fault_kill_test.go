@@ -75,7 +75,7 @@ type traffic struct {
 	t         *testing.T
 	ee, pt    *setup.Result
 	n         atomic.Int64
-	hold      atomic.Bool  // nothing is handed over for now
+	most      atomic.Int64 // so many are handed over by now, and no more: a quick machine would fill its disk
 	lost      atomic.Int64 // hand-overs whose answer was lost: stored or not
 	mu        sync.Mutex
 	accepted  map[string][32]byte // message id -> hash of what was handed over, at ee or pt
@@ -118,6 +118,12 @@ func (l *traffic) post(r *setup.Result, path, name string, body []byte) (m *node
 	return m, false
 }
 
+func (l *traffic) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.accepted)
+}
+
 // run hands over one message after the other, in turn by each agreement.
 func (l *traffic) run(stop <-chan struct{}) {
 	modes := []string{"whole", "pieces", "small-pieces", "fetched", "question", "question-2"}
@@ -127,7 +133,7 @@ func (l *traffic) run(stop <-chan struct{}) {
 			return
 		default:
 		}
-		if l.hold.Load() {
+		if int64(l.count()) >= l.most.Load() {
 			time.Sleep(5 * time.Millisecond)
 			continue
 		}
@@ -200,25 +206,20 @@ func TestNodesMayBeKilledInAnyExchange(t *testing.T) {
 		callers.Go(func() { l.run(stop) })
 	}
 	answerer.Go(func() { l.reply(quiet) })
-	count := func() int {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.accepted)
-	}
 	var killed [2]int
 	for i := range childnode.Kills(t, 6) {
 		if i%10 == 9 { // what is killed is to be of every kind, and not one long queue
 			waiting := len(nodes[0].underWay(t))
-			if l.hold.Store(waiting > 100); waiting > 100 {
+			if waiting > 100 {
 				eventually(t, "a short queue", func() bool { return len(nodes[0].underWay(t)) < 20 })
-				l.hold.Store(false)
 			}
 			if i%100 == 99 {
-				t.Logf("%d kills, %d messages accepted, %d were under way", i+1, count(), waiting)
+				t.Logf("%d kills, %d messages accepted, %d were under way", i+1, l.count(), waiting)
 			}
 		}
-		want := count() + rand.IntN(8)
-		eventually(t, "another message", func() bool { return count() > want })
+		want := l.count() + rand.IntN(8)
+		l.most.Store(int64(want + 12))
+		eventually(t, "another message", func() bool { return l.count() > want })
 		time.Sleep(rand.N(150 * time.Millisecond)) // somewhere in the middle of the work
 		side := rand.IntN(2)
 		nodes[side].Kill()
