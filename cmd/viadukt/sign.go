@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
@@ -216,6 +217,8 @@ func adesProblem(err error) error {
 		return &exit{status: statusInvalid, Code: "BROKEN", Text: err.Error(), Remedy: "viadukt verify tells more"}
 	case errors.Is(err, ades.ErrCovered):
 		return &exit{status: statusInvalid, Code: "COVERED", Text: err.Error()}
+	case errors.Is(err, pdf.ErrFormat):
+		return &exit{status: statusInvalid, Code: "NOT_READ", Text: err.Error()}
 	case errors.Is(err, gather.ErrFormat), errors.Is(err, gather.ErrNoSignature):
 		return &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: err.Error()}
 	}
@@ -304,56 +307,57 @@ func prepareExtend(c *call) func() error {
 		if *out != "" {
 			to = *out
 		}
-		done := func(r *gather.Result) error {
-			j := signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: r.Signatures[len(r.Signatures)-1].Level}
-			if c.json {
-				return c.print(j)
-			}
-			c.printf("%s: %s, in %s\n", file, j.Level, to)
-			return nil
-		}
-		if r, err := gatherFile(file, opt); err == nil && r.PDF != nil {
-			if err := extendPDF(c.p.ctx, file, to, *level, stamp, opt, online()); err != nil {
-				return err
-			}
-			if r, err = gatherFile(to, opt); err != nil {
-				return err
-			}
-			return done(r)
-		}
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return usage("%v", err)
-		}
-		if len(opt.Documents) == 0 {
-			opt.Documents = neighbours(file, b)
-		}
 		x := ades.Extension{Stamper: stamp, Known: opt}
 		if fetch := online(); fetch != nil {
 			x.Fetch = func(ctx context.Context, r *gather.Result, opt gather.Options) (gather.Options, error) {
-				opt, missing := fetch(ctx, r, opt)
-				if len(missing) > 0 {
-					return opt, notFetched(file, missing)
+				opt, err := fetch(ctx, r, opt)
+				if err != nil {
+					err = &exit{status: statusFailed, Code: "NOT_FETCHED", Text: err.Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
 				}
-				return opt, nil
+				return opt, err
 			}
 		}
-		if b, err = ades.Extend(c.p.ctx, b, ades.Level(strings.ToUpper(*level)), x); err != nil {
+		if err := extendFile(c.p.ctx, file, to, ades.Level(strings.ToUpper(*level)), x); err != nil {
 			return adesProblem(err)
 		}
-		if err := writeWhole(to, b); err != nil {
-			return err
-		}
-		r, err := gather.Open(b, opt)
+		r, err := gatherFile(to, opt)
 		if err != nil {
 			return err
 		}
-		return done(r)
+		j := signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: r.Signatures[len(r.Signatures)-1].Level}
+		if c.json {
+			return c.print(j)
+		}
+		c.printf("%s: %s, in %s\n", file, j.Level, to)
+		return nil
 	}
 }
 
-func notFetched(file string, missing []error) *exit {
-	return &exit{status: statusFailed, Code: "NOT_FETCHED", Text: errors.Join(missing...).Error(), Where: file, Remedy: "what is missing now may be missing for good; give it with --with, or try again"}
+// extendFile extends a PDF document where it stands, and others in memory.
+func extendFile(ctx context.Context, file, to string, level ades.Level, x ades.Extension) error {
+	f, size, known, err := openSigned(file, x.Known)
+	if err != nil {
+		return usage("%v", err)
+	}
+	defer f.Close()
+	x.Known = known
+	head := make([]byte, 1024)
+	n, _ := f.ReadAt(head, 0)
+	if gather.IsPDF(head[:n]) {
+		more, err := ades.ExtendPDF(ctx, f, size, level, x)
+		if err != nil {
+			return err
+		}
+		return writeBehind(f, more, to)
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	if b, err = ades.Extend(ctx, b, level, x); err != nil {
+		return err
+	}
+	return writeWhole(to, b)
 }
 
 func prepareTimestamp(c *call) func() error {

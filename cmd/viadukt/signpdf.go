@@ -14,12 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/cades"
-	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
-	"github.com/viadukt-eu/viadukt/trust/tsp"
 )
 
 // pageFlags are what sign can be asked for with PDF alone.
@@ -149,59 +146,4 @@ func (s *signing) pades(ctx context.Context, file, out string) (string, error) {
 		out = strings.TrimSuffix(file, filepath.Ext(file)) + ".signed.pdf"
 	}
 	return out, writeBehind(f, more, out)
-}
-
-// given is the material that was given beside a document.
-func given(opt gather.Options) func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
-	return func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
-		return cades.Material{Certificates: append(append([]*pki.Certificate{}, opt.Certificates...), opt.Anchors...), CRLs: opt.CRLs, OCSPs: opt.OCSPs}, nil
-	}
-}
-
-// extendPDF brings every signature of a PDF file to a level. Online is nil where nothing is fetched.
-func extendPDF(ctx context.Context, file, to, level string, stamp tsp.Stamper, opt gather.Options, online fetcher) error {
-	f, d, err := openPDF(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if stamp == nil && level != "lt" {
-		return usage("--tsa is missing: a time-stamp is needed")
-	}
-	if len(d.Signatures) == 0 {
-		return &exit{status: statusInvalid, Code: "NOT_SIGNED", Text: "the document holds no signature"}
-	}
-	size := d.PDF.Size()
-	var more []byte
-	step := func(level pades.Level) error {
-		octets, err := pades.Extend(ctx, d, level, cades.Extension{Stamper: stamp, Collect: given(opt)})
-		if errors.Is(err, pades.ErrLevel) {
-			return &exit{status: statusInvalid, Code: "BROKEN", Text: err.Error(), Where: file, Remedy: "viadukt verify tells more"}
-		}
-		if err != nil {
-			return err
-		}
-		more = append(more, octets...)
-		d, err = pades.Open(pdf.Behind(f, size, more), size+int64(len(more)))
-		return err
-	}
-	if online != nil && level != "t" {
-		if stamp != nil {
-			if err := step(pades.LevelT); err != nil { // whose authority is to be asked about, too
-				return err
-			}
-		}
-		r, err := gather.OpenAt(pdf.Behind(f, size, more), size+int64(len(more)), opt)
-		if err != nil {
-			return err
-		}
-		var missing []error
-		if opt, missing = online(ctx, r, opt); len(missing) > 0 {
-			return notFetched(file, missing)
-		}
-	}
-	if err := step(map[string]pades.Level{"t": pades.LevelT, "lt": pades.LevelLT, "lta": pades.LTA}[level]); err != nil {
-		return err
-	}
-	return writeBehind(f, more, to)
 }

@@ -154,10 +154,10 @@ func prepareVerdict(c *call) func() error {
 			opt := opt
 			if fetch != nil {
 				if r, err := gatherFile(file, opt); err == nil { // what is wrong with the file is told with its verdict
-					var missing []error
-					opt, missing = fetch(c.p.ctx, r, opt)
-					for _, err := range missing {
-						fmt.Fprintf(c.p.err, "%s: not fetched: %v\n", file, err)
+					if opt, err = fetch(c.p.ctx, r, opt); err != nil {
+						for _, line := range strings.Split(err.Error(), "\n") {
+							fmt.Fprintf(c.p.err, "%s: not fetched: %s\n", file, line)
+						}
 					}
 				}
 			}
@@ -230,21 +230,31 @@ func verifyFile(file string, opt gather.Options, rules *validation.Policy, at ti
 
 // gatherFile reads a signed file; what is signed may stand beside it.
 func gatherFile(file string, opt gather.Options) (*gather.Result, error) {
-	f, err := os.Open(file)
+	f, size, opt, err := openSigned(file, opt)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return gather.OpenAt(f, size, opt)
+}
+
+// openSigned opens a file, and adds those beside it that it may sign where none are given.
+func openSigned(file string, opt gather.Options) (*os.File, int64, gather.Options, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, 0, opt, err
+	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		f.Close()
+		return nil, 0, opt, err
 	}
 	if len(opt.Documents) == 0 {
 		head := make([]byte, 4096)
 		n, _ := f.ReadAt(head, 0)
 		opt.Documents = neighbours(file, head[:n])
 	}
-	return gather.OpenAt(f, info.Size(), opt)
+	return f, info.Size(), opt, nil
 }
 
 // flagsFor are those with which what a verdict lacks can be given.
@@ -350,9 +360,9 @@ func fileDocument(file string) xades.Document {
 }
 
 // neighbours are the files beside a detached signature in XML or JSON that it may name.
-func neighbours(file string, b []byte) []xades.Document {
-	head := strings.TrimSpace(string(b[:min(len(b), 4096)]))
-	if !strings.Contains(head, "<") && !strings.HasPrefix(head, "{") && !strings.HasPrefix(head, "e") { // a JWS is one object, or begins with one in base64url
+func neighbours(file string, head []byte) []xades.Document {
+	text := strings.TrimSpace(string(head))
+	if !strings.Contains(text, "<") && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "e") { // a JWS is one object, or begins with one in base64url
 		return nil
 	}
 	entries, err := os.ReadDir(filepath.Dir(file))

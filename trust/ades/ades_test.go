@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -51,27 +52,22 @@ func newWorld(t testing.TB, alg pki.KeyAlgorithm) *world {
 	return w
 }
 
-// page is a PDF document of one empty page.
-var page = func() []byte {
-	b := []byte("%PDF-1.7\n")
-	var at []int
-	for i, o := range []string{"<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>"} {
-		at = append(at, len(b))
-		b = fmt.Appendf(b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	start := len(b)
-	b = append(b, "xref\n0 4\n0000000000 65535 f \n"...)
-	for _, n := range at {
-		b = fmt.Appendf(b, "%010d 00000 n \n", n)
-	}
-	return fmt.Appendf(b, "trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", start)
-}()
-
 var (
 	order = xades.Bytes("order.xml", "application/xml", []byte("<order><line n='1'>täglich</line></order>"))
 	plan  = xades.Bytes("plan.png", "image/png", []byte("\x89PNG: not really"))
-	scan  = xades.Bytes("scan.pdf", "application/pdf", page)
+	scan  = xades.Bytes("scan.pdf", "application/pdf", sheet())
 )
+
+// sheet is a PDF document.
+func sheet() []byte {
+	doc := page.New(page.Options{Title: "Plan", Language: "en", Created: now})
+	doc.Add(page.Heading{Level: 1, Text: "Plan"})
+	b, err := doc.Bytes()
+	if err != nil {
+		panic(err) // of the tests
+	}
+	return b
+}
 
 // kinds are all that can be made.
 var kinds = []struct {
@@ -176,7 +172,17 @@ func TestEveryFormatInTwoStepsAndToEveryLevel(t *testing.T) {
 					if to != LTA {
 						continue
 					}
-					for range 2 { // renewed
+					// Renewed: with another digest, and with what is fetched.
+					fetched := x
+					fetched.Known.CRLs = nil
+					fetched.Fetch = func(_ context.Context, r *gather.Result, opt gather.Options) (gather.Options, error) {
+						if len(r.Signers) != 2 {
+							t.Errorf("asked about %d signers", len(r.Signers))
+						}
+						opt.CRLs = known.CRLs
+						return opt, nil
+					}
+					for _, x := range []Extension{{Stamper: w.tsa, Known: known, Hash: crypto.SHA512}, fetched} {
 						if more, err = Extend(context.Background(), more, LTA, x); err != nil {
 							t.Fatal(err)
 						}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
@@ -38,6 +38,7 @@ const (
 // Extension is what extending needs.
 type Extension struct {
 	Stamper tsp.Stamper
+	Hash    crypto.Hash    // of time-stamps; default SHA-256
 	Known   gather.Options // certificates, revocation data, and signed documents that stand elsewhere
 	// Fetch adds to what is known what a document still needs: of its signers, and of its time-stamping authorities once it is
 	// time-stamped. It is asked for LT and LTA. nil: what is known must do.
@@ -47,28 +48,67 @@ type Extension struct {
 // Extend brings every signature of a document to a level and returns the document. A signature that does not hold is not
 // extended: ErrBroken.
 func Extend(ctx context.Context, b []byte, level Level, x Extension) ([]byte, error) {
-	if level != LevelT && level != LevelLT && level != LTA {
-		return nil, fmt.Errorf("%w: there is no level %q to extend to; there are T, LT and LTA", ErrParams, level)
+	open := func() (*gather.Result, error) { return gather.Open(b, x.Known) }
+	step := func(r *gather.Result, level Level) error {
+		more, err := x.extend(ctx, r, b, level)
+		if err == nil {
+			b = more
+		}
+		return err
 	}
-	r, err := gather.Open(b, x.Known)
-	if err != nil {
+	if err := x.run(ctx, level, open, step); err != nil {
 		return nil, err
 	}
+	return b, nil
+}
+
+// ExtendPDF is [Extend] for a PDF document where it stands: it returns what is to be put behind it.
+func ExtendPDF(ctx context.Context, r io.ReaderAt, size int64, level Level, x Extension) (more []byte, err error) {
+	now := func() (io.ReaderAt, int64) { return pdf.Behind(r, size, more), size + int64(len(more)) }
+	open := func() (*gather.Result, error) {
+		r, size := now()
+		return gather.OpenAt(r, size, x.Known)
+	}
+	step := func(_ *gather.Result, level Level) error {
+		r, size := now()
+		octets, err := x.pdf(ctx, r, size, level)
+		more = append(more, octets...)
+		return err
+	}
+	err = x.run(ctx, level, open, step)
+	return more, err
+}
+
+// run takes the steps to a level on a document as it is after each.
+func (x *Extension) run(ctx context.Context, level Level, open func() (*gather.Result, error), step func(*gather.Result, Level) error) error {
+	if level != LevelT && level != LevelLT && level != LTA {
+		return fmt.Errorf("%w: there is no level %q to extend to; there are T, LT and LTA", ErrParams, level)
+	}
+	if x.Hash == 0 {
+		x.Hash = crypto.SHA256
+	}
+	r, err := open()
+	if err != nil {
+		return err
+	}
 	if len(r.Signatures) == 0 {
-		return nil, gather.ErrNoSignature
+		return gather.ErrNoSignature
 	}
 	if x.Fetch != nil && level != LevelT {
-		if b, err = x.extend(ctx, r, b, LevelT); err != nil { // whose authority is to be asked about, too
-			return nil, err
-		}
-		if r, err = gather.Open(b, x.Known); err != nil {
-			return nil, err
+		// The authority of the time-stamp is to be asked about, too. What is covered already is only asked about.
+		if x.Stamper != nil {
+			if err := step(r, LevelT); err != nil && !errors.Is(err, ErrCovered) {
+				return err
+			}
+			if r, err = open(); err != nil {
+				return err
+			}
 		}
 		if x.Known, err = x.Fetch(ctx, r, x.Known); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return x.extend(ctx, r, b, level)
+	return step(r, level)
 }
 
 func (x Extension) extend(ctx context.Context, r *gather.Result, b []byte, level Level) ([]byte, error) {
@@ -80,7 +120,8 @@ func (x Extension) extend(ctx context.Context, r *gather.Result, b []byte, level
 	case r.Format == "JAdES":
 		return x.jws(ctx, b, level)
 	case r.Format == "PAdES":
-		return x.pdf(ctx, b, level)
+		more, err := x.pdf(ctx, bytes.NewReader(b), int64(len(b)), level)
+		return slices.Concat(b, more), err
 	}
 	return x.cms(ctx, b, level)
 }
@@ -91,7 +132,7 @@ func (x Extension) certificates() []*pki.Certificate {
 }
 
 func (x Extension) cades() cades.Extension {
-	return cades.Extension{Stamper: x.Stamper, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
+	return cades.Extension{Stamper: x.Stamper, Hash: x.Hash, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
 		return cades.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
 	}}
 }
@@ -104,7 +145,7 @@ func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	e := jades.Extension{Stamper: x.Stamper, Documents: x.Known.Documents, HTTP: x.Known.HTTP, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+	e := jades.Extension{Stamper: x.Stamper, Hash: x.Hash, Documents: x.Known.Documents, HTTP: x.Known.HTTP, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
 		return revocation.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
 	}}
 	to := map[Level]jades.Level{LevelT: jades.LevelT, LevelLT: jades.LevelLT, LTA: jades.LTA}[level]
@@ -119,19 +160,19 @@ func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, erro
 	return m.Bytes()
 }
 
-func (x Extension) pdf(ctx context.Context, b []byte, level Level) ([]byte, error) {
+func (x Extension) pdf(ctx context.Context, r io.ReaderAt, size int64, level Level) ([]byte, error) {
 	if x.Stamper == nil && level != LevelLT {
 		return nil, ErrNoStamper
 	}
-	d, err := pades.Open(bytes.NewReader(b), int64(len(b)))
+	d, err := pades.Open(r, size)
 	if err != nil {
 		return nil, err
 	}
 	more, err := pades.Extend(ctx, d, map[Level]pades.Level{LevelT: pades.LevelT, LevelLT: pades.LevelLT, LTA: pades.LTA}[level], x.cades())
-	if err != nil {
-		return nil, err
+	if errors.Is(err, pades.ErrLevel) {
+		err = fmt.Errorf("%w: %w", ErrBroken, err)
 	}
-	return slices.Concat(b, more), nil
+	return more, err
 }
 
 func (x Extension) container(ctx context.Context, c *asic.Container, level Level) ([]byte, error) {
@@ -239,8 +280,9 @@ func (x Extension) archive(ctx context.Context, c *asic.Container, manifests []*
 	if x.Stamper == nil {
 		return ErrNoStamper
 	}
-	sum := sha256.Sum256(manifest)
-	token, err := x.Stamper.Stamp(ctx, crypto.SHA256, sum[:])
+	sum := x.Hash.New()
+	sum.Write(manifest)
+	token, err := x.Stamper.Stamp(ctx, x.Hash, sum.Sum(nil))
 	if err != nil {
 		return err
 	}
@@ -328,7 +370,7 @@ func (x Extension) xml(ctx context.Context, b []byte, level Level) ([]byte, erro
 			if k != 1 && x.Stamper == nil {
 				return nil, ErrNoStamper
 			}
-			e := &xades.Extend{Checked: checked, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
+			e := &xades.Extend{Checked: checked, Hash: x.Hash, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
 				t, err := x.Stamper.Stamp(ctx, h, sum)
 				if err != nil {
 					return nil, err

@@ -74,7 +74,7 @@ func Open(b []byte, opt Options) (*Result, error) {
 	if bytes.HasPrefix(b, []byte("PK")) {
 		return openContainer(bytes.NewReader(b), int64(len(b)), opt)
 	}
-	if isPDF(b) {
+	if IsPDF(b) {
 		return openPDF(bytes.NewReader(b), int64(len(b)), opt)
 	}
 	p := newPool(opt)
@@ -99,8 +99,8 @@ func Open(b []byte, opt Options) (*Result, error) {
 	return nil, fmt.Errorf("%w: it begins with %.8q", ErrFormat, b[:min(len(b), 8)])
 }
 
-// isPDF tells PDF by its header, which some put lines before [ISO 32000-1 7.5.2].
-func isPDF(b []byte) bool {
+// IsPDF tells PDF by its header, which some put lines before; b need be no more than its first 1,024 octets [ISO 32000-1 7.5.2].
+func IsPDF(b []byte) bool {
 	b = b[:min(len(b), 1024)]
 	if bytes.HasPrefix(b, []byte("<")) || bytes.HasPrefix(b, []byte{0x30}) {
 		return false
@@ -118,7 +118,7 @@ func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 	switch {
 	case bytes.HasPrefix(head[:n], []byte("PK")):
 		return openContainer(r, size, opt)
-	case isPDF(head[:n]):
+	case IsPDF(head[:n]):
 		return openPDF(r, size, opt)
 	}
 	if size > maxDocument {
