@@ -31,7 +31,7 @@ func tokenID(prefix, id string) string {
 	return prefix + strings.ToUpper(id)
 }
 
-// reports are the four of a validation.
+// reports are the four of a validation. The service looks at no trusted lists, so it says of nothing that it is qualified.
 func reports(v *report.Verdict) obj {
 	return obj{
 		"SimpleReport": simple(v), "DetailedReport": detailed(v), "DiagnosticData": diagnostic(v),
@@ -56,7 +56,7 @@ func details(checks []validation.Check) obj {
 	return obj{"Error": errs, "Warning": warnings, "Info": []obj{}}
 }
 
-func (b *builder) chain(chain []*validation.Certificate) []obj {
+func chainJSON(chain []*validation.Certificate) []obj {
 	out := []obj{}
 	for _, c := range chain {
 		x := obj{"Id": tokenID("C-", c.ID), "QualifiedName": c.Subject, "trusted": c.Trusted}
@@ -68,9 +68,6 @@ func (b *builder) chain(chain []*validation.Certificate) []obj {
 	return out
 }
 
-// builder keeps what the parts of the reports share.
-type builder struct{ v *report.Verdict }
-
 func sub(o obj, s validation.Sub) obj {
 	if s != "" {
 		o["SubIndication"] = string(s)
@@ -79,18 +76,12 @@ func sub(o obj, s validation.Sub) obj {
 }
 
 func simple(v *report.Verdict) obj {
-	b := builder{v}
 	tokens := []obj{}
 	passed := 0
-	summary := v.Summary("en")
 	for i, r := range v.Signatures {
 		s := v.Result.Signatures[i]
 		if r.Indication == validation.TotalPassed {
 			passed++
-		}
-		qualified := summary.Signatures[i].Qualified
-		if qualified == "" {
-			qualified = "N/A"
 		}
 		scopes := []obj{}
 		for _, x := range s.References {
@@ -101,8 +92,8 @@ func simple(v *report.Verdict) obj {
 		}
 		x := sub(obj{
 			"Id": tokenID("S-", s.ID), "SignatureFormat": s.Level, "Indication": string(r.Indication), "SignedBy": nameOf(s),
-			"BestSignatureTime": stampTime(r.BestTime), "CertificateChain": obj{"Certificate": b.chain(s.Chain)},
-			"AdESValidationDetails": details(r.Archival.Checks), "SignatureLevel": obj{"value": qualified}, "SignatureScope": scopes,
+			"BestSignatureTime": stampTime(r.BestTime), "CertificateChain": obj{"Certificate": chainJSON(s.Chain)},
+			"AdESValidationDetails": details(r.Archival.Checks), "SignatureLevel": obj{"value": "N/A"}, "SignatureScope": scopes,
 			"CounterSignature": s.Counter != nil,
 		}, r.Sub)
 		if v.Name != "" {
@@ -116,7 +107,7 @@ func simple(v *report.Verdict) obj {
 		}
 		var stamps []obj
 		for _, t := range s.TimeStamps {
-			stamps = append(stamps, b.stamp(t, r.TimeStamps[t]))
+			stamps = append(stamps, stampJSON(t, r.TimeStamps[t]))
 		}
 		if len(stamps) > 0 {
 			x["Timestamps"] = obj{"Timestamp": stamps}
@@ -124,7 +115,7 @@ func simple(v *report.Verdict) obj {
 		tokens = append(tokens, obj{"Signature": x})
 	}
 	for i, t := range v.Result.TimeStamps {
-		tokens = append(tokens, obj{"Timestamp": b.stamp(t, v.TimeStamps[i])})
+		tokens = append(tokens, obj{"Timestamp": stampJSON(t, v.TimeStamps[i])})
 	}
 	out := obj{
 		"ValidationPolicy": obj{"PolicyName": policyName, "PolicyDescription": "The process of EN 319 102-1 with the algorithms of TS 119 312."},
@@ -152,9 +143,9 @@ func commonName(c *pki.Certificate) string {
 	return c.Subject.String()
 }
 
-func (b *builder) stamp(t *validation.TimeStamp, c validation.Conclusion) obj {
+func stampJSON(t *validation.TimeStamp, c validation.Conclusion) obj {
 	x := sub(obj{
-		"Id": tokenID("T-", t.ID), "Indication": string(c.Indication), "ProductionTime": stampTime(t.Time), "CertificateChain": obj{"Certificate": b.chain(t.Chain)},
+		"Id": tokenID("T-", t.ID), "Indication": string(c.Indication), "ProductionTime": stampTime(t.Time), "CertificateChain": obj{"Certificate": chainJSON(t.Chain)},
 		"AdESValidationDetails": details(c.Checks), "TimestampLevel": obj{"value": "N/A"}, "TimestampScope": []obj{},
 	}, c.Sub)
 	if t.Signer != nil {
@@ -204,7 +195,7 @@ var blocks = []struct{ name, title, clause string }{
 	{"XCV", "X509 Certificate Validation", "EN 319 102-1 5.2.6"},
 }
 
-func (b *builder) blocks(id, kind string, chain []*validation.Certificate, c validation.Conclusion) obj {
+func blocksJSON(id, kind string, chain []*validation.Certificate, c validation.Conclusion) obj {
 	out := obj{"Id": id, "Type": kind, "Conclusion": conclusion(c)}
 	for _, block := range blocks {
 		var part validation.Conclusion
@@ -224,7 +215,7 @@ func (b *builder) blocks(id, kind string, chain []*validation.Certificate, c val
 		x := obj{"Title": block.title, "Constraint": constraints(part.Checks), "Conclusion": conclusion(part)}
 		if block.name == "ISC" {
 			items := []obj{}
-			for _, c := range b.chain(chain) {
+			for _, c := range chainJSON(chain) {
 				items = append(items, obj{"Id": c["Id"], "Source": "SIGNATURE"})
 			}
 			x["CertificateChain"] = obj{"ChainItem": items}
@@ -239,11 +230,10 @@ func total(r *validation.Report) validation.Conclusion {
 }
 
 func detailed(v *report.Verdict) obj {
-	b := builder{v}
 	tokens, parts := []obj{}, []obj{}
 	stamp := func(t *validation.TimeStamp, c validation.Conclusion) obj {
 		id := tokenID("T-", t.ID)
-		parts = append(parts, b.blocks(id, "TIMESTAMP", t.Chain, c))
+		parts = append(parts, blocksJSON(id, "TIMESTAMP", t.Chain, c))
 		basic := process("Validation Process for Time-stamps", c)
 		delete(basic, "ProofOfExistence")
 		basic["Type"], basic["ProductionTime"] = t.Kind, stampTime(t.Time)
@@ -260,7 +250,7 @@ func detailed(v *report.Verdict) obj {
 		if s.Counter != nil {
 			kind = "COUNTER_SIGNATURE"
 		}
-		parts = append(parts, b.blocks(id, kind, s.Chain, r.Basic))
+		parts = append(parts, blocksJSON(id, kind, s.Chain, r.Basic))
 		tokens = append(tokens, obj{"Signature": obj{
 			"Id": id, "CounterSignature": s.Counter != nil, "Timestamp": stamps,
 			"ValidationProcessBasicSignature": process("Validation Process for Basic Signatures", r.Basic),
@@ -451,25 +441,13 @@ func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Co
 	f := newFacts([]*pki.Certificate{c})
 	f.add(t.Chain)
 	id := tokenID("C-", t.ID)
-	b := builder{}
-	chain := []obj{}
-	for i, cert := range t.Chain {
-		item := obj{"id": tokenID("C-", cert.ID), "notBefore": stampTime(cert.NotBefore), "notAfter": stampTime(cert.NotAfter), "subject": obj{"commonName": cert.Subject}, "Indication": string(validation.Passed)}
-		if i == 0 {
-			delete(item, "id")
-			item["Id"], item["Indication"] = id, string(x.Indication)
-			sub(item, x.Sub)
-			item["X509ValidationDetails"] = details(x.Checks)
-			item["qualificationAtIssuance"], item["qualificationAtValidation"] = "N/A", "N/A"
-			chain = append(chain, item)
-		}
-		if cert.Trusted {
-			break
-		}
-	}
+	item := sub(obj{
+		"Id": id, "notBefore": stampTime(c.NotBefore), "notAfter": stampTime(c.NotAfter), "subject": obj{"commonName": commonName(c)}, "Indication": string(x.Indication),
+		"X509ValidationDetails": details(x.Checks), "qualificationAtIssuance": "N/A", "qualificationAtValidation": "N/A",
+	}, x.Sub)
 	return obj{
 		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificates, "Revocation": f.revocations, "TrustedList": []obj{}},
-		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": obj{"PolicyName": policyName}, "Certificate": chain[0]},
-		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{b.blocks(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": []obj{}},
+		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": obj{"PolicyName": policyName}, "Certificate": item},
+		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{blocksJSON(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": []obj{}},
 	}
 }

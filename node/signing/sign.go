@@ -17,6 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 )
 
 type certificateJSON struct {
@@ -46,16 +47,33 @@ type parametersJSON struct {
 	ContentTimestamps             []json.RawMessage `json:"contentTimestamps"`
 	ImageParameters               *json.RawMessage  `json:"imageParameters"`
 	Base64UrlEncodedPayload       *bool             `json:"base64UrlEncodedPayload"`
-	ContentTimestampParameters    stampingJSON      `json:"contentTimestampParameters"`
+	Base64UrlEncodedEtsiU         *bool             `json:"base64UrlEncodedEtsiUComponents"`
 	SignatureTimestampParameters  stampingJSON      `json:"signatureTimestampParameters"`
 	ArchiveTimestampParameters    stampingJSON      `json:"archiveTimestampParameters"`
 }
 
-// stampingJSON asks how time-stamps are made. This service makes them with SHA-256 or stronger over exclusive canonical XML, as the
-// authority can; clients send their defaults here, always.
+// stampingJSON asks how time-stamps are made. Clients send their defaults here, always.
 type stampingJSON struct {
 	DigestAlgorithm        string `json:"digestAlgorithm"`
+	CanonicalizationMethod string `json:"canonicalizationMethod"`
 	TimestampContainerForm string `json:"timestampContainerForm"`
+}
+
+// stamping is the digest algorithm of time-stamps up to a level, 0 for the usual one. All of one request are made with the same.
+func (p *parametersJSON) stamping(to string) (crypto.Hash, error) {
+	asked := p.SignatureTimestampParameters
+	if to == "LTA" && p.ArchiveTimestampParameters.DigestAlgorithm != asked.DigestAlgorithm {
+		return 0, refuse(http.StatusNotImplemented, "archiveTimestampParameters.digestAlgorithm other than that of signatureTimestampParameters is not done by this service")
+	}
+	for _, s := range []stampingJSON{asked, p.ArchiveTimestampParameters} {
+		if s.CanonicalizationMethod != "" && s.CanonicalizationMethod != c14n.Exclusive10 {
+			return 0, refuse(http.StatusNotImplemented, "canonicalizationMethod of time-stamps other than %s is not done by this service", c14n.Exclusive10)
+		}
+	}
+	if asked.DigestAlgorithm == "" {
+		return 0, nil
+	}
+	return hashOf(asked.DigestAlgorithm)
 }
 
 type bLevelJSON struct {
@@ -94,6 +112,8 @@ func (p *parametersJSON) unsupported() string {
 		"blevelParams.signedAssertions": len(p.BLevel.SignedAssertions) > 0, "blevelParams.policyId": p.BLevel.PolicyID != "",
 		"blevelParams.signerLocationPostalAddress": len(p.BLevel.SignerLocationPostalAddress) > 0,
 		"base64UrlEncodedPayload":                  p.Base64UrlEncodedPayload != nil && !*p.Base64UrlEncodedPayload,
+		"base64UrlEncodedEtsiUComponents":          p.Base64UrlEncodedEtsiU != nil && !*p.Base64UrlEncodedEtsiU,
+		"timestampContainerForm":                   p.SignatureTimestampParameters.TimestampContainerForm+p.ArchiveTimestampParameters.TimestampContainerForm != "",
 		"referenceDigestAlgorithm":                 p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm,
 		"sigDMechanism":                            p.SigDMechanism != "" && p.SigDMechanism != "OBJECT_ID_BY_URI_HASH" && p.SigDMechanism != "NO_SIG_D",
 	} {
@@ -262,7 +282,7 @@ func (s *Service) signDocument(ctx context.Context, d *json.Decoder) (any, error
 		if err != nil {
 			return nil, err
 		}
-		if b, err = s.extend(ctx, b, to, documents); err != nil {
+		if b, err = s.extend(ctx, b, to, &r.Parameters, documents); err != nil {
 			return nil, err
 		}
 	}
@@ -297,8 +317,12 @@ func outName(name, how, signatureLevel string, p ades.Params) string {
 	return name + how + strings.ToLower(strings.ReplaceAll(signatureLevel, "_", "-")) + ending
 }
 
-func (s *Service) extend(ctx context.Context, b []byte, to string, documents []xades.Document) ([]byte, error) {
-	x := ades.Extension{Stamper: s.opt.Stamper, Known: s.opt.Known(), Fetch: s.opt.Fetch}
+func (s *Service) extend(ctx context.Context, b []byte, to string, p *parametersJSON, documents []xades.Document) ([]byte, error) {
+	h, err := p.stamping(to)
+	if err != nil {
+		return nil, err
+	}
+	x := ades.Extension{Stamper: s.opt.Stamper, Hash: h, Known: s.opt.Known(), Fetch: s.opt.Fetch}
 	x.Known.Documents = documents
 	return ades.Extend(ctx, b, ades.Level(to), x)
 }
@@ -329,7 +353,7 @@ func (s *Service) extendDocument(ctx context.Context, d *json.Decoder) (any, err
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.extend(ctx, r.ToExtendDocument.Bytes, to, documents)
+	b, err := s.extend(ctx, r.ToExtendDocument.Bytes, to, &r.Parameters, documents)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -104,20 +105,12 @@ func (w *world) octets(path string, in any, status int) []byte {
 	return b
 }
 
-var page = func() []byte {
-	b := []byte("%PDF-1.7\n")
-	var at []int
-	for i, o := range []string{"<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>", "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>"} {
-		at = append(at, len(b))
-		b = fmt.Appendf(b, "%d 0 obj\n%s\nendobj\n", i+1, o)
-	}
-	start := len(b)
-	b = append(b, "xref\n0 4\n0000000000 65535 f \n"...)
-	for _, n := range at {
-		b = fmt.Appendf(b, "%010d 00000 n \n", n)
-	}
-	return fmt.Appendf(b, "trailer\n<</Size 4/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", start)
-}()
+// sheet is a PDF document.
+func sheet() []byte {
+	doc := page.New(page.Options{Title: "Letter", Language: "en", Created: now})
+	doc.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
+	return must(doc.Bytes())
+}
 
 func document(name string, b []byte) obj {
 	return obj{"bytes": b, "name": name, "digestAlgorithm": nil}
@@ -141,7 +134,7 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 		"xades detached":   {obj{"signatureLevel": "XAdES_BASELINE_B", "signaturePackaging": "DETACHED"}, []obj{document("a.xml", []byte("<a/>"))}, "a-signed-xades-baseline-b.xml", true, "T"},
 		"cades":            {obj{"signatureLevel": "CAdES_BASELINE_B", "signaturePackaging": "ENVELOPING"}, []obj{document("a.bin", []byte{1, 2})}, "a-signed-cades-baseline-b.p7m", false, "LTA"},
 		"cades detached":   {obj{"signatureLevel": "CAdES_BASELINE_LT", "signaturePackaging": "DETACHED"}, []obj{document("a.bin", []byte{1, 2})}, "a-signed-cades-baseline-lt.p7s", true, "LTA"},
-		"pades":            {obj{"signatureLevel": "PAdES_BASELINE_B", "signaturePackaging": "ENVELOPED"}, []obj{document("a.pdf", page)}, "a-signed-pades-baseline-b.pdf", false, "LTA"},
+		"pades":            {obj{"signatureLevel": "PAdES_BASELINE_B", "signaturePackaging": "ENVELOPED"}, []obj{document("a.pdf", sheet())}, "a-signed-pades-baseline-b.pdf", false, "LTA"},
 		"jades":            {obj{"signatureLevel": "JAdES_BASELINE_B", "signaturePackaging": "ENVELOPING", "jwsSerializationType": "FLATTENED_JSON_SERIALIZATION"}, []obj{document("a.json", []byte("{}"))}, "a-signed-jades-baseline-b.json", false, "LT"},
 		"asic-e xades":     {obj{"signatureLevel": "XAdES_BASELINE_B", "asicContainerType": "ASiC_E"}, []obj{document("a.xml", []byte("<a/>")), document("b.txt", []byte("b"))}, "a-signed-xades-baseline-b.asice", false, "LT"},
 		"asic-s cades":     {obj{"signatureLevel": "CAdES_BASELINE_B", "asicContainerType": "ASiC_S"}, []obj{document("b.txt", []byte("b"))}, "b-signed-cades-baseline-b.asics", false, "LTA"},
@@ -178,6 +171,13 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 				originals = c.docs
 				extra["detachedContents"] = c.docs
 			}
+			extra["signatureTimestampParameters"] = obj{"digestAlgorithm": "SHA512", "canonicalizationMethod": "http://www.w3.org/2001/10/xml-exc-c14n#"}
+			if c.to == "LTA" {
+				odd := maps.Clone(extra)
+				odd["archiveTimestampParameters"] = obj{"digestAlgorithm": "SHA384"}
+				w.call(path+"extendDocument", obj{"toExtendDocument": signed, "signatureProfile": "BASELINE_LTA", "parameters": odd}, 501)
+			}
+			extra["archiveTimestampParameters"] = obj{"digestAlgorithm": "SHA512"}
 			more := w.call(path+"extendDocument", obj{"toExtendDocument": signed, "signatureProfile": "BASELINE_" + c.to, "parameters": extra}, 200)
 			if want := "-extended-"; !strings.Contains(more["name"].(string), want) {
 				t.Errorf("its name is %v", more["name"])
@@ -192,6 +192,11 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 				xml, err := base64.StdEncoding.DecodeString(got["validationReportDataHandler"].(string))
 				if err != nil || !bytes.Contains(xml, []byte("total-passed")) {
 					t.Errorf("%.200s, %v", xml, err)
+				}
+				if stamps := got["DiagnosticData"].(obj)["Timestamp"].([]any); d["name"] == more["name"] && name != "xades enveloped" { // which has its time-stamp already
+					if x := stamps[len(stamps)-1].(obj)["DigestMatcher"].([]any)[0].(obj); x["DigestMethod"] != "SHA512" {
+						t.Errorf("time-stamped with %v", x["DigestMethod"])
+					}
 				}
 				if d["name"] == more["name"] && !strings.HasSuffix(s["SignatureFormat"].(string), "BASELINE-"+c.to) {
 					t.Errorf("level %v, want %s", s["SignatureFormat"], c.to)
@@ -273,6 +278,9 @@ func TestWhatIsNotDoneIsRefusedByName(t *testing.T) {
 		"signingCertificate": {obj{"encodedCertificate": []byte("x")}, 400, "signingCertificate"},
 		"blevelParams":       {obj{}, 400, "signingDate"},
 		"digestAlgorithm":    {"WHIRLPOOL", 400, "WHIRLPOOL"},
+
+		"base64UrlEncodedEtsiUComponents": {false, 501, "base64UrlEncodedEtsiUComponents"},
+		"archiveTimestampParameters":      {obj{"timestampContainerForm": "PDF"}, 501, "timestampContainerForm"},
 	} {
 		p := good()
 		p[key] = c.value
