@@ -298,20 +298,16 @@ func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
 		if len(m.Signatures) != 1 || id != "" {
 			return nil, none
 		}
-		q, err := jades.PrepareCounter(m.Signatures[0], jades.Params{Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles})
+		q, err := jades.PrepareCounter(m.Signatures[0], p.jadesParams())
 		if err != nil {
 			return nil, err
 		}
-		toBeSigned, err := q.ToBeSigned()
-		if err != nil {
-			return nil, err
-		}
-		return &Pending{toBeSigned, whole(func(value []byte) ([]byte, error) {
+		return pendingJSON(q, func(value []byte) ([]byte, error) {
 			if err := q.AddCounter(value); err != nil {
 				return nil, err
 			}
 			return m.Bytes()
-		}), q.Value}, nil
+		})
 	}
 	return nil, fmt.Errorf("%w: counter-signatures are of XAdES, CAdES and JAdES", ErrParams)
 }
@@ -427,8 +423,19 @@ func (p *Params) pades(d *xades.Document) (*Pending, error) {
 	}), nil
 }
 
-func (p *Params) jades(documents []xades.Document) (*Pending, error) {
+func (p *Params) jadesParams() jades.Params {
 	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles}
+	if p.Place != (xades.Place{}) {
+		x.Place = &jades.Place{Street: p.Place.Street, City: p.Place.City, Region: p.Place.State, PostalCode: p.Place.PostalCode, Country: p.Place.Country}
+	}
+	for _, id := range p.Commitments {
+		x.Commitments = append(x.Commitments, jades.Commitment{ID: id})
+	}
+	return x
+}
+
+func (p *Params) jades(documents []xades.Document) (*Pending, error) {
+	x := p.jadesParams()
 	switch p.Packaging {
 	case "", Enveloping:
 		x.ContentType = documents[0].MimeType
@@ -437,27 +444,25 @@ func (p *Params) jades(documents []xades.Document) (*Pending, error) {
 	default:
 		return nil, fmt.Errorf("%w: JAdES is enveloping or detached, not %s", ErrParams, p.Packaging)
 	}
-	if p.Place != (xades.Place{}) {
-		x.Place = &jades.Place{Street: p.Place.Street, City: p.Place.City, Region: p.Place.State, PostalCode: p.Place.PostalCode, Country: p.Place.Country}
-	}
-	for _, id := range p.Commitments {
-		x.Commitments = append(x.Commitments, jades.Commitment{ID: id})
-	}
 	q, err := jades.Prepare(documents, x)
 	if err != nil {
 		return nil, err
 	}
-	toBeSigned, err := q.ToBeSigned()
-	if err != nil {
-		return nil, err
-	}
-	return &Pending{toBeSigned, whole(func(value []byte) ([]byte, error) {
+	return pendingJSON(q, func(value []byte) ([]byte, error) {
 		m, err := q.Complete(value)
 		if err != nil {
 			return nil, err
 		}
 		return m.Bytes()
-	}), q.Value}, nil
+	})
+}
+
+func pendingJSON(q *jades.Pending, finish func(value []byte) ([]byte, error)) (*Pending, error) {
+	toBeSigned, err := q.ToBeSigned()
+	if err != nil {
+		return nil, err
+	}
+	return &Pending{toBeSigned, whole(finish), q.Value}, nil
 }
 
 // contain signs detached what a container then holds: each document, or with CMS the one of ASiC-S and else a manifest.

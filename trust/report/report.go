@@ -18,7 +18,6 @@ import (
 type Verdict struct {
 	Name       string    // of the document, "" where it has none
 	At         time.Time // as of when it was judged
-	Policy     string    // name of the validation policy, "" for the usual one
 	Result     *gather.Result
 	Signatures []*validation.Report    // one of each of Result.Signatures, in their order
 	TimeStamps []validation.Conclusion // one of each of Result.TimeStamps
