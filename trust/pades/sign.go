@@ -63,10 +63,13 @@ func Prepare(d *Document, p Parameters) (*Pending, error) {
 		return nil, err
 	}
 	dict := pdf.Dict{"Type": pdf.Name("Sig"), "Filter": pdf.Name("Adobe.PPKLite"), "SubFilter": pdf.Name(CAdES), "M": pdf.Date(p.Time)}
-	for key, text := range map[pdf.Name]string{"Name": p.Name, "Reason": p.Reason, "Location": p.Location, "ContactInfo": p.Contact} {
+	for key, text := range map[pdf.Name]string{"Name": p.Name, "Reason": p.Reason, "Location": p.Location} {
 		if text != "" {
 			dict[key] = pdf.Text(text)
 		}
+	}
+	if p.Contact != "" { // it comes before Contents, which is looked for: in digits nothing looks like that
+		dict["ContactInfo"] = pdf.Hex(pdf.Text(p.Contact))
 	}
 	p.CMS.PDF, p.CMS.SigningTime = true, time.Time{}
 	reserve := p.Reserve
@@ -183,7 +186,7 @@ func (d *Document) place(u *pdf.Update, dict pdf.Dict, p Parameters, reserve int
 	if err != nil {
 		return nil, err
 	}
-	// The keys stand in order, so that nothing that somebody wrote comes before ByteRange and Contents.
+	// The keys stand in order, so that no text that somebody wrote comes before ByteRange and Contents but ContactInfo, in digits.
 	begin := int(out.Offsets[ref] - d.size)
 	numbers := begin + bytes.Index(out.Octets[begin:], []byte("/ByteRange [0 ")) + len("/ByteRange ")
 	hole := numbers + bytes.Index(out.Octets[numbers:], []byte("/Contents <")) + len("/Contents ")

@@ -223,6 +223,16 @@ func TestLevelsGrowByAppending(t *testing.T) {
 	check(t, w.sign(t, paper(t, false, nil), Parameters{}, w.extension().Stamper), LevelT)
 }
 
+// What a signer writes is never taken for the place of the signature.
+func TestTextsThatLookLikeTheSignature(t *testing.T) {
+	t.Parallel()
+	const text = "/ByteRange [0 1 2 3] /Contents <00>"
+	d := check(t, theWorld().sign(t, paper(t, false, nil), Parameters{Name: text, Reason: text, Location: text, Contact: text}, nil), LevelB)
+	if s := d.Signatures[0]; s.Name != text || s.Reason != text || s.Location != text || s.Contact != text {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestSeveralSigners(t *testing.T) {
 	t.Parallel()
 	w := theWorld()
@@ -241,7 +251,7 @@ func TestSeveralSigners(t *testing.T) {
 	two := w.sign(t, one, Parameters{Field: "Mayor", Visible: &Appearance{Text: "Signed by the mayor\n1 March 2026"}}, nil)
 	d := check(t, two, LevelB, LevelB)
 	first, second := d.Signatures[0], d.Signatures[1]
-	if first.Permission != 2 || second.Field.Name != "Mayor" || second.Locked == nil || second.Locked.Action != "All" {
+	if first.Permission != 2 || second.Field.Name != "Mayor" || len(second.Locked) != 1 || second.Locked[0].Action != "All" {
 		t.Errorf("%+v %+v", first, second)
 	}
 	changes, err := first.Changes()
