@@ -194,6 +194,17 @@ func TestLockedFieldsMustNotChange(t *testing.T) {
 			t.Errorf("%+v: %v %v", c.lock, changes, err)
 		}
 	}
+	// A field may have a lock besides that of its signer: both count.
+	both := paper(t, false, func(objects map[int]pdf.Object) {
+		form(objects)
+		objects[1].(pdf.Dict)["AcroForm"] = pdf.Dict{"Fields": pdf.Array{ref(7), ref(14)}}
+		objects[14] = pdf.Dict{"FT": pdf.Name("Sig"), "T": pdf.String("Mayor"), "Lock": pdf.Dict{"Action": pdf.Name("Include"), "Fields": pdf.Array{pdf.String("Other")}}}
+	})
+	b := theWorld().sign(t, both, Parameters{Field: "Mayor", Locked: &Lock{Action: "Include", Fields: []string{"Sum"}}}, nil)
+	s := open(t, update(t, b, fill)).Signatures[0]
+	if changes, err := s.Changes(); err != nil || len(s.Locked) != 2 || len(s.Violations(changes)) != 1 {
+		t.Errorf("two locks: %v %v %v", s.Locked, changes, err)
+	}
 }
 
 var numbers = regexp.MustCompile(`/ByteRange \[0 (\d+) (\d+) (\d+) *\]`)

@@ -578,17 +578,20 @@ func (s *Signature) Violations(changes []Change) (out []Change) {
 	if s.Permission > 0 {
 		permission = s.Permission
 	}
+	locked := func(field string) bool {
+		return slices.ContainsFunc(s.Locked, func(l *Lock) bool { return l.Holds(field) })
+	}
 	for _, c := range changes {
 		forbidden := false
 		switch c.Kind {
 		case PageContent, PagesMoved:
 			forbidden = true
 		case Signed, Filled:
-			forbidden = permission < 2 || c.Kind == Filled && s.Locked.Holds(c.Field)
+			forbidden = permission < 2 || c.Kind == Filled && locked(c.Field)
 		case Annotated:
 			forbidden = permission < 3
 		case FieldsMade:
-			forbidden = s.Permission > 0 || s.Locked.Holds(c.Field)
+			forbidden = s.Permission > 0 || locked(c.Field)
 		}
 		if forbidden {
 			out = append(out, c)

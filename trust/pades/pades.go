@@ -102,9 +102,6 @@ type Lock struct {
 
 // Holds reports whether a field, or one above it, is locked.
 func (l *Lock) Holds(field string) bool {
-	if l == nil {
-		return false
-	}
 	named := slices.ContainsFunc(l.Fields, func(f string) bool {
 		return f == field || len(field) > len(f) && field[:len(f)] == f && field[len(f)] == '.'
 	})
@@ -132,8 +129,8 @@ type Signature struct {
 
 	Time                            time.Time // M: when it was made by the signer's word; zero where not stated
 	Name, Reason, Location, Contact string
-	Permission                      int   // of a certification: what may change, 1 nothing, 2 fields are filled and signed, 3 also annotations; 0 of others
-	Locked                          *Lock // fields that must not change; nil for none
+	Permission                      int     // of a certification: what may change, 1 nothing, 2 fields are filled and signed, 3 also annotations; 0 of others
+	Locked                          []*Lock // fields that must not change; each counts
 
 	CMS   *cades.Signature // nil for time-stamps and what cannot be read
 	Token *tsp.Token       // of a time-stamp; nil where it cannot be read
@@ -264,7 +261,9 @@ func (s *Signature) readReferences() {
 				s.Permission = min(max(n, 1), 3)
 			}
 		case "FieldMDP":
-			s.Locked = readLock(p, params)
+			if l := readLock(p, params); l != nil {
+				s.Locked = append(s.Locked, l)
+			}
 		}
 	}
 }
