@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
-	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 )
@@ -24,13 +23,6 @@ func openPDF(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		m := s.Material()
 		p.add(m.Certificates...)
 		p.revocation(m.CRLs, m.OCSPs)
-		if s.CMS != nil {
-			for _, t := range s.CMS.TimeStamps {
-				if t.Token != nil {
-					p.addToken(t.Token)
-				}
-			}
-		}
 	}
 	out := &Result{Format: "PAdES", PDF: d, Facts: &validation.Facts{Listed: opt.Lists != nil}}
 	stamps := map[*pades.Signature]*validation.TimeStamp{}
@@ -79,7 +71,7 @@ func pdfSignature(s *pades.Signature, p *pool, opt Options) *Signature {
 		}}
 	}
 	f := s.Verify(p.list...)
-	out := cmsSignature(s.CMS, f, pdfContent(s), p, opt)
+	out := cmsSignature(s.CMS, f, s.Content(), p, opt)
 	out.Intact = out.Intact && !f.Reordered // the value is over DER [RFC 5652 5.4], of which PDF knows no exceptions
 	out.Level, out.Format, out.Packaging, out.Claimed = level, level, "enveloped", s.Time
 	out.Malformed = append(out.Malformed, pdfFaults(s)...)
@@ -109,13 +101,6 @@ func pdfSignature(s *pades.Signature, p *pool, opt Options) *Signature {
 	return out
 }
 
-func pdfContent(s *pades.Signature) cms.Content {
-	if c := s.Content(); c != nil {
-		return c
-	}
-	return cms.Digests(nil)
-}
-
 // pdfFaults is what the file does not do as it must.
 func pdfFaults(s *pades.Signature) (out []validation.Malformed) {
 	if s.Range != nil {
@@ -131,7 +116,7 @@ func pdfFaults(s *pades.Signature) (out []validation.Malformed) {
 func (p *pool) documentStamp(s *pades.Signature) *validation.TimeStamp {
 	v := p.token(s.Token, "DOCUMENT_TIMESTAMP")
 	v.Malformed = append(v.Malformed, pdfFaults(s)...)
-	if s.Token != nil && s.Content() != nil {
+	if s.Token != nil && s.End > 0 {
 		v.ImprintFound, v.ImprintIntact = true, s.CheckImprint() == nil
 	}
 	return v

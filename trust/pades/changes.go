@@ -56,7 +56,7 @@ func (s *Signature) Changes() ([]Change, error) {
 	if s.End == s.doc.size {
 		return nil, nil
 	}
-	old, err := s.Revision()
+	old, err := s.revision()
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Signature) Consistent() error {
 	if s.End == 0 || s.End == s.doc.size {
 		return nil
 	}
-	old, err := s.Revision()
+	old, err := s.revision()
 	if err != nil {
 		return fmt.Errorf("%w: the document as it was signed cannot be read: %w", ErrDictionary, err)
 	}

@@ -2,10 +2,12 @@ package pades
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/cades"
@@ -30,7 +32,7 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 	stamped := true
 	for _, s := range d.Signatures {
 		if s.Err != nil || s.Range != nil {
-			return nil, fmt.Errorf("%w: %s does not hold: %w", ErrLevel, s.Field.Name, firstOf(s.Err, s.Range))
+			return nil, fmt.Errorf("%w: %s does not hold: %w", ErrLevel, s.Field.Name, cmp.Or(s.Err, s.Range))
 		}
 		if s.CMS != nil {
 			now, _, _ := s.grown(nil)
@@ -44,10 +46,8 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 			return err
 		}
 		out = append(out, b...)
-		if d, err = Open(pdf.Behind(d.r, d.size, b), d.size+int64(len(b))); err != nil {
-			return err
-		}
-		return nil
+		d, err = Open(pdf.Behind(d.r, d.size, b), d.size+int64(len(b)))
+		return err
 	}
 	if !stamped {
 		if x.Stamper == nil {
@@ -68,15 +68,6 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 		}
 	}
 	return out, nil
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // addStore appends what belongs to signers and time-stamps to the store of the document [EN 319 142-1 5.4.2].
@@ -118,7 +109,7 @@ func (d *Document) addStore(ctx context.Context, x cades.Extension) ([]byte, err
 		for _, c := range d.Store.Certificates {
 			seen[sha256.Sum256(c.Raw)] = true
 		}
-		for _, b := range append(append([][]byte(nil), d.Store.CRLs...), d.Store.OCSPs...) {
+		for _, b := range slices.Concat(d.Store.CRLs, d.Store.OCSPs) {
 			seen[sha256.Sum256(b)] = true
 		}
 	}
@@ -131,7 +122,7 @@ func (d *Document) addStore(ctx context.Context, x cades.Extension) ([]byte, err
 		list [][]byte
 	}{{"Certs", certs}, {"CRLs", m.CRLs}, {"OCSPs", m.OCSPs}} {
 		old, _ := pdf.Get[pdf.Array](d.PDF, dss[part.key])
-		all := append(pdf.Array(nil), old...)
+		all := slices.Clone(old)
 		for _, b := range part.list {
 			if sum := sha256.Sum256(b); !seen[sum] {
 				seen[sum] = true

@@ -80,7 +80,8 @@ type Document struct {
 
 	r     io.ReaderAt
 	size  int64
-	steps int // objects that were compared
+	then  *pdf.Document // the revision that was read last
+	steps int           // objects that were compared
 }
 
 // Field is a field of a form [ISO 32000-1 12.7.4.5].
@@ -349,32 +350,28 @@ func (x ranges) ReadAt(p []byte, at int64) (int, error) {
 	return n + more, err
 }
 
-// Content is what a signature is over; nil where its range is not known.
+// Content is what a signature is over; where its range is not known its digests are not.
 func (s *Signature) Content() cms.Content {
 	r := s.ByteRange
 	if s.End == 0 {
-		return nil
+		return cms.Digests(nil)
 	}
 	return cms.File(io.NewSectionReader(ranges{s.doc.r, r[1], r[2] - r[1]}, 0, r[1]+r[3]), r[1]+r[3])
 }
 
 // Verify checks the message against the octets it is over. It is for signatures whose message was read.
 func (s *Signature) Verify(more ...*pki.Certificate) *cms.Facts {
-	content := s.Content()
-	if content == nil {
-		content = cms.Digests(nil)
-	}
 	if s.SubFilter != SHA1 {
-		return s.CMS.Verify(content, more...)
+		return s.CMS.Verify(s.Content(), more...)
 	}
 	f := s.CMS.Verify(nil, more...) // [ISO 32000-1 12.8.3.3.1] the message is over the digest
 	if f.Content == nil {
-		f.Content = s.checkDigest(content)
+		f.Content = s.checkDigest()
 	}
 	return f
 }
 
-func (s *Signature) checkDigest(content cms.Content) error {
+func (s *Signature) checkDigest() error {
 	within := s.CMS.Message.Content()
 	if within == nil {
 		return cms.ErrContent
@@ -383,7 +380,7 @@ func (s *Signature) checkDigest(content cms.Content) error {
 	if _, err := within.WriteTo(&b); err != nil {
 		return err
 	}
-	sum, err := content.Digest(crypto.SHA1)
+	sum, err := s.Content().Digest(crypto.SHA1)
 	if err == nil && !bytes.Equal(sum, b.Bytes()) {
 		err = cms.ErrDigest
 	}
@@ -391,20 +388,22 @@ func (s *Signature) checkDigest(content cms.Content) error {
 }
 
 // CheckImprint checks that a document time-stamp is over the octets it says.
-func (s *Signature) CheckImprint() error {
-	content := s.Content()
-	if content == nil {
-		return cms.ErrContent
-	}
-	return s.Token.CheckImprint(content)
-}
+func (s *Signature) CheckImprint() error { return s.Token.CheckImprint(s.Content()) }
 
-// Revision opens the file as it was signed.
-func (s *Signature) Revision() (*pdf.Document, error) {
+// revision opens the file as it was signed, and keeps the last one: several questions are asked of it in a row.
+func (s *Signature) revision() (*pdf.Document, error) {
 	if s.End == 0 {
 		return nil, ErrByteRange
 	}
-	return pdf.Open(io.NewSectionReader(s.doc.r, 0, s.End), s.End)
+	d := s.doc
+	if d.then == nil || d.then.Size() != s.End {
+		then, err := pdf.Open(io.NewSectionReader(d.r, 0, s.End), s.End)
+		if err != nil {
+			return nil, err
+		}
+		d.then = then
+	}
+	return d.then, nil
 }
 
 // formFields lists the fields of the form.

@@ -221,7 +221,7 @@ func (d *Document) field(name string) (*Field, error) {
 }
 
 // freeName is the first name that no field has.
-func (d *Document) freeName(all []*Field) string {
+func freeName(all []*Field) string {
 	for i := 1; ; i++ {
 		name := fmt.Sprintf("Signature%d", i)
 		if !slices.ContainsFunc(all, func(f *Field) bool { return f.Name == name }) {
@@ -271,7 +271,7 @@ func (d *Document) addToForm(u *pdf.Update, field *Field, value pdf.Ref, p Param
 		}
 		name := p.Field
 		if name == "" {
-			name = d.freeName(all)
+			name = freeName(all)
 		} else if slices.ContainsFunc(all, func(f *Field) bool { return f.Name == name || strings.HasPrefix(f.Name, name+".") }) {
 			return fmt.Errorf("%w: %q is a field of another kind", ErrField, name)
 		}

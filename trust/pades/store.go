@@ -173,7 +173,7 @@ func (s *Signature) StoreThen() (*Store, error) {
 	if s.doc.Store == nil {
 		return nil, nil
 	}
-	p, err := s.Revision()
+	p, err := s.revision()
 	if err != nil {
 		return nil, err
 	}
