@@ -27,7 +27,6 @@ type entry struct {
 type Revision struct {
 	Offset  int64 // of the section, as startxref and Prev count
 	Stream  bool  // a cross-reference stream, otherwise a table
-	Hybrid  bool  // a table with a stream beside it
 	Trailer Dict
 
 	objects map[int]entry
@@ -41,6 +40,9 @@ func (r *Revision) Numbers(yield func(int) bool) {
 		}
 	}
 }
+
+// spaces are the octets that space knows.
+const spaces = "\x00\t\n\f\r "
 
 // readRevisions follows the cross-references from the end of the file.
 func (d *Document) readRevisions() error {
@@ -58,8 +60,8 @@ func (d *Document) readRevisions() error {
 	if err != nil || !ok {
 		return fmt.Errorf("%w: startxref without offset", ErrFormat)
 	}
-	behind := bytes.TrimLeft(tail[l.pos:], "\x00\t\n\f\r ")
-	d.Trailing = len(bytes.Trim(bytes.TrimPrefix(behind, []byte("%%EOF")), "\x00\t\n\f\r "))
+	behind := bytes.TrimLeft(tail[l.pos:], spaces)
+	d.Trailing = len(bytes.Trim(bytes.TrimPrefix(behind, []byte("%%EOF")), spaces))
 	if d.Trailing > 0 {
 		d.problem("%d octets stand behind the end of the file", d.Trailing)
 	}
@@ -77,7 +79,6 @@ func (d *Document) readRevisions() error {
 			return fmt.Errorf("section at offset %d: %w", offset, err)
 		}
 		if hidden, ok := rev.Trailer["XRefStm"].(int); ok && !rev.Stream { // [ISO 32000-1 7.5.8.4]
-			rev.Hybrid = true
 			other, err := d.section(int64(hidden))
 			if err != nil {
 				return fmt.Errorf("section at offset %d: %w", hidden, err)
@@ -120,7 +121,7 @@ func (d *Document) section(offset int64) (*Revision, error) {
 	if err != nil {
 		return nil, err
 	}
-	skipped := len(head) - len(bytes.TrimLeft(head, "\x00\t\n\f\r "))
+	skipped := len(head) - len(bytes.TrimLeft(head, spaces))
 	rev := &Revision{Offset: offset, objects: map[int]entry{}}
 	if bytes.HasPrefix(head[skipped:], []byte("xref")) {
 		return rev, d.table(rev, at+int64(skipped)+4)
@@ -139,8 +140,8 @@ func (d *Document) section(offset int64) (*Revision, error) {
 
 // table reads a table of cross-references and its trailer [ISO 32000-1 7.5.4].
 func (d *Document) table(rev *Revision, at int64) error {
-	counted := &counter{r: io.NewSectionReader(d.r, at, d.size-at)}
-	in := bufio.NewReaderSize(counted, 16<<10)
+	rest := io.NewSectionReader(d.r, at, d.size-at)
+	in := bufio.NewReaderSize(rest, 16<<10)
 	for {
 		word, err := token(in)
 		if err != nil {
@@ -190,8 +191,11 @@ func (d *Document) table(rev *Revision, at int64) error {
 			rev.objects[start+i] = e
 		}
 	}
-	trailer := at + counted.n - int64(in.Buffered())
-	return d.parse(trailer, func(l *lexer) error {
+	read, err := rest.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	return d.parse(at+read-int64(in.Buffered()), func(l *lexer) error {
 		o, err := l.object(0)
 		if err != nil {
 			return err
@@ -202,17 +206,6 @@ func (d *Document) table(rev *Revision, at int64) error {
 		}
 		return nil
 	})
-}
-
-type counter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
 }
 
 // token reads a short word after white space, and leaves what ends it. The word holds until the next read.
