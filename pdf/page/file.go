@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"github.com/viadukt-eu/viadukt/pdf"
@@ -50,22 +51,14 @@ func (w *file) octets(trailer pdf.Dict) ([]byte, error) {
 		places = append(places, place{})
 		var index, body bytes.Buffer
 		for k, n := range part {
-			if err := pdf.Write(&index, pdf.Array{n, body.Len()}); err != nil {
-				return nil, err
-			}
+			fmt.Fprintf(&index, "%d %d ", n, body.Len())
 			if err := pdf.Write(&body, w.objects[n-1]); err != nil {
 				return nil, err
 			}
 			body.WriteByte('\n')
 			places[n] = place{2, stream, k}
 		}
-		pairs := bytes.Map(func(r rune) rune { // an array less its brackets is the list that is asked for
-			if r == '[' || r == ']' {
-				return ' '
-			}
-			return r
-		}, index.Bytes())
-		s := pdf.Compress(pdf.Dict{"Type": pdf.Name("ObjStm"), "N": len(part), "First": len(pairs)}, append(pairs, body.Bytes()...))
+		s := pdf.Compress(pdf.Dict{"Type": pdf.Name("ObjStm"), "N": len(part), "First": index.Len()}, append(index.Bytes(), body.Bytes()...))
 		if err := write(stream, s); err != nil {
 			return nil, err
 		}
@@ -84,11 +77,7 @@ func (w *file) octets(trailer pdf.Dict) ([]byte, error) {
 	if err := write(own, pdf.Compress(trailer, rows)); err != nil {
 		return nil, err
 	}
-	b.WriteString("startxref\n")
-	if err := pdf.Write(&b, start); err != nil {
-		return nil, err
-	}
-	b.WriteString("\n%%EOF\n")
+	fmt.Fprintf(&b, "startxref\n%d\n%%%%EOF\n", start)
 	return b.Bytes(), nil
 }
 
