@@ -24,15 +24,9 @@ import (
 // browser is a real one; see its README.
 var browser = peer{"peers/browser", "browser"}
 
-// needBrowser is need for a peer without keys.
 func needBrowser(t *testing.T) {
 	t.Helper()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
-	if _, err := os.Stat(filepath.Join(browser.dir, ".build/stamp")); err != nil {
-		t.Fatalf("the browser is not built: interop/run does it: %v", err)
-	}
+	needPeers(t, filepath.Join(browser.dir, ".build/stamp"))
 }
 
 // chosen is the password of the first user in these tests.

@@ -25,16 +25,11 @@ var cxf = peer{"peers/cxf", "cxf"}
 
 func needCXF(t *testing.T) string {
 	t.Helper()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
 	lib, err := filepath.Abs(filepath.Join(cxf.dir, ".build/lib"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(lib); err != nil {
-		t.Fatalf("%s is not built: interop/run does it: %v", cxf.program, err)
-	}
+	needPeers(t, lib)
 	return filepath.Join(lib, "*")
 }
 

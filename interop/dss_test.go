@@ -34,12 +34,7 @@ const dssPeer = "peers/dss/dss"
 
 func needDSS(t *testing.T) {
 	t.Helper()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
-	if _, err := os.Stat("peers/dss/.build"); err != nil {
-		t.Fatalf("peers/dss is not built: interop/run does it: %v", err)
-	}
+	needPeers(t, "peers/dss/.build")
 }
 
 // dssToken is what the peer says of a signature.

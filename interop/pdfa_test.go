@@ -25,16 +25,6 @@ import (
 // pdfaPeer judges PDF/A and PDF/UA, and validates, reads and writes Factur-X; see peers/pdfa.
 const pdfaPeer = "peers/pdfa/pdfa"
 
-func needPDFA(t *testing.T) {
-	t.Helper()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
-	if _, err := os.Stat("peers/pdfa/.build"); err != nil {
-		t.Fatalf("peers/pdfa is not built: interop/run does it: %v", err)
-	}
-}
-
 // pdfaLine is what the peer says of a file.
 type pdfaLine struct {
 	File string
@@ -139,7 +129,7 @@ func filesOf(list []hybrid) (files []string) {
 
 func TestPDFA(t *testing.T) {
 	t.Parallel()
-	needPDFA(t)
+	needPeers(t, "peers/pdfa/.build")
 	t.Run("invoices as PDF are PDF-A 3a and PDF-UA 1", func(t *testing.T) {
 		t.Parallel()
 		e := entry(t, "veraPDF", sent, took)
@@ -302,9 +292,7 @@ func TestPDFA(t *testing.T) {
 // TestPDFTools has the tools of a common system read what is written.
 func TestPDFTools(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
+	needPeers(t)
 	dir := t.TempDir()
 	list := hybrids(t, dir, "peppol-2026.5/billing")
 	if len(list) < 5 {

@@ -27,17 +27,23 @@ var (
 	discovery = peer{"peers/discovery", "discovery"}
 )
 
-// need skips the test without VIADUKT_PEERS=1, and fails it when the peer was not built.
-func (p peer) need(t *testing.T) {
+// needPeers skips the test without VIADUKT_PEERS=1, and fails it when one of the files that building makes is missing.
+func needPeers(t *testing.T, built ...string) {
 	t.Helper()
 	if os.Getenv("VIADUKT_PEERS") != "1" {
 		t.Skip("without VIADUKT_PEERS=1 no peers are run")
 	}
-	for _, f := range []string{".build/code.sum", "pki/complete"} {
-		if _, err := os.Stat(filepath.Join(p.dir, f)); err != nil {
-			t.Fatalf("%s is not built: interop/run does it: %v", p.program, err)
+	for _, f := range built {
+		if _, err := os.Stat(f); err != nil {
+			t.Fatalf("a peer is not built: interop/run does it: %v", err)
 		}
 	}
+}
+
+// need is needPeers for a peer with keys.
+func (p peer) need(t *testing.T) {
+	t.Helper()
+	needPeers(t, filepath.Join(p.dir, ".build/code.sum"), filepath.Join(p.dir, "pki/complete"))
 }
 
 // pki is a file of the peer's test PKI.

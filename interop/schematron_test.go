@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -20,9 +19,7 @@ import (
 // TestPublishedStyleSheetsAreReadBack compiles every style sheet of rules that phive brings along, 317 of CEN,
 // OpenPeppol, KoSIT and FNFE, and runs three of them over documents whose outcome is known.
 func TestPublishedStyleSheetsAreReadBack(t *testing.T) {
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
+	needPeers(t)
 	jars, err := filepath.Glob("peers/rules/.build/lib/phive-rules-*.jar")
 	if err != nil || len(jars) == 0 {
 		t.Fatalf("peers/rules is not built: interop/run does it: %v", err)

@@ -23,9 +23,7 @@ import (
 // TestWholeDocumentsAreJudgedAsPhiveDoes runs XML Schema, EN 16931 and Peppol over every UBL invoice of the corpus, here
 // and in phive on Saxon, and compares verdicts and all that fired. Both are then measured on one invoice of 21 kB.
 func TestWholeDocumentsAreJudgedAsPhiveDoes(t *testing.T) {
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
+	needPeers(t)
 	dir := corpus.Dir(t, "edocuments")
 	folder := rulepack.Folder(t.TempDir())
 	for _, r := range []struct{ path, id, version string }{{"xsd/ubl21", "org.oasis:ubl", "2.1"}, {"rules/en16931-1.3.16/ubl", "", ""}, {"rules/peppol-2026.5", "", ""}} {

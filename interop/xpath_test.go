@@ -95,12 +95,7 @@ func (w writer) truth(depth int) string {
 
 // TestXPathAgreesWithSaxon has Saxon evaluate some hundred generated expressions in one go.
 func TestXPathAgreesWithSaxon(t *testing.T) {
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
-	if _, err := os.Stat("peers/rules/.build"); err != nil {
-		t.Fatalf("peers/rules is not built: interop/run does it: %v", err)
-	}
+	needPeers(t, "peers/rules/.build")
 	const rounds, each = 4, 250
 	file := filepath.Join(t.TempDir(), "order.xml")
 	if err := os.WriteFile(file, []byte(xpathDocument), 0o600); err != nil {

@@ -89,12 +89,7 @@ func tagOf(raw string) string {
 // TestSchemaVerdictsAgreeWithXerces spoils documents in many ways and compares verdict and rules with Xerces.
 func TestSchemaVerdictsAgreeWithXerces(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("VIADUKT_PEERS") != "1" {
-		t.Skip("without VIADUKT_PEERS=1 no peers are run")
-	}
-	if _, err := os.Stat("peers/rules/.build/stamp"); err != nil {
-		t.Fatalf("rules is not built: interop/run does it: %v", err)
-	}
+	needPeers(t, "peers/rules/.build/stamp")
 	t.Run("inventory", func(t *testing.T) {
 		t.Parallel()
 		if kinds := againstXerces(t, "testdata/xsd", "inventory.xsd", "inventory.xml", 1500); kinds < 25 {
