@@ -52,9 +52,9 @@ func prepareDocumentRender(c *call) func() error {
 	lang := c.String("lang", "en", "`language` of the labels: "+strings.Join(view.Languages(), ", "))
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
-		labels, ok := invoiceview.ForLanguage(*lang)
-		if !ok {
-			return usage("there are no labels in %q; there are %s", *lang, strings.Join(view.Languages(), ", "))
+		labels, err := labelsIn(*lang)
+		if err != nil {
+			return err
 		}
 		doc, err := c.readDocument(c.values[0])
 		if err != nil {

@@ -50,15 +50,17 @@ func openOctets(f *xmlFile, b []byte) (*dom.Document, []edocument.Finding) {
 	return nil, nil
 }
 
-// labels reads the words of the language that a person asked for.
-func (c *call) labels(lang, file string) (view.Labels, error) {
-	if file == "" {
-		l, ok := view.ForLanguage(lang)
-		if !ok {
-			return nil, usage("there are no labels in %q; there are %s, and --labels for others", lang, strings.Join(view.Languages(), ", "))
-		}
-		return l, nil
+// labelsIn are the words of a language that the program knows.
+func labelsIn(lang string) (view.Labels, error) {
+	l, ok := view.ForLanguage(lang)
+	if !ok {
+		return nil, usage("there are no labels in %q; there are %s", lang, strings.Join(view.Languages(), ", "))
 	}
+	return l, nil
+}
+
+// labels reads the words of another language.
+func (c *call) labels(file string) (view.Labels, error) {
 	b, f := c.readFile(file)
 	if b == nil {
 		return nil, f.Error

@@ -79,6 +79,9 @@ func prepareConvert(c *call) func() error {
 	lang := c.String("lang", "en", "`language` that factur-x is laid out in: "+strings.Join(view.Languages(), ", "))
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
+		if *into != "" && *to != "factur-x" {
+			return usage("--into goes with --to factur-x")
+		}
 		i, doc, err := c.readInvoice(c.values[0])
 		if err != nil {
 			return err
@@ -95,7 +98,7 @@ func prepareConvert(c *call) func() error {
 		case "cii":
 			octets, j.To = i.CII(), string(invoice.CII)
 		case "factur-x":
-			labels, err := c.labels(*lang, "")
+			labels, err := labelsIn(*lang)
 			if err != nil {
 				return err
 			}
@@ -112,9 +115,6 @@ func prepareConvert(c *call) func() error {
 			}
 		default:
 			return usage("--to is ubl, cii or factur-x, not %s", target)
-		}
-		if *into != "" && target != "factur-x" {
-			return usage("--into goes with --to factur-x")
 		}
 		if c.json && *out == "" {
 			return usage("--json needs --out, or the document would stand in the report")
@@ -250,7 +250,10 @@ func prepareRender(c *call) func() error {
 	asPDF := c.Bool("pdf", false, "write PDF instead of HTML")
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
-		labels, err := c.labels(*lang, *file)
+		labels, err := labelsIn(*lang)
+		if *file != "" {
+			labels, err = c.labels(*file)
+		}
 		if err != nil {
 			return err
 		}

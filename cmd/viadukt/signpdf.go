@@ -113,14 +113,8 @@ func (s *signing) pades(ctx context.Context, file, out string) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	var place []string
-	for _, x := range []string{s.city, s.country} {
-		if x != "" {
-			place = append(place, x)
-		}
-	}
 	p := pades.Parameters{
-		Time: time.Now(), Reason: *s.page.reason, Location: strings.Join(place, ", "), Field: *s.page.field, Permission: *s.page.certify,
+		Time: time.Now(), Reason: *s.page.reason, Location: strings.Trim(s.city+", "+s.country, ", "), Field: *s.page.field, Permission: *s.page.certify,
 	}
 	if p.Visible, err = s.page.appearance(s.id.Certificate.Subject.CommonName(), p.Time); err != nil {
 		return "", err
