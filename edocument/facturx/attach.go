@@ -49,7 +49,7 @@ func Attach(r io.ReaderAt, size int64, i *invoice.Invoice, o Options) (*Written,
 		return nil, err
 	}
 	for _, f := range files {
-		if rank(f.Name) < 2*len(names) {
+		if isInvoice(f.Name) {
 			return nil, unfit("it holds %s already", f.Name)
 		}
 	}

@@ -133,3 +133,5 @@ func rank(name string) int {
 	}
 	return 2 * len(names)
 }
+
+func isInvoice(name string) bool { return rank(name) < 2*len(names) }

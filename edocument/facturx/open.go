@@ -35,7 +35,7 @@ func Open(r io.ReaderAt, size, most int64) (*Hybrid, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := slices.DeleteFunc(slices.Clone(files), func(f *pdf.File) bool { return rank(f.Name) >= 2*len(names) })
+	known := slices.DeleteFunc(files, func(f *pdf.File) bool { return !isInvoice(f.Name) })
 	if len(known) == 0 {
 		return nil, ErrNone
 	}
