@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/internal/pdftest"
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -26,41 +27,12 @@ import (
 // sheet is a PDF of one page, with a table or a stream of cross-references.
 func sheet(t *testing.T, stream bool) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	offsets := []int{0}
 	ref := func(n int) pdf.Ref { return pdf.Ref{Number: n} }
-	write := func(o pdf.Object) {
-		offsets = append(offsets, b.Len())
-		if err := pdf.WriteIndirect(&b, ref(len(offsets)-1), o); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(pdf.Dict{"Type": pdf.Name("Catalog"), "Pages": ref(2)})
-	write(pdf.Dict{"Type": pdf.Name("Pages"), "Kids": pdf.Array{ref(3)}, "Count": 1})
-	write(pdf.Dict{"Type": pdf.Name("Page"), "Parent": ref(2), "MediaBox": pdf.Array{0, 0, 595, 842}, "Resources": pdf.Dict{}, "Contents": ref(4)})
-	write(pdf.Compress(nil, []byte("0 0 1 rg 100 600 200 100 re f")))
-	start := b.Len()
-	trailer := pdf.Dict{"Root": ref(1), "Size": len(offsets), "ID": pdf.Array{pdf.Hex("0123456789abcdef"), pdf.Hex("0123456789abcdef")}}
-	if stream {
-		rows := []byte{0, 0, 0, 0}
-		for _, at := range append(offsets[1:], start) {
-			rows = append(rows, 1, byte(at>>8), byte(at), 0)
-		}
-		trailer["Type"], trailer["W"], trailer["Size"] = pdf.Name("XRef"), pdf.Array{1, 2, 1}, len(offsets)+1
-		write(pdf.Compress(trailer, rows))
-	} else {
-		fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(offsets))
-		for _, at := range offsets[1:] {
-			fmt.Fprintf(&b, "%010d 00000 n \n", at)
-		}
-		b.WriteString("trailer\n")
-		if err := pdf.Write(&b, trailer); err != nil {
-			t.Fatal(err)
-		}
-	}
-	fmt.Fprintf(&b, "\nstartxref\n%d\n%%%%EOF\n", start)
-	return b.Bytes()
+	return pdftest.File(t, stream,
+		pdf.Dict{"Type": pdf.Name("Catalog"), "Pages": ref(2)},
+		pdf.Dict{"Type": pdf.Name("Pages"), "Kids": pdf.Array{ref(3)}, "Count": 1},
+		pdf.Dict{"Type": pdf.Name("Page"), "Parent": ref(2), "MediaBox": pdf.Array{0, 0, 595, 842}, "Resources": pdf.Dict{}, "Contents": ref(4)},
+		pdf.Compress(nil, []byte("0 0 1 rg 100 600 200 100 re f")))
 }
 
 func openPDF(t *testing.T, b []byte) *pades.Document {

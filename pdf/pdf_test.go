@@ -14,33 +14,9 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/internal/pdftest"
 	"github.com/viadukt-eu/viadukt/pdf"
 )
-
-// file writes a file with a table of cross-references; objects are numbered from 1, the first is the catalog.
-func file(t testing.TB, objects ...pdf.Object) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	var offsets []int
-	for i, o := range objects {
-		offsets = append(offsets, b.Len())
-		if err := pdf.WriteIndirect(&b, pdf.Ref{Number: i + 1}, o); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start := b.Len()
-	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-	for _, at := range offsets {
-		fmt.Fprintf(&b, "%010d 00000 n \n", at)
-	}
-	b.WriteString("trailer\n")
-	if err := pdf.Write(&b, pdf.Dict{"Size": len(objects) + 1, "Root": ref(1)}); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(&b, "\nstartxref\n%d\n%%%%EOF\n", start)
-	return b.Bytes()
-}
 
 func ref(n int) pdf.Ref { return pdf.Ref{Number: n} }
 
@@ -55,7 +31,7 @@ func open(t testing.TB, b []byte) *pdf.Document {
 
 // simple is a file of two pages with an embedded file.
 func simple(t testing.TB) []byte {
-	return file(t,
+	return pdftest.File(t, false,
 		pdf.Dict{"Type": pdf.Name("Catalog"), "Pages": ref(2), "Names": pdf.Dict{"EmbeddedFiles": ref(6)}, "AF": pdf.Array{ref(7)}, "Metadata": ref(9)},
 		pdf.Dict{"Type": pdf.Name("Pages"), "Kids": pdf.Array{ref(3), ref(4)}, "Count": 2, "MediaBox": pdf.Array{0, 0, 595.5, 842}, "Rotate": -90},
 		pdf.Dict{"Type": pdf.Name("Page"), "Parent": ref(2), "Contents": ref(5)},
@@ -311,11 +287,11 @@ func TestHostileFilesAreRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing":                     nil,
 		"another format":              []byte("PK\x03\x04"),
-		"no catalog":                  file(t, pdf.Dict{"Type": pdf.Name("Other")}, 7)[:40],
-		"pages lead in a circle":      file(t, catalog, pdf.Dict{"Kids": pdf.Array{ref(2)}}),
-		"pages below themselves":      file(t, catalog, pdf.Dict{"Kids": pdf.Array{ref(3)}}, pdf.Dict{"Kids": pdf.Array{ref(2)}}),
-		"root of pages no dictionary": file(t, catalog, 7),
-		"references in a circle":      file(t, catalog, ref(3), ref(2)),
+		"no catalog":                  pdftest.File(t, false, pdf.Dict{"Type": pdf.Name("Other")}, 7)[:40],
+		"pages lead in a circle":      pdftest.File(t, false, catalog, pdf.Dict{"Kids": pdf.Array{ref(2)}}),
+		"pages below themselves":      pdftest.File(t, false, catalog, pdf.Dict{"Kids": pdf.Array{ref(3)}}, pdf.Dict{"Kids": pdf.Array{ref(2)}}),
+		"root of pages no dictionary": pdftest.File(t, false, catalog, 7),
+		"references in a circle":      pdftest.File(t, false, catalog, ref(3), ref(2)),
 	} {
 		d, err := pdf.Open(bytes.NewReader(b), int64(len(b)))
 		if err == nil {

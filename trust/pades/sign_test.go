@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/internal/pdftest"
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -79,39 +79,11 @@ func paper(t testing.TB, stream bool, change func(objects map[int]pdf.Object)) [
 	if change != nil {
 		change(objects)
 	}
-	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	var offsets []int
+	var list []pdf.Object
 	for n := 1; n <= len(objects); n++ {
-		offsets = append(offsets, b.Len())
-		if err := pdf.WriteIndirect(&b, ref(n), objects[n]); err != nil {
-			t.Fatal(err)
-		}
+		list = append(list, objects[n])
 	}
-	start := b.Len()
-	trailer := pdf.Dict{"Size": len(objects) + 1, "Root": ref(1), "ID": pdf.Array{pdf.Hex("0123456789abcdef"), pdf.Hex("0123456789abcdef")}}
-	if stream {
-		rows := make([]byte, 4)
-		for _, at := range append(offsets, start) {
-			rows = append(rows, 1, byte(at>>8), byte(at), 0)
-		}
-		trailer["Type"], trailer["W"], trailer["Size"] = pdf.Name("XRef"), pdf.Array{1, 2, 1}, len(objects)+2
-		if err := pdf.WriteIndirect(&b, ref(len(objects)+1), pdf.Compress(trailer, rows)); err != nil {
-			t.Fatal(err)
-		}
-	} else {
-		fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(objects)+1)
-		for _, at := range offsets {
-			fmt.Fprintf(&b, "%010d 00000 n \n", at)
-		}
-		b.WriteString("trailer\n")
-		if err := pdf.Write(&b, trailer); err != nil {
-			t.Fatal(err)
-		}
-		b.WriteByte('\n')
-	}
-	fmt.Fprintf(&b, "startxref\n%d\n%%%%EOF", start)
-	return b.Bytes()
+	return pdftest.File(t, stream, list...)
 }
 
 func open(t testing.TB, b []byte) *Document {
