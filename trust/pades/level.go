@@ -65,7 +65,7 @@ func (s *Signature) grown(anchors []*pki.Certificate) (stamped, complete, preser
 		last = later[n-1]
 	}
 	for _, t := range later {
-		m.Add((&cades.Signature{Message: t.Token.Message}).Material())
+		m.Add(within(t.Token))
 		if t != last {
 			signers = append(signers, t.Token.Message.Signers...)
 		}

@@ -147,17 +147,20 @@ func (r *storeReader) each(o pdf.Object, take func(pdf.Ref, []byte)) {
 	}
 }
 
+// within is what the message of a time-stamp brings along.
+func within(t *tsp.Token) cades.Material { return (&cades.Signature{Message: t.Message}).Material() }
+
 // Material is all that a signature, its time-stamps and the store of the document bring along.
 func (s *Signature) Material() cades.Material {
 	var m cades.Material
 	if t, _ := s.RelatedStamp(); t != nil {
-		m.Add((&cades.Signature{Message: t.Message}).Material())
+		m.Add(within(t))
 	}
 	if s.CMS != nil {
 		m.Add(s.CMS.Material())
 	}
 	if s.Token != nil {
-		m.Add((&cades.Signature{Message: s.Token.Message}).Material())
+		m.Add(within(s.Token))
 	}
 	if x := s.doc.Store; x != nil {
 		m.Add(x.Material)
