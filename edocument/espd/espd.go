@@ -67,6 +67,8 @@ type Operator struct {
 	Role            string // code: sole-tenderer, group-lead, group-mem, eorons (others are relied on), subcont
 	Size            string // code: micro, small, medium, sme, large
 	Representatives []Representative
+
+	node dom.Node
 }
 
 // Representative may act for an operator.
@@ -212,7 +214,7 @@ func readParty(n dom.Node) Party {
 
 func readOperator(n dom.Node) Operator {
 	p := child(n, "Party")
-	o := Operator{Party: readParty(p), Role: text(child(n, "EconomicOperatorRole"), "RoleCode"), Size: text(p, "IndustryClassificationCode")}
+	o := Operator{Party: readParty(p), Role: text(child(n, "EconomicOperatorRole"), "RoleCode"), Size: text(p, "IndustryClassificationCode"), node: n}
 	for a := range each(p, "PowerOfAttorney") {
 		person := child(child(a, "AgentParty"), "Person")
 		o.Representatives = append(o.Representatives, Representative{text(person, "FirstName"), text(person, "FamilyName"), text(child(child(person, "ResidenceAddress"), "Country"), "IdentificationCode")})

@@ -177,6 +177,35 @@ func TestAResponseIsMadeFromARequestByAForm(t *testing.T) {
 	}
 }
 
+// TestAResponseIsGoneOnWith: what the form says of the company counts, and what it does not ask for stays.
+func TestAResponseIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	d, _ := filled(t, request("ESPD-EDMv4.1.0", "2.3"), nil)
+	b := string(d.XML())
+	first := strings.Index(b, "<cac:EconomicOperatorParty>")
+	last := strings.Index(b, "</cac:EconomicOperatorParty>") + len("</cac:EconomicOperatorParty>")
+	member := strings.ReplaceAll(b[first:last], d.Operators[0].Name, "Member")
+	b = b[:last] + member + b[last:]
+	was := read(t, []byte(b))
+	o := was.Operators[0]
+	same := url.Values{"o:name": {o.Name}, "o:id": {o.ID}, "o:role": {o.Role}, "o:size": {o.Size}, "o:street": {o.Street}, "o:city": {o.City}, "o:zone": {o.Zone}, "o:country": {o.Country}, "o:website": {o.Website},
+		"o:contact": {o.Contact}, "o:telephone": {o.Telephone}, "o:email": {o.Email}, "o:first": {o.Representatives[0].First}, "o:family": {o.Representatives[0].Family}}
+	next := was.Respond("RES-2", "4d2b3a60-0000-4000-8000-000000000003", Operator{}, now)
+	next.Fill(same)
+	if s := string(next.XML()); !strings.Contains(s, b[first:last]+member) {
+		t.Errorf("the operators are not what they were: %s", s)
+	}
+	same.Set("o:city", "Narva")
+	next.Fill(same)
+	e := read(t, next.XML())
+	if len(e.Operators) != 2 || e.Operators[0].City != "Narva" || e.Operators[0].Scheme != o.Scheme || e.Operators[1].Name != "Member" || e.ID != "RES-2" {
+		t.Errorf("%+v", e.Operators)
+	}
+	if len(e.Notices) != 1 || e.Notices[0].ID != "REQ-1" {
+		t.Errorf("references: %+v", e.Notices)
+	}
+}
+
 func TestWhatAFormCannotSayIsNamed(t *testing.T) {
 	t.Parallel()
 	d, wrong := filled(t, request("ESPD-EDMv4.1.0", "2.3"), func(v url.Values) {

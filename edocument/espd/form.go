@@ -219,7 +219,12 @@ func (d *Document) Fill(values url.Values) []error {
 		if v("o:first")+v("o:family") != "" {
 			o.Representatives = []Representative{{v("o:first"), v("o:family"), o.Country}}
 		}
-		d.Operators = []Operator{o}
+		if len(d.Operators) == 0 {
+			d.Operators = []Operator{o}
+		} else {
+			d.Operators = slices.Clone(d.Operators)
+			d.Operators[0] = o.over(d.Operators[0])
+		}
 	}
 	d.GroupName = v("o:group")
 	questions := map[string]bool{}
@@ -251,6 +256,24 @@ func (d *Document) Fill(values url.Values) []error {
 		}
 	}
 	return wrong
+}
+
+// over is what a form says of an operator, with what the form has no field for. Where nothing is said anew, the operator
+// stays as it was read.
+func (o Operator) over(was Operator) Operator {
+	if o.ID == was.ID {
+		o.Scheme = was.Scheme
+	}
+	if len(o.Representatives) > 0 && len(was.Representatives) > 0 {
+		if r, old := &o.Representatives[0], was.Representatives[0]; r.First == old.First && r.Family == old.Family {
+			r.Country = old.Country
+		}
+		o.Representatives = append(o.Representatives, was.Representatives[1:]...)
+	}
+	if o.Party == was.Party && o.Role == was.Role && o.Size == was.Size && slices.Equal(o.Representatives, was.Representatives) {
+		return was
+	}
+	return o
 }
 
 // answerFrom reads the fields of one question.

@@ -148,14 +148,8 @@ func (d *Document) XML() []byte {
 		w.copy(n)
 	}
 	if d.Response {
-		if n := child(d.root, "EconomicOperatorParty"); n.Valid() {
-			for n := range each(d.root, "EconomicOperatorParty") {
-				w.copy(n)
-			}
-		} else {
-			for _, o := range d.Operators {
-				w.operator(o)
-			}
+		for _, o := range d.Operators {
+			w.operator(o)
 		}
 	}
 	w.copy(child(d.root, "ProcurementProject"))
@@ -223,6 +217,10 @@ func (d *Document) properties() map[string]*Property {
 }
 
 func (w *pen) operator(o Operator) {
+	if o.node.Valid() {
+		w.copy(o.node)
+		return
+	}
 	w.group("EconomicOperatorParty", func() {
 		w.group("EconomicOperatorRole", func() { w.code("RoleCode", o.Role, "eo-role-type", "20211208-0") })
 		w.group("Party", func() {
@@ -400,12 +398,17 @@ func (w *pen) evidence(e *Evidence) {
 
 // Respond begins a response to a request: the same procedure, buyer, criteria and lots, a reference to the request, and
 // nothing answered yet. A response is about one lot, or about all of them, which is LOT-0000. Identifier and UUID are the
-// caller's to make.
+// caller's to make. Of a response it begins the next one, in which the operators and references of the first stay.
 func (d *Document) Respond(id, uuid string, o Operator, now time.Time) *Document {
 	r := &Document{
 		Response: true, Edition: d.Edition, ID: id, UUID: uuid, Folder: d.Folder, IssueDate: now.Format(time.DateOnly), IssueTime: now.Format("15:04:05Z07:00"), Procedure: d.Procedure,
 		Buyers: d.Buyers, Operators: []Operator{o}, Project: d.Project, Lots: d.Lots, Criteria: d.Criteria, root: d.root,
-		Notices: append(slices.Clone(d.Notices), Notice{ID: d.ID, Type: "ESPD_REQUEST"}),
+		Notices: slices.Clone(d.Notices),
+	}
+	if d.Response {
+		r.Operators = d.Operators
+	} else {
+		r.Notices = append(r.Notices, Notice{ID: d.ID, Type: "ESPD_REQUEST"})
 	}
 	if len(d.Lots) != 1 {
 		r.Lots = []string{"LOT-0000"}
