@@ -5,6 +5,9 @@
 package edocument
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -101,6 +104,21 @@ func (r *Report) Count(s Severity) int {
 		}
 	}
 	return n
+}
+
+// Fired is what was found, as id:severity*count, sorted; the count is left out where it is 1.
+func (r *Report) Fired() []string {
+	n := map[string]int{}
+	for i := range r.Findings {
+		n[r.Findings[i].ID+":"+string(r.Findings[i].Severity)]++
+	}
+	out := slices.Sorted(maps.Keys(n))
+	for i, k := range out {
+		if n[k] > 1 {
+			out[i] += fmt.Sprintf("*%d", n[k])
+		}
+	}
+	return out
 }
 
 // Validator judges a document. It returns an error only when it cannot judge, for example because no rules are known

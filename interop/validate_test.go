@@ -3,9 +3,8 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,19 +144,5 @@ func broken(r *edocument.Report) bool {
 
 // golden is what a report found, in the form of golden.tsv.
 func golden(r *edocument.Report) string {
-	n := map[string]int{}
-	for _, f := range r.Findings {
-		n[f.ID+":"+string(f.Severity)]++
-	}
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(n)) {
-		if n[k] > 1 {
-			k += fmt.Sprintf("*%d", n[k])
-		}
-		out = append(out, k)
-	}
-	if out == nil {
-		return "none"
-	}
-	return strings.Join(out, " ")
+	return cmp.Or(strings.Join(r.Fired(), " "), "none")
 }

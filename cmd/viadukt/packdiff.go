@@ -190,7 +190,7 @@ func (c *call) both(src source, judges [2]*rulepack.Judge) *bothJSON {
 		reports[i] = got.document.Report
 	}
 	j.Old, j.New = reports[0].Valid, reports[1].Valid
-	before, after := fired(reports[0]), fired(reports[1])
+	before, after := reports[0].Fired(), reports[1].Fired()
 	for _, f := range after {
 		if !slices.Contains(before, f) {
 			j.Added = append(j.Added, f)
@@ -203,22 +203,6 @@ func (c *call) both(src source, judges [2]*rulepack.Judge) *bothJSON {
 	}
 	j.Same = j.Old == j.New && len(j.Added)+len(j.Removed) == 0
 	return j
-}
-
-// fired is what a report found, as id:severity*count, sorted.
-func fired(r *edocument.Report) (out []string) {
-	n := map[string]int{}
-	for _, f := range r.Findings {
-		n[f.ID+":"+string(f.Severity)]++
-	}
-	for k, times := range n {
-		if times > 1 {
-			k = fmt.Sprintf("%s*%d", k, times)
-		}
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // updateJSON is what a publisher has for one release.

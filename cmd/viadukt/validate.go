@@ -210,7 +210,7 @@ func (v *validating) run(docs []source) error {
 			}
 			all = append(all, j.document)
 		default:
-			err = v.write(j.document, len(docs))
+			err = v.writeForm(j.document, len(docs))
 		}
 		if err != nil {
 			return err
@@ -224,7 +224,7 @@ func (v *validating) run(docs []source) error {
 	if v.form != nil && v.form.all != nil {
 		b, err := v.form.all(all)
 		if err == nil {
-			err = v.put(v.out, b)
+			err = v.write(v.out, b)
 		}
 		if err != nil {
 			return err
@@ -246,13 +246,13 @@ func withoutSVRL(layers []edocument.Layer) []edocument.Layer {
 	return layers
 }
 
-// write writes the file of one document.
-func (v *validating) write(d *report.Document, of int) error {
+// writeForm writes the file of one document.
+func (v *validating) writeForm(d *report.Document, of int) error {
 	if v.out == "" {
 		if of > 1 {
 			return usage("--%s: %d documents need --out FOLDER", v.form.name, of)
 		}
-		return v.put("", v.form.one(d))
+		return v.write("", v.form.one(d))
 	}
 	file := v.out
 	if info, err := os.Stat(v.out); of > 1 || err == nil && info.IsDir() {
@@ -267,15 +267,7 @@ func (v *validating) write(d *report.Document, of int) error {
 		v.written[unique] = true
 		file = filepath.Join(v.out, unique+v.form.extension)
 	}
-	return v.put(file, v.form.one(d))
-}
-
-func (v *validating) put(file string, b []byte) error {
-	if file == "" {
-		_, err := v.p.out.Write(b)
-		return err
-	}
-	return os.WriteFile(file, b, 0o644)
+	return v.write(file, v.form.one(d))
 }
 
 // leanFrom is the size from which on attachments are left out while a document is read.
@@ -437,30 +429,16 @@ func (c *call) describeFindings(j *validateJSON) {
 	}
 	c.printf("%s %s: %s, %s%s\n", mark, j.File, j.Type, verdict, counts(j.Findings, j.Suppressed))
 	c.printf("    %s\n", paint.dim(fmt.Sprintf("by %s, in %.1f ms", strings.Join(j.Pack, ", "), j.Millis)))
-	byRule := map[string][]edocument.Finding{}
-	var order []string
-	for _, severity := range []edocument.Severity{edocument.Fatal, edocument.Error, edocument.Warning, edocument.Info} {
-		for _, f := range j.Findings {
-			if f.Severity != severity {
-				continue
-			}
-			if byRule[f.ID] == nil {
-				order = append(order, f.ID)
-			}
-			byRule[f.ID] = append(byRule[f.ID], f)
+	for _, g := range report.Grouped(j.Findings) {
+		name := paint.bad(g.ID)
+		if !g.Severity.Refuses() {
+			name = paint.warn(g.ID)
 		}
-	}
-	for _, id := range order {
-		list := byRule[id]
-		name := paint.bad(id)
-		if !list[0].Severity.Refuses() {
-			name = paint.warn(id)
-		}
-		c.printf("  %s %s  %s\n", string(list[0].Severity), name, list[0].Text)
+		c.printf("  %s %s  %s\n", string(g.Severity), name, g.Text)
 		remedy := ""
-		for i, f := range list {
+		for i, f := range g.Findings {
 			if i == placesShown {
-				c.printf("      and in %d more places\n", len(list)-i)
+				c.printf("      and in %d more places\n", len(g.Findings)-i)
 				break
 			}
 			value := ""

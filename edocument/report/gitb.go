@@ -27,17 +27,10 @@ func GITB(d *Document) []byte {
 func TAR(w *dom.Writer, d *Document) {
 	result := "SUCCESS"
 	var findings []edocument.Finding
-	if d.Report != nil {
-		findings = d.Report.Findings
-	}
-	errors, warnings := 0, 0
-	for _, f := range findings {
-		switch {
-		case f.Severity.Refuses():
-			errors++
-		case f.Severity == edocument.Warning:
-			warnings++
-		}
+	errors, warnings, infos := 0, 0, 0
+	if r := d.Report; r != nil {
+		findings = r.Findings
+		errors, warnings, infos = r.Count(edocument.Fatal)+r.Count(edocument.Error), r.Count(edocument.Warning), r.Count(edocument.Info)
 	}
 	switch {
 	case d.Err != nil && !d.NotXML:
@@ -60,7 +53,7 @@ func TAR(w *dom.Writer, d *Document) {
 	w.Element("tr:validationServiceVersion", d.Engine)
 	w.End()
 	w.Start("tr:counters")
-	w.Element("tr:nrOfAssertions", strconv.Itoa(errors+warnings+count(findings, edocument.Info)))
+	w.Element("tr:nrOfAssertions", strconv.Itoa(errors+warnings+infos))
 	w.Element("tr:nrOfErrors", strconv.Itoa(errors))
 	w.Element("tr:nrOfWarnings", strconv.Itoa(warnings))
 	w.End()
@@ -92,13 +85,4 @@ func TAR(w *dom.Writer, d *Document) {
 		w.End()
 	}
 	w.End()
-}
-
-func count(list []edocument.Finding, s edocument.Severity) (n int) {
-	for i := range list {
-		if list[i].Severity == s {
-			n++
-		}
-	}
-	return n
 }
