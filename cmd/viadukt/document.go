@@ -23,7 +23,7 @@ var documentCommand = &command{
 	example: "viadukt document render order.xml --lang de --out order.html",
 	sub: []*command{
 		{name: "render", summary: "shows a document to people, as a page in their language.", args: "FILE",
-			help: `Takes invoices, credit notes, orders and the answers to them, despatch advices, catalogues, responses to messages and invoices, and European Single Procurement Documents.
+			help: `Takes invoices and credit notes, also those attached to a PDF, orders and the answers to them, despatch advices, catalogues, responses to messages and invoices, and European Single Procurement Documents.
 Writes one HTML page that needs nothing else, runs nothing and can be printed.`,
 			example: "viadukt document render order.xml --lang de --out order.html", prepare: prepareDocumentRender},
 		{name: "answer", summary: "judges a document and writes the answer to its sender.", args: "FILE",
@@ -33,9 +33,9 @@ A node does the same by itself for the senders that its configuration names.`,
 	},
 }
 
-// readDocument parses a file; the error says where it is broken.
+// readDocument reads a business document as [call.openDocument] does; the error says where it is broken.
 func (c *call) readDocument(file string) (*dom.Document, error) {
-	doc, f := c.parseFile(file)
+	doc, _, f := c.openDocument(file)
 	if doc == nil {
 		f.Error.Where = strings.TrimSuffix(file+", "+f.Error.Where, ", ")
 		return nil, f.Error

@@ -36,10 +36,9 @@ Reads UBL, CII or a PDF with an invoice attached, of which it shows what program
 
 // readInvoice reads a file into the model.
 func (c *call) readInvoice(file string) (*invoice.Invoice, *dom.Document, error) {
-	doc, _, f := c.openDocument(file)
-	if doc == nil {
-		f.Error.Where = strings.TrimSuffix(file+", "+f.Error.Where, ", ")
-		return nil, nil, f.Error
+	doc, err := c.readDocument(file)
+	if err != nil {
+		return nil, nil, err
 	}
 	i, err := invoice.Read(doc)
 	if errors.Is(err, edocument.ErrUnknownType) {
