@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"math"
 	"slices"
 	"strings"
@@ -34,16 +33,26 @@ func (s *Store) List(ctx context.Context, f store.Filter, p store.Page) (store.L
 	if f.MessageID != "" || f.ConversationID != "" {
 		return s.listByKey(ctx, f, p, cond, args)
 	}
-	heaps, err := s.heaps(ctx, f)
-	if err != nil {
-		return store.List{}, err
-	}
 	var got store.List
+	err := s.atOnce(ctx, func(v view) (err error) {
+		got, err = v.merge(ctx, f, p, cond, args)
+		return err
+	})
+	return got, err
+}
+
+// merge lists from the heaps. It reads them in one state of the store: a message that changes its own meanwhile would
+// be missed, or be there twice.
+func (v view) merge(ctx context.Context, f store.Filter, p store.Page, cond string, args []any) (got store.List, err error) {
+	heaps, err := v.heaps(ctx, f)
+	if err != nil {
+		return got, err
+	}
 	floor := int64(0) // nothing below it was looked at by every heap
 	for _, h := range heaps {
 		from := int64(0)
 		if cond != "" {
-			if from, err = s.horizon(ctx, h, p.Before, scanMax/len(heaps)+p.Limit); err != nil {
+			if from, err = v.horizon(ctx, h, p.Before, scanMax/len(heaps)+p.Limit); err != nil {
 				return store.List{}, err
 			}
 		}
@@ -51,8 +60,8 @@ func (s *Store) List(ctx context.Context, f store.Filter, p store.Page) (store.L
 			cond + " ORDER BY id DESC LIMIT ?"
 		a := append([]any{h.Domain, int64(h.Direction), int64(h.State), p.Before, from}, args...)
 		n := 0
-		err = s.dynamic(ctx, q, func(v row) error {
-			got.Messages = append(got.Messages, scan(v))
+		err = v.dynamic(ctx, q, func(r row) error {
+			got.Messages = append(got.Messages, scan(r))
 			n++
 			return nil
 		}, append(a, int64(p.Limit+1))...)
@@ -108,8 +117,8 @@ func (s *Store) listByKey(ctx context.Context, f store.Filter, p store.Page, con
 }
 
 // heaps returns those heaps that hold messages and that the filter admits.
-func (s *Store) heaps(ctx context.Context, f store.Filter) (out []store.Count, err error) {
-	all, err := s.Counts(ctx)
+func (v view) heaps(ctx context.Context, f store.Filter) (out []store.Count, err error) {
+	all, err := v.counts(ctx)
 	for _, c := range all {
 		if (f.Direction == 0 || f.Direction == c.Direction) &&
 			(len(f.States) == 0 || slices.Contains(f.States, c.State)) &&
@@ -121,9 +130,9 @@ func (s *Store) heaps(ctx context.Context, f store.Filter) (out []store.Count, e
 }
 
 // horizon returns the id of the n-th newest message of a heap before an id, 0 when there are fewer.
-func (s *Store) horizon(ctx context.Context, h store.Count, before int64, n int) (id int64, err error) {
-	err = s.dynamic(ctx, "SELECT id FROM message INDEXED BY message_list WHERE domain = ? AND direction = ? AND state = ? AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?",
-		func(v row) error { id = v[0].(int64); return nil },
+func (v view) horizon(ctx context.Context, h store.Count, before int64, n int) (id int64, err error) {
+	err = v.dynamic(ctx, "SELECT id FROM message INDEXED BY message_list WHERE domain = ? AND direction = ? AND state = ? AND id < ? ORDER BY id DESC LIMIT 1 OFFSET ?",
+		func(r row) error { id = r[0].(int64); return nil },
 		h.Domain, int64(h.Direction), int64(h.State), before, int64(n-1))
 	return id, err
 }
@@ -181,14 +190,4 @@ func sqlValue(v any) any {
 		return int64(st)
 	}
 	return v
-}
-
-// dynamic runs a read whose text depends on the question.
-func (s *Store) dynamic(ctx context.Context, q string, each func(v row) error, args ...any) error {
-	var rows *sql.Rows
-	rows, err := s.read.QueryContext(ctx, q, args...)
-	if err != nil {
-		return s.readError(err)
-	}
-	return s.eachRow(rows, each)
 }

@@ -146,6 +146,44 @@ func TestAListThatLooksAtMuchIsCutAndGoesOn(t *testing.T) {
 	}
 }
 
+// TestAMovingMessageIsListedOnce: whatever state it goes to between the reads of one list.
+func TestAMovingMessageIsListedOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	rest, moving := outgoing("rests"), outgoing("moves")
+	insert(t, s, rest)
+	id := insert(t, s, moving)
+	transition(t, s, rest.ID, store.Failed, store.Change{})
+	moved := make(chan error, 1)
+	go func() {
+		for i := range 600 {
+			to := [...]store.State{store.Sending, store.Retrying}[i%2]
+			if err := s.Write(ctx, func(tx store.Tx) error { return tx.Transition(id, to, store.Change{}) }); err != nil {
+				moved <- err
+				return
+			}
+		}
+		moved <- nil
+	}()
+	for {
+		l, err := s.List(ctx, store.Filter{Direction: store.Out}, store.Page{})
+		if err != nil || len(l.Messages) != 2 || l.Messages[0].ID != id {
+			t.Fatalf("%v, %d messages", err, len(l.Messages))
+		}
+		if _, err := s.Oldest(ctx, store.Out, store.Queued, store.Sending, store.Retrying); err != nil {
+			t.Fatal("oldest: ", err)
+		}
+		select {
+		case err := <-moved:
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		default:
+		}
+	}
+}
+
 func TestCountsAndOldest(t *testing.T) {
 	t.Parallel()
 	s, c := open(t)

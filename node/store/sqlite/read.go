@@ -133,13 +133,54 @@ func (s *statements) close() error {
 	return errors.Join(errs...)
 }
 
-// query runs one of the prepared reads.
-func (s *Store) query(ctx context.Context, q string, each func(v row) error, args ...any) error {
-	rows, err := s.stmts.m[q].QueryContext(ctx, args...)
+// view reads from the store: whatever it is at each read, or, with a transaction, as it was at the first.
+type view struct {
+	*Store
+	tx *sql.Tx
+}
+
+// atOnce lets several reads see one state of the store.
+func (s *Store) atOnce(ctx context.Context, do func(v view) error) error {
+	tx, err := s.read.BeginTx(ctx, nil)
 	if err != nil {
 		return s.readError(err)
 	}
-	return s.eachRow(rows, each)
+	defer tx.Rollback() // nothing was written
+	return do(view{s, tx})
+}
+
+// query runs one of the prepared reads.
+func (v view) query(ctx context.Context, q string, each func(v row) error, args ...any) error {
+	st := v.stmts.m[q]
+	if v.tx != nil {
+		st = v.tx.StmtContext(ctx, st)
+	}
+	rows, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return v.readError(err)
+	}
+	return v.eachRow(rows, each)
+}
+
+// dynamic runs a read whose text depends on the question.
+func (v view) dynamic(ctx context.Context, q string, each func(v row) error, args ...any) error {
+	ask := v.read.QueryContext
+	if v.tx != nil {
+		ask = v.tx.QueryContext
+	}
+	rows, err := ask(ctx, q, args...)
+	if err != nil {
+		return v.readError(err)
+	}
+	return v.eachRow(rows, each)
+}
+
+func (s *Store) query(ctx context.Context, q string, each func(v row) error, args ...any) error {
+	return view{Store: s}.query(ctx, q, each, args...)
+}
+
+func (s *Store) dynamic(ctx context.Context, q string, each func(v row) error, args ...any) error {
+	return view{Store: s}.dynamic(ctx, q, each, args...)
 }
 
 func (s *Store) eachRow(rows *sql.Rows, each func(v row) error) error {
@@ -259,10 +300,12 @@ func (s *Store) Evidence(ctx context.Context, id int64) (out []store.Evidence, e
 }
 
 // Counts implements store.Store.
-func (s *Store) Counts(ctx context.Context) (out []store.Count, err error) {
-	err = s.query(ctx, selectTally, func(v row) error {
+func (s *Store) Counts(ctx context.Context) ([]store.Count, error) { return view{Store: s}.counts(ctx) }
+
+func (v view) counts(ctx context.Context) (out []store.Count, err error) {
+	err = v.query(ctx, selectTally, func(r row) error {
 		out = append(out, store.Count{
-			Domain: v.text(0), Direction: store.Direction(v[1].(int64)), State: store.State(v[2].(int64)), N: v[3].(int64),
+			Domain: r.text(0), Direction: store.Direction(r[1].(int64)), State: store.State(r[2].(int64)), N: r[3].(int64),
 		})
 		return nil
 	})
@@ -271,25 +314,28 @@ func (s *Store) Counts(ctx context.Context) (out []store.Count, err error) {
 
 // Oldest implements store.Store.
 func (s *Store) Oldest(ctx context.Context, d store.Direction, states ...store.State) (at time.Time, err error) {
-	heaps, err := s.heaps(ctx, store.Filter{Direction: d, States: states})
-	if err != nil {
-		return at, err
-	}
-	for _, h := range heaps {
-		err := s.query(ctx, selectOldest, func(v row) error {
-			if t := fromMS(v[0].(int64)); at.IsZero() || t.Before(at) {
-				at = t
-			}
-			return nil
-		}, h.Domain, int64(h.Direction), int64(h.State))
+	err = s.atOnce(ctx, func(v view) error {
+		heaps, err := v.heaps(ctx, store.Filter{Direction: d, States: states})
 		if err != nil {
-			return at, err
+			return err
 		}
+		for _, h := range heaps {
+			err := v.query(ctx, selectOldest, func(r row) error {
+				if t := fromMS(r[0].(int64)); at.IsZero() || t.Before(at) {
+					at = t
+				}
+				return nil
+			}, h.Domain, int64(h.Direction), int64(h.State))
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && at.IsZero() {
+		err = store.ErrNotFound
 	}
-	if at.IsZero() {
-		return at, store.ErrNotFound
-	}
-	return at, nil
+	return at, err
 }
 
 // Meta implements store.Store.
