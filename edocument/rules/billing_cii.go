@@ -57,9 +57,6 @@ func (c *vocabulary) prepareBillingCII() func(*eval) {
 		if !byID(party, seller) && !byID(x.root, agent) && from.find(x, x.root).Valid() {
 			f.supplier = f.from
 		}
-		f.swedish = f.fromRaw == "SE" && seller.walk(x, party, func(r dom.Node) bool {
-			return id.walk(x, r, func(n dom.Node) bool { return n.Attr("schemeID") == "VAT" && prefix2(n.Text()) == "SE" })
-		})
 		x.facts = f
 	}
 }
@@ -96,16 +93,17 @@ func (c *vocabulary) billingCIIModel() []*context {
 		})
 		return k
 	}
-	anyTaxCurrency := c.path(ciiSettlement + "/TaxCurrencyCode")
+	taxCurrencies := c.path(ciiSettlement + "/TaxCurrencyCode")
 	sameSign := func(x *eval) bool {
-		tc := anyTaxCurrency.find(x, x.n)
-		if !tc.Valid() {
+		var accounting []string
+		taxCurrencies.walk(x, x.n, func(n dom.Node) bool { accounting = append(accounting, n.Text()); return false })
+		if accounting == nil {
 			return true
 		}
 		var up, down [2]bool
 		taxes.walk(x, x.n, func(a dom.Node) bool {
 			v := decimal.Read(a.Text())
-			for k, list := range [2][]string{{tc.Text()}, x.facts.(*billingFacts).currencies} {
+			for k, list := range [2][]string{accounting, x.facts.(*billingFacts).currencies} {
 				if own, ok := a.AttrNS("", "currencyID"); ok && among(own, list) && !v.IsNaN() {
 					up[k], down[k] = up[k] || v.Sign() >= 0, down[k] || v.Sign() < 0
 				}
@@ -279,13 +277,20 @@ func (c *vocabulary) italyCII() []*context {
 func (c *vocabulary) swedenCII() []*context {
 	agreement := strings.TrimPrefix(ciiAgreement, "/")
 	vat, company, rate := c.path("SpecifiedTaxRegistration/ID[@schemeID=VAT]"), c.path("ID"), c.path("RateApplicablePercent")
-	from := party(func(f *billingFacts) bool { return f.fromRaw == "SE" })
-	both := party(func(f *billingFacts) bool { return f.fromRaw == "SE" && f.toRaw == "SE" })
+	// the rules ask of the very party, and of the transaction that an account or means of payment is part of
+	const agreed, inSweden = "/ApplicableHeaderTradeAgreement", "/PostalTradeAddress/CountryID[=SE]"
+	registered := func(p string) test {
+		id := c.path(p + "SpecifiedTaxRegistration/ID[@schemeID=VAT]")
+		return func(x *eval) bool {
+			return id.walk(x, x.n, func(n dom.Node) bool { return prefix2(n.Text()) == "SE" })
+		}
+	}
 	self := func(f func(s string) bool) test { return func(x *eval) bool { return f(normalize(x.n.Text())) } }
 	const means = "/SpecifiedTradeSettlementPaymentMeans"
 	giro := func(name string) test {
-		return all(from, c.has("../../TypeCode[~30]"), c.has("../../PayeeSpecifiedCreditorFinancialInstitution/BICID[~"+name+"]"))
+		return all(c.has("../../../.."+agreed+"/SellerTradeParty"+inSweden), c.has("../../TypeCode[~30]"), c.has("../../PayeeSpecifiedCreditorFinancialInstitution/BICID[~"+name+"]"))
 	}
+	seller, buyer := c.has("../.."+agreed+"/SellerTradeParty"+inSweden), c.has("../.."+agreed+"/BuyerTradeParty"+inSweden)
 	account := ciiSettlement + means + "/PayeePartyCreditorFinancialAccount/ProprietaryID"
 	return []*context{
 		c.on(agreement+"/SellerTradeParty",
@@ -293,21 +298,21 @@ func (c *vocabulary) swedenCII() []*context {
 			must("SE-R-002", func(x *eval) bool {
 				s := []rune(vat.string(x, x.n))
 				return len(s) > 2 && isNumber(string(s[2:min(14, len(s))]))
-			})).where(party(func(f *billingFacts) bool { return f.swedish })),
+			})).where(all(c.has("."+inSweden), registered(""))),
 		c.on(agreement+"/SellerTradeParty/SpecifiedLegalOrganization",
 			must("SE-R-003", func(x *eval) bool { return isNumber(company.string(x, x.n)) }),
 			must("SE-R-004", func(x *eval) bool { return runes(normalize(company.string(x, x.n))) == 10 }),
-			must("SE-R-013", func(x *eval) bool { return swedish(normalize(company.string(x, x.n))) })).where(all(from, c.has("ID"))),
+			must("SE-R-013", func(x *eval) bool { return swedish(normalize(company.string(x, x.n))) })).where(all(c.has(".."+inSweden), c.has("ID"))),
 		c.on(agreement+"/SellerTradeParty/SpecifiedTaxRegistration/ID[@schemeID=FC]",
-			must("SE-R-005", func(x *eval) bool { return normalize(strings.ToUpper(x.n.Text())) == "GODKÄND FÖR F-SKATT" })).where(all(from, c.has("../../SpecifiedLegalOrganization/ID"))),
+			must("SE-R-005", func(x *eval) bool { return normalize(strings.ToUpper(x.n.Text())) == "GODKÄND FÖR F-SKATT" })).where(all(c.has("../.."+inSweden), c.has("../../SpecifiedLegalOrganization/ID"))),
 		c.on("ApplicableTradeTax|CategoryTradeTax", must("SE-R-006", func(x *eval) bool {
 			r := rate.value(x, x.n)
 			return r.Equal(decimal.New(25, 0)) || r.Equal(decimal.New(12, 0)) || r.Equal(decimal.New(6, 0))
-		})).where(party(func(f *billingFacts) bool { return f.swedish })),
+		})).where(registered(ciiAgreement + "/SellerTradeParty[PostalTradeAddress/CountryID=SE]/")),
 		c.on(account, should("SE-R-007", self(isNumber)), should("SE-R-010", self(func(s string) bool { return runes(s) >= 2 && runes(s) <= 8 }))).where(giro("SE:PLUSGIRO")),
 		c.on(account, should("SE-R-008", self(isNumber)), should("SE-R-009", self(func(s string) bool { return runes(s) == 7 || runes(s) == 8 }))).where(giro("SE:BANKGIRO")),
-		c.on(ciiSettlement+means+"[TypeCode~50]|"+ciiSettlement+means+"[TypeCode~56]", should("SE-R-011", never)).where(from),
-		c.on(ciiSettlement+means+"[TypeCode~31]", should("SE-R-012", never)).where(both),
+		c.on(ciiSettlement+means+"[TypeCode~50]|"+ciiSettlement+means+"[TypeCode~56]", should("SE-R-011", never)).where(seller),
+		c.on(ciiSettlement+means+"[TypeCode~31]", should("SE-R-012", never)).where(all(seller, buyer)),
 	}
 }
 

@@ -129,7 +129,7 @@ func (u *vocabulary) sweden() []*context {
 		return r.Equal(decimal.New(25, 0)) || r.Equal(decimal.New(12, 0)) || r.Equal(decimal.New(6, 0))
 	}
 	giro := func(name string) test {
-		return all(u.has("../../PaymentMeansCode[~30]"), u.has("../FinancialInstitutionBranch/ID[~"+name+"]"), seller)
+		return all(u.has("../../PaymentMeansCode[~30]"), u.has("../../PayeeFinancialAccount/FinancialInstitutionBranch/ID[~"+name+"]"), seller)
 	}
 	self := func(f func(s string) bool) test { return func(x *eval) bool { return f(normalize(x.n.Text())) } }
 	return []*context{

@@ -251,14 +251,12 @@ func (u *vocabulary) sameUnit() test {
 func (u *vocabulary) inPeriod(p string, end bool) test {
 	q := u.path(p)
 	return func(x *eval) bool {
-		s, t := strings.Trim(x.n.Text(), " \t\r\n"), strings.Trim(q.string(x, x.n), " \t\r\n")
-		if !isDate(s) || !isDate(t) {
-			return false
-		}
+		s, ok := date(x.n.Text())
+		t, also := date(q.string(x, x.n))
 		if end {
 			s, t = t, s
 		}
-		return s[:10] >= t[:10]
+		return ok && also && !s.Before(t)
 	}
 }
 

@@ -135,31 +135,30 @@ func (u *vocabulary) inOrder(start, end string) test {
 		if !from.Valid() || !to.Valid() {
 			return true
 		}
-		s, t := strings.Trim(from.Text(), " \t\r\n"), strings.Trim(to.Text(), " \t\r\n")
-		if isDate(s) && isDate(t) && s[:10] <= t[:10] {
+		s, ok := date(from.Text())
+		t, also := date(to.Text())
+		if ok && also && !t.Before(s) {
 			return true
 		}
-		x.note = s + " to " + t
+		x.note = normalize(from.Text()) + " to " + normalize(to.Text())
 		return false
 	}
 }
 
-// isDate reports whether s is an xs:date, a time zone behind it allowed.
-func isDate(s string) bool {
-	if len(s) < 10 {
-		return false
+// date reads an xs:date, surrounding white space allowed: the moment at which the day begins, in UTC where no time zone
+// is named. ok is false for what is no date.
+func date(s string) (begins time.Time, ok bool) {
+	s = strings.Trim(s, " \t\r\n")
+	layout := time.DateOnly
+	if len(s) > len(layout) {
+		layout += "Z07:00"
 	}
-	if _, err := time.Parse(time.DateOnly, s[:10]); err != nil {
-		return false
-	}
-	switch zone := s[10:]; {
-	case zone == "" || zone == "Z":
-		return true
-	case len(zone) == 6 && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':':
-		return zone[1:3] >= "00" && zone[1:3] <= "14" && zone[4:] >= "00" && zone[4:] <= "59"
-	}
-	return false
+	begins, err := time.Parse(layout, s)
+	_, east := begins.Zone()
+	return begins, err == nil && east >= -14*3600 && east <= 14*3600
 }
+
+func isDate(s string) bool { _, ok := date(s); return ok }
 
 func (u *vocabulary) payeeDiffers() test {
 	name, id := u.path("PartyName/Name"), u.path("PartyIdentification/ID")
