@@ -3,11 +3,13 @@ package trustlist
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +22,7 @@ import (
 // Source is a list that is trusted by configuration. Of a list of lists, the lists that it points at are loaded, too.
 type Source struct {
 	URL       string
+	File      string             // where it is read from in place of the URL, which then only names it
 	Signers   []*pki.Certificate // who may sign it; for the list of lists of the Union, as announced in the Official Journal
 	Territory string             // "": any
 	// Announcement is the URL at which Signers were announced. Where the list names another one they are out of date. "": not
@@ -50,6 +53,7 @@ type Loader struct {
 	HTTP        *http.Client
 	Now         func() time.Time // nil: time.Now
 	Grace       time.Duration    // for which a list still counts after its next update was due
+	MaxList     int64            // octets of a list; 0: 32 MiB
 	AllowSHA1   bool             // see [CheckOptions.AllowSHA1]
 
 	mu    sync.Mutex
@@ -64,6 +68,7 @@ type remembered struct {
 
 const (
 	maxList   = 32 << 20 // octets of a list
+	maxDigest = 1 << 10  // octets of the file with its digest
 	maxPivots = 100
 	maxLists  = 500
 )
@@ -140,7 +145,11 @@ func (p *pass) source(s Source) []*Listed {
 	signers := s.Signers
 	// Pivots and announcement stand in the list itself, which is read for them before it is trusted: they only choose among
 	// certificates that each pivot proves [TS 119 615 4.1].
-	body, err := p.fetch(s.URL)
+	fetch := p.fetch
+	if s.File != "" {
+		fetch = func(u string) (*got, error) { return p.readFile(u, s.File) }
+	}
+	body, err := fetch(s.URL)
 	if body != nil {
 		if draft, err := Parse(body.Body); err == nil && draft.ListOfLists() {
 			signers = p.pivots(s, draft)
@@ -159,7 +168,7 @@ func (p *pass) source(s Source) []*Listed {
 		x := &top.Pointers[i]
 		switch {
 		case x.Type == TypeListOfLists:
-			if x.Location != s.URL && x.xml() {
+			if x.Location != s.URL && s.File == "" && x.xml() {
 				p.problem(Problem{URL: s.URL, Territory: top.Territory, Err: fmt.Errorf("the list says that it is at %s", x.Location)})
 			}
 		case !x.xml() || len(p.Territories) > 0 && !slices.Contains(p.Territories, x.Territory):
@@ -201,7 +210,7 @@ func (p *pass) pivots(s Source, draft *List) []*pki.Certificate {
 	uris := draft.Information.values()
 	if s.Announcement != "" && !slices.Contains(uris, s.Announcement) {
 		p.problem(Problem{URL: s.URL, Territory: draft.Territory, Err: fmt.Errorf(
-			"its signers were announced anew (it names %s): take the certificates from there", strings.Join(uris, ", "))})
+			"%w (it names %s): take the certificates from there", ErrAnnounced, strings.Join(uris, ", "))})
 		return signers
 	}
 	n := 0
@@ -273,6 +282,11 @@ func (p *pass) fetch(u string) (*got, error) {
 	if err := p.ctx.Err(); err != nil {
 		return kept(err)
 	}
+	if old != nil && old.ETag == "" && old.LastModified == "" && p.unchanged(u, old) {
+		same := *old
+		same.Fetched = p.now
+		return &got{&same, old}, nil
+	}
 	if x, err := url.Parse(u); err != nil || x.Scheme != "https" && x.Scheme != "http" {
 		return kept(fmt.Errorf("%q is no address of the web", u))
 	}
@@ -288,11 +302,7 @@ func (p *pass) fetch(u string) (*got, error) {
 			req.Header.Set("If-Modified-Since", old.LastModified)
 		}
 	}
-	client := p.HTTP
-	if client == nil {
-		client = http.DefaultClient
-	}
-	resp, err := client.Do(req)
+	resp, err := p.client().Do(req)
 	if err != nil {
 		return kept(err)
 	}
@@ -309,20 +319,86 @@ func (p *pass) fetch(u string) (*got, error) {
 	default:
 		return kept(fmt.Errorf("the server answers %s", resp.Status))
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxList+1))
-	switch {
-	case err != nil:
+	body, err := p.read(resp.Body)
+	if err != nil {
 		return kept(err)
-	case len(body) > maxList:
-		return kept(fmt.Errorf("it is larger than %d octets", maxList))
 	}
 	return &got{&Copy{body, resp.Header.Get("ETag"), resp.Header.Get("Last-Modified"), p.now}, old}, nil
+}
+
+func (l *Loader) client() *http.Client {
+	if l.HTTP == nil {
+		return http.DefaultClient
+	}
+	return l.HTTP
+}
+
+func (l *Loader) read(r io.Reader) ([]byte, error) {
+	most := l.MaxList
+	if most <= 0 {
+		most = maxList
+	}
+	body, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(body)) > most {
+		err = fmt.Errorf("it is larger than %d octets", most)
+	}
+	return body, err
+}
+
+// readFile is fetch for a list in a file.
+func (p *pass) readFile(u, file string) (*got, error) {
+	var old *Copy
+	if p.Store != nil {
+		var err error
+		if old, err = p.Store.Load(u); err != nil {
+			p.problem(Problem{URL: u, Err: err})
+		}
+	}
+	f, err := os.Open(file)
+	if err == nil {
+		defer f.Close()
+		var body []byte
+		if body, err = p.read(f); err == nil {
+			return &got{&Copy{Body: body, Fetched: p.now}, old}, nil
+		}
+	}
+	if old == nil {
+		return nil, err
+	}
+	return &got{old, old}, err
+}
+
+// unchanged asks for the digest that stands beside a list whose server does not say whether it changed: the file of the same
+// name that ends in .sha2, as octets or in hexadecimal.
+func (p *pass) unchanged(u string, old *Copy) bool {
+	base, ok := strings.CutSuffix(u, ".xml")
+	if !ok {
+		return false
+	}
+	req, err := http.NewRequestWithContext(p.ctx, http.MethodGet, base+".sha2", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := p.client().Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return false
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxDigest))
+	if err != nil {
+		return false
+	}
+	sum := sha256.Sum256(old.Body)
+	return string(b) == string(sum[:]) || strings.EqualFold(strings.TrimSpace(string(b)), hex.EncodeToString(sum[:]))
 }
 
 // take checks what was fetched, keeps it when it is good, and falls back to the copy before when it is not.
 func (p *pass) take(w want, g *got, err error) *Listed {
 	note := func(err error, kept bool) {
-		p.problem(Problem{w.url, w.territory, err, kept})
+		p.problem(Problem{URL: w.url, Territory: w.territory, Err: err, Kept: kept, Pivot: w.pivot})
 	}
 	if g == nil {
 		note(err, false)
@@ -353,6 +429,7 @@ func (p *pass) take(w want, g *got, err error) *Listed {
 	case err != nil:
 		note(err, kept)
 	}
+	why := err
 	if !w.pivot && checked.Expired(p.now) {
 		late := fmt.Errorf("%w: due %s [TS 119 612 5.3.15]", ErrExpired, checked.Next.Format(time.RFC3339))
 		if checked.Expired(p.now.Add(-p.Grace)) {
@@ -360,8 +437,9 @@ func (p *pass) take(w want, g *got, err error) *Listed {
 			return nil
 		}
 		note(late, true)
+		why = errors.Join(why, late)
 	}
-	return &Listed{checked, w.url, fresh.Fetched}
+	return &Listed{Checked: checked, URL: w.url, Fetched: fresh.Fetched, Signers: w.signers, Kept: why}
 }
 
 // check is [Check], done once for equal octets. Who may sign is asked every time.

@@ -255,6 +255,104 @@ func TestKeysRollOver(t *testing.T) {
 	}
 }
 
+// A list in a file is read anew each time, and kept in the store as those of the web are.
+func TestAListInAFile(t *testing.T) {
+	t.Parallel()
+	ee := newOperator(t, "EE")
+	file := filepath.Join(t.TempDir(), "ee.xml")
+	put := func(sequence uint64, by *operator) {
+		t.Helper()
+		l := list("EE", service(ServiceCA, authority(t, "CA EE").Certificate))
+		l.Sequence = sequence
+		if err := os.WriteFile(file, sign(t, l, by.Identity), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := Dir(t.TempDir())
+	loader := func() *Loader {
+		return &Loader{Sources: []Source{{URL: "file:ee.xml", File: file, Signers: []*pki.Certificate{ee.Certificate}, Territory: "EE"}}, Store: store, Now: func() time.Time { return now }}
+	}
+	put(7, ee)
+	s := refresh(t, loader(), "EE7")
+	if l := s.Lists[0]; l.Kept != nil || len(l.Signers) != 1 || !l.Signers[0].Equal(ee.Certificate) || s.Listed(l.Services()[0]) != l {
+		t.Errorf("%+v", l)
+	}
+	put(8, ee)
+	refresh(t, loader(), "EE8")
+	put(7, ee)
+	if s := refresh(t, loader(), "EE8", ErrDowngrade); !errors.Is(s.Lists[0].Kept, ErrDowngrade) || len(s.Missing()) != 0 {
+		t.Errorf("%+v, %v", s.Lists[0], s.Missing())
+	}
+	put(9, newOperator(t, "EE"))
+	refresh(t, loader(), "EE8", ErrSigner)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, loader(), "EE8", os.ErrNotExist)
+	l := loader()
+	l.Store = nil
+	s, err := l.Refresh(t.Context())
+	if !errors.Is(err, ErrMissing) || len(s.Missing()) != 1 {
+		t.Errorf("%v, %v", err, s.Missing())
+	}
+	put(8, ee)
+	l.MaxList = 1 << 10
+	if s, _ := l.Refresh(t.Context()); len(s.Missing()) != 1 || !strings.Contains(s.Missing()[0].Error(), "larger than 1024 octets") {
+		t.Errorf("%v", s.Problems)
+	}
+}
+
+// A server that does not say when a list changed may have its digest beside it: then nothing is sent again.
+func TestDigestBesideTheList(t *testing.T) {
+	t.Parallel()
+	ee := newOperator(t, "EE")
+	lists := map[string][]byte{}
+	var mu sync.Mutex
+	sent := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		b, ok := lists[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if r.URL.Path == "/ee.xml" {
+			sent++
+		}
+		w.Write(b)
+	}))
+	t.Cleanup(server.Close)
+	put := func(sequence uint64, digest func(sum [32]byte) []byte) {
+		l := list("EE", service(ServiceCA, authority(t, "CA EE").Certificate))
+		l.Sequence = sequence
+		mu.Lock()
+		defer mu.Unlock()
+		lists["/ee.xml"] = sign(t, l, ee.Identity)
+		if lists["/ee.sha2"] = nil; digest != nil {
+			lists["/ee.sha2"] = digest(sha256.Sum256(lists["/ee.xml"]))
+		}
+	}
+	l := &Loader{Sources: []Source{{URL: server.URL + "/ee.xml", Signers: []*pki.Certificate{ee.Certificate}}}, Store: mapStore{}, HTTP: server.Client(), Now: func() time.Time { return now }}
+	count := func() int { mu.Lock(); defer mu.Unlock(); return sent }
+	for i, digest := range []func([32]byte) []byte{
+		func(sum [32]byte) []byte { return sum[:] },
+		func(sum [32]byte) []byte { return fmt.Appendf(nil, "%X\n", sum) },
+	} {
+		n := count()
+		put(uint64(8+i), digest)
+		refresh(t, l, fmt.Sprintf("EE%d", 8+i))
+		refresh(t, l, fmt.Sprintf("EE%d", 8+i))
+		if got := count() - n; got != 1 {
+			t.Errorf("sent %d times", got)
+		}
+	}
+	put(10, nil)
+	refresh(t, l, "EE10")
+	put(10, func([32]byte) []byte { return make([]byte, 1<<20) })
+	refresh(t, l, "EE10")
+}
+
 func TestCorpusPivots(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(corpus.Dir(t, "esignature"), "dss/dss-tsl-validation/lotlCache")

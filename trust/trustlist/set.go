@@ -25,6 +25,9 @@ type Listed struct {
 	*Checked
 	URL     string
 	Fetched time.Time // when it was last known to be current
+	// Signers are who may sign it: by the list that points at it, or by configuration and the pivots since.
+	Signers []*pki.Certificate
+	Kept    error // why this copy is used though it is not the one that is published, or past its next update; nil: it is as it should be
 }
 
 // Problem is why a list does not count, or should be looked after.
@@ -32,6 +35,7 @@ type Problem struct {
 	URL, Territory string
 	Err            error
 	Kept           bool // an earlier good copy is used
+	Pivot          bool // it is of a list of the past, which names signers
 }
 
 func (p Problem) Error() string {
@@ -43,6 +47,29 @@ func (p Problem) Error() string {
 		return fmt.Sprintf("%s: the last good copy is kept: %v", s, p.Err)
 	}
 	return fmt.Sprintf("%s: %v", s, p.Err)
+}
+
+// Missing are the problems of lists that do not count at all.
+func (s *Set) Missing() (out []Problem) {
+	if s == nil {
+		return nil
+	}
+	for _, p := range s.Problems {
+		if !p.Pivot && !slices.ContainsFunc(s.Lists, func(l *Listed) bool { return l.URL == p.URL }) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Listed is the list in which a service stands.
+func (s *Set) Listed(x *Service) *Listed {
+	for _, l := range s.Lists {
+		if l.List == x.Provider.List {
+			return l
+		}
+	}
+	return nil
 }
 
 // NewSet makes a set of lists that were checked.
@@ -80,6 +107,8 @@ func (s *Set) Services(c *pki.Certificate) (out []*Service) {
 type Anchor struct {
 	Certificate *pki.Certificate
 	From, Until time.Time // of the trust; Until zero: it lasts
+	// Issues and Stamps tell what its services do: one that does neither tells of revocations alone.
+	Issues, Stamps bool
 	// ExpiredCerts is since when revocation data of the service tells of expired certificates; zero: it does not.
 	ExpiredCerts time.Time
 }
@@ -163,6 +192,7 @@ func (s *Set) add(c *pki.Certificate, a Anchor) {
 	if !o.Until.IsZero() && (a.Until.IsZero() || a.Until.After(o.Until)) {
 		o.Until = a.Until
 	}
+	o.Issues, o.Stamps = o.Issues || a.Issues, o.Stamps || a.Stamps
 	if o.ExpiredCerts.IsZero() {
 		o.ExpiredCerts = a.ExpiredCerts
 	}
@@ -179,6 +209,12 @@ func (s *Service) trust() (a Anchor, ok bool) {
 			a.Until, a.ExpiredCerts = p.Until, p.ExpiredCerts
 		}
 		a.From, ok = p.From, true
+		switch t := strings.TrimPrefix(p.Type, ServiceRoot); {
+		case strings.HasPrefix(t, "TSA"):
+			a.Stamps = true
+		case !strings.HasPrefix(t, "Certstatus"):
+			a.Issues = true
+		}
 	}
 	return a, ok
 }

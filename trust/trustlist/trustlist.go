@@ -61,6 +61,7 @@ var (
 	ErrType      = errors.New("trustlist: list of another type")
 	ErrExpired   = errors.New("trustlist: past its next update")
 	ErrMissing   = errors.New("trustlist: no good copy of the list")
+	ErrAnnounced = errors.New("trustlist: its signers were announced anew")
 )
 
 // Text is a text in a language, "en" and the like.
