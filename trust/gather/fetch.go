@@ -15,8 +15,11 @@ import (
 // error tells all that could not be had; the options hold what could.
 func Fetch(ctx context.Context, client *revocation.Client, r *Result, opt Options) (Options, error) {
 	collector := &revocation.Collector{Client: client, Anchors: opt.Anchors, Intermediates: opt.Certificates}
+	for _, a := range opt.Bound {
+		collector.Anchors = append(slices.Clip(collector.Anchors), a.Certificate)
+	}
 	if opt.Lists != nil {
-		collector.Anchors = append(slices.Clip(opt.Anchors), opt.Lists.Certificates()...)
+		collector.Anchors = append(slices.Clip(collector.Anchors), opt.Lists.Certificates()...)
 	}
 	var errs []error
 	for _, cert := range r.Signers {

@@ -31,6 +31,7 @@ var (
 // Options are what is known beside the document.
 type Options struct {
 	Anchors      []*pki.Certificate // trusted
+	Bound        []pki.Anchor       // trusted for their purposes alone: [pki.PurposeDocument], [pki.PurposeTime]
 	Lists        *trustlist.Set     // whose services are trusted, too, and say what is qualified; nil: none
 	Certificates []*pki.Certificate // to build chains with
 	CRLs         [][]byte           // DER
@@ -129,6 +130,15 @@ func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		return nil, err
 	}
 	return Open(b, opt)
+}
+
+// facts begins those of a document.
+func (o *Options) facts() *validation.Facts {
+	f := &validation.Facts{Listed: o.Lists != nil}
+	for _, p := range o.Lists.Missing() {
+		f.Unread = append(f.Unread, p.Error())
+	}
+	return f
 }
 
 // add takes a signature into the result and gives it its certificate's chain.

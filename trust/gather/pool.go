@@ -23,7 +23,7 @@ type pool struct {
 	list    []*pki.Certificate
 	signers []*pki.Certificate // of signatures and time-stamps
 	known   map[[32]byte]bool
-	anchors map[[32]byte]bool
+	anchors map[[32]byte]validation.Use // zero: for everything
 	crls    []*list
 	ocsps   []*answer
 	seen    map[[32]byte]bool // revocation data
@@ -46,16 +46,38 @@ type answer struct {
 
 func newPool(opt Options) *pool {
 	p := &pool{
-		known: map[[32]byte]bool{}, anchors: map[[32]byte]bool{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
+		known: map[[32]byte]bool{}, anchors: map[[32]byte]validation.Use{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
 		up: map[[32]byte]*pki.Certificate{}, lists: opt.Lists,
 	}
 	for _, c := range opt.Anchors {
-		p.anchors[c.Fingerprint()] = true
+		p.anchors[c.Fingerprint()] = 0
 	}
 	p.add(opt.Anchors...)
+	for _, a := range opt.Bound {
+		p.bind(a)
+	}
 	p.add(opt.Certificates...)
 	p.revocation(opt.CRLs, opt.OCSPs)
 	return p
+}
+
+// uses are the purposes that count here.
+var uses = map[pki.Purpose]validation.Use{pki.PurposeDocument: validation.UseSignature, pki.PurposeTime: validation.UseTimeStamp}
+
+// bind takes in an anchor for its purposes. One for no purpose that counts here is a certificate as any other.
+func (p *pool) bind(a pki.Anchor) {
+	p.add(a.Certificate)
+	f := a.Certificate.Fingerprint()
+	use, known := p.anchors[f]
+	if known && use == 0 {
+		return
+	}
+	for _, purpose := range a.Purposes {
+		use |= uses[purpose]
+	}
+	if use != 0 {
+		p.anchors[f] = use
+	}
 }
 
 // add takes certificates into the pool. It must be done before the first chain is built.
@@ -129,15 +151,27 @@ func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 	return found
 }
 
-// trusted tells whether a certificate is an anchor, whatever the date.
-func (p *pool) trusted(c *pki.Certificate) bool {
-	return p.anchors[c.Fingerprint()] || p.lists.Anchor(c) != nil
+// trusted tells whether a certificate is an anchor, whatever the date, and for what; zero: for everything.
+func (p *pool) trusted(c *pki.Certificate) (only validation.Use, ok bool) {
+	only, ok = p.anchors[c.Fingerprint()]
+	a := p.lists.Anchor(c)
+	if a == nil || ok && only == 0 {
+		return only, ok
+	}
+	listed := validation.UseRevocation
+	if a.Stamps {
+		listed |= validation.UseTimeStamp
+	}
+	if a.Issues {
+		return 0, true
+	}
+	return only | listed, true
 }
 
 // reaches tells whether a chain from c comes to an anchor.
 func (p *pool) reaches(c *pki.Certificate, depth int) bool {
 	for ; c != nil && depth > 0; depth-- {
-		if p.trusted(c) {
+		if _, ok := p.trusted(c); ok {
 			return true
 		}
 		c = p.issuer(c)
@@ -145,12 +179,12 @@ func (p *pool) reaches(c *pki.Certificate, depth int) bool {
 	return false
 }
 
-// path is a certificate with its issuers, up to an anchor or as far as it goes.
+// path is a certificate with its issuers, up to an anchor for everything or as far as it goes.
 func (p *pool) path(c *pki.Certificate) []*pki.Certificate {
 	var out []*pki.Certificate
 	for ; c != nil && len(out) < maxDepth && !slices.Contains(out, c); c = p.issuer(c) {
 		out = append(out, c)
-		if p.trusted(c) {
+		if only, ok := p.trusted(c); ok && only == 0 {
 			break
 		}
 	}
@@ -181,15 +215,17 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 	if self {
 		signer = c
 	}
+	only, trusted := p.trusted(c)
 	has := func(id pki.OID) bool { _, ok := c.Extension(id); return ok }
 	*v = validation.Certificate{
 		Token:   validation.Token{ID: idOf(c.Raw), Algorithm: algorithmOf(c.SignatureAlgorithm, signer), Intact: signer != nil},
-		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: p.trusted(c), SelfSigned: self,
+		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: trusted, Only: only, SelfSigned: self,
 		CA: c.BasicConstraints.CA, PathLength: c.BasicConstraints.MaxPathLen, HasKeyUsage: c.HasKeyUsage, KeyUsage: usage(c.KeyUsage),
 		HasSubjectKeyID: c.SubjectKeyID != nil, TimeStamping: slices.Contains(c.ExtKeyUsage, pki.EKUTimeStamping),
 		OCSPNoCheck: has(oidNoCheck), NoRevocation: has(oidShortTerm) || has(oidNoRevocation),
 	}
-	if a := p.lists.Anchor(c); a != nil && !p.anchors[f] {
+	if _, configured := p.anchors[f]; !configured && p.lists.Anchor(c) != nil {
+		a := p.lists.Anchor(c)
 		v.TrustedFrom, v.Sunset, v.ExpiredInfo = a.From, a.Until, a.ExpiredCerts
 	}
 	if signer != nil {
@@ -202,7 +238,7 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 		v.PathLength = -1
 	}
 	v.Chain = p.chain(c)
-	if up != nil && !v.Trusted {
+	if up != nil && (!v.Trusted || v.Only != 0) {
 		v.Revocations = p.statuses(c, up)
 	}
 	return v
@@ -228,11 +264,16 @@ func (p *pool) listed(c *pki.Certificate) {
 	for _, x := range p.path(c) {
 		services := p.lists.Services(x)
 		for _, s := range services {
+			problem := ""
+			if l := p.lists.Listed(s); l != nil && l.Kept != nil {
+				problem = l.Kept.Error()
+			}
 			for i := range s.Periods {
 				t := &s.Periods[i]
 				v.Services = append(v.Services, validation.TrustService{
 					Territory: s.Provider.List.Territory, Provider: s.Provider.Names.In("en"), Name: t.Names.In("en"), Identity: idOf(x.Raw),
 					Type: t.Type, Status: t.Status, From: t.From, Until: t.Until, Qualifiers: t.Qualifiers(c), Additional: t.Additional,
+					ListProblem: problem,
 				})
 			}
 		}

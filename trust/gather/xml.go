@@ -68,7 +68,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 			}
 		}
 	}
-	r := &Result{Format: "XAdES", Facts: &validation.Facts{Listed: opt.Lists != nil}}
+	r := &Result{Format: "XAdES", Facts: opt.facts()}
 	for i := range all {
 		x := &all[i]
 		if x.err != nil {

@@ -108,7 +108,7 @@ func (j *judge) past(t *Token, current Conclusion, as role, p *proofs, weak func
 	case CryptoConstraintsNoPOE:
 		keep(len(weak(best)) == 0, "Were its algorithms reliable when it is proven to exist?")
 		for i, x := range t.Chain {
-			if x.Trusted {
+			if x.AnchorOf(as.use()) {
 				break
 			}
 			keep(j.policy.Suite.algorithm(x.Algorithm, p.of(x.ID)) == "", x.Subject+": were its algorithms reliable when it is proven to exist?")
@@ -150,7 +150,7 @@ func vouched(d *Revocation, p *proofs) bool {
 // to be good.
 func (j *judge) slide(t *Token, as role, p *proofs) (control time.Time, ok bool) {
 	control = j.now
-	top := slices.IndexFunc(t.Chain, func(c *Certificate) bool { return c.Trusted })
+	top := slices.IndexFunc(t.Chain, func(c *Certificate) bool { return c.AnchorOf(as.use()) })
 	if top < 0 {
 		return control, false
 	}

@@ -3,6 +3,7 @@ package validation
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,7 @@ const (
 type judge struct {
 	policy *Policy
 	now    time.Time
+	unread []string // trusted lists that could not be asked
 
 	chains map[chainKey]Conclusion
 	stamps map[*TimeStamp]Conclusion // basic validation
@@ -88,9 +90,30 @@ func (j *judge) cryptographic(r *run, refs []Reference, intact bool) {
 	r.check(intact, Failed, SigCryptoFailure, clause, "Does the signature value hold?", "the value was not made over this signature with the key of the certificate")
 }
 
+// use is what an anchor has to be one for. Who tells of revocations stands below any.
+func (as role) use() Use {
+	switch as {
+	case ofSignature:
+		return UseSignature
+	case ofTimeStamp:
+		return UseTimeStamp
+	}
+	return UseSignature | UseTimeStamp | UseRevocation
+}
+
 // anchored tells whether a chain ends at a trust anchor, whatever the date.
-func anchored(chain []*Certificate) bool {
-	return slices.ContainsFunc(chain, func(c *Certificate) bool { return c.Trusted })
+func anchored(chain []*Certificate, as role) bool {
+	return slices.ContainsFunc(chain, func(c *Certificate) bool { return c.AnchorOf(as.use()) })
+}
+
+// untrusted says why a chain reaches no trust anchor.
+func untrusted(chain []*Certificate) string {
+	for _, c := range chain {
+		if c.Trusted {
+			return c.Subject + " is trusted for something else"
+		}
+	}
+	return "no certificate of the chain is trusted"
 }
 
 // chain is X.509 certificate validation [EN 319 102-1 5.2.6].
@@ -101,9 +124,13 @@ func (j *judge) chain(t *Token, as role) Conclusion {
 	}
 	const clause = "EN 319 102-1 5.2.6"
 	var r run
-	if r.check(anchored(t.Chain), Indeterminate, NoCertificateChainFound, clause, "Does the chain of certificates reach a trust anchor?", "no certificate of the chain is trusted") {
+	found := anchored(t.Chain, as)
+	if !found && len(j.unread) > 0 {
+		r.check(false, Indeterminate, NoCertificateChainFound, clause, "Could every trusted list be asked?", "not all of them: "+strings.Join(j.unread, "; "))
+	}
+	if r.check(found, Indeterminate, NoCertificateChainFound, clause, "Does the chain of certificates reach a trust anchor?", untrusted(t.Chain)) {
 		for i, c := range t.Chain {
-			if c.Trusted {
+			if c.AnchorOf(as.use()) {
 				r.check(c.Sunset.IsZero() || j.now.Before(c.Sunset), Indeterminate, NoCertificateChainFoundNoPOE, clause,
 					"Is the trust anchor trusted now?", "it was trusted until "+when(c.Sunset))
 				break
@@ -170,7 +197,7 @@ func (j *judge) valid(c *Certificate) bool {
 
 // exempt tells whether no revocation data is asked for.
 func exempt(c *Certificate, i int, as role) bool {
-	return c.Trusted || c.SelfSigned || c.NoRevocation || c.OCSPNoCheck && as == ofRevocation && i == 0
+	return c.AnchorOf(as.use()) || c.SelfSigned || c.NoRevocation || c.OCSPNoCheck && as == ofRevocation && i == 0
 }
 
 // revocation finds the latest acceptable revocation data for a certificate and what it says [EN 319 102-1 5.2.5].

@@ -476,7 +476,7 @@ func TestCorpusQualification(t *testing.T) {
 			problems = append(problems, p)
 		}
 		if signature != "" {
-			q := QualifySignature(Validate(f.Facts, nil, date)[0])
+			q := QualifySignature(Validate(f.Facts, nil, date)[0], nil)
 			compare("signature", q.Name, signature, q.Checks)
 		}
 		if issuance+validation != "" {

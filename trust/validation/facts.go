@@ -15,6 +15,7 @@ type Facts struct {
 	Signatures []*Signature
 	TimeStamps []*TimeStamp // of all signatures, and detached ones
 	Listed     bool         // trusted lists were asked: the certificates of signers have their claims and services
+	Unread     []string     // lists that could not be asked, each with the reason
 }
 
 // Algorithm is what a token was signed with.
@@ -63,6 +64,19 @@ type Reference struct {
 	Entry         bool // of a manifest: that it is not at hand is no failure
 }
 
+// Use is what a certificate may be an anchor for, as a set.
+type Use uint8
+
+// Uses.
+const (
+	UseSignature Use = 1 << iota
+	UseTimeStamp
+	UseRevocation
+)
+
+// AnchorOf tells whether a certificate is a trust anchor for a use.
+func (c *Certificate) AnchorOf(u Use) bool { return c.Trusted && (c.Only == 0 || c.Only&u != 0) }
+
 // SigningCertificate is what the signer said about the own certificate, under the signature.
 type SigningCertificate struct {
 	Digest       string
@@ -77,6 +91,7 @@ type Certificate struct {
 	Subject             string
 	NotBefore, NotAfter time.Time
 	Trusted             bool      // a trust anchor
+	Only                Use       // what the anchor is trusted for; zero: for everything
 	TrustedFrom         time.Time // zero: always
 	Sunset              time.Time // until when the anchor is trusted; zero: for good
 	SelfSigned          bool

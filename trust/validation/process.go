@@ -29,11 +29,12 @@ func Validate(f *Facts, p *Policy, at time.Time) []*Report {
 		p = DefaultPolicy()
 	}
 	j := newJudge(p, at)
+	j.unread = f.Unread
 	out := make([]*Report, 0, len(f.Signatures))
 	for _, s := range f.Signatures {
 		r := j.signature(s)
 		if f.Listed {
-			r.Qualification, r.TimeStampsByLists = QualifySignature(r), map[*TimeStamp]*Qualification{}
+			r.Qualification, r.TimeStampsByLists = QualifySignature(r, f.Unread), map[*TimeStamp]*Qualification{}
 			for _, t := range s.TimeStamps {
 				r.TimeStampsByLists[t] = QualifyTimeStamp(t, at)
 			}
@@ -200,7 +201,7 @@ func (j *judge) rest(r *run, s *Signature, best time.Time) {
 // revocationTime is when the certificate that made the trouble was revoked.
 func (j *judge) revocationTime(s *Signature, sub Sub) (at time.Time, hold bool) {
 	for i, c := range s.Chain {
-		if c.Trusted {
+		if c.AnchorOf(UseSignature) {
 			break
 		}
 		if (sub == RevokedNoPOE) != (i == 0) {
@@ -216,7 +217,7 @@ func (j *judge) revocationTime(s *Signature, sub Sub) (at time.Time, hold bool) 
 // chainReliable tells whether certificates and revocation data of the chain use algorithms reliable at a time.
 func (j *judge) chainReliable(s *Signature, at time.Time) bool {
 	for i, c := range s.Chain {
-		if c.Trusted {
+		if c.AnchorOf(UseSignature) {
 			break
 		}
 		if j.policy.Suite.algorithm(c.Algorithm, at) != "" {

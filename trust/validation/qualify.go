@@ -30,6 +30,7 @@ type TrustService struct {
 	Type, Status              string // URIs [TS 119 612 5.5.1, 5.5.4]
 	From, Until               time.Time
 	Qualifiers, Additional    []string // URIs
+	ListProblem               string   // what is not as it should be with the list in which it stands
 }
 
 const (
@@ -295,8 +296,26 @@ type Qualification struct {
 	Certificates CertificateQualification // both times together
 }
 
-// QualifySignature tells whether a signature is qualified [TS 119 615 4.5].
-func QualifySignature(r *Report) *Qualification {
+// askLists says which lists, of those that tell of a certificate, are not as they should be; where none tells, which could not
+// be asked [TS 119 615 4.2].
+func askLists(services []TrustService, unread []string) []Check {
+	const clause = "TS 119 615 4.2"
+	var r inquiry
+	if len(services) == 0 && len(unread) > 0 {
+		r.ask(false, clause, "Could every trusted list be asked?", "not all of them: "+strings.Join(unread, "; "))
+	}
+	seen := map[string]bool{}
+	for _, s := range services {
+		if !seen[s.Territory] {
+			seen[s.Territory] = true
+			r.ask(s.ListProblem == "", clause, fmt.Sprintf("Is the trusted list of %s current?", s.Territory), s.ListProblem)
+		}
+	}
+	return r.checks
+}
+
+// QualifySignature tells whether a signature is qualified [TS 119 615 4.5]. unread are lists that could not be asked.
+func QualifySignature(r *Report, unread []string) *Qualification {
 	c := r.Signature.Signer
 	if c == nil {
 		return &Qualification{Name: matrix(CertificateQualification{}, r.Indication)}
@@ -306,7 +325,7 @@ func QualifySignature(r *Report) *Qualification {
 	q.AtIssuance, issuance = QualifyCertificate(&c.Claims, c.NotBefore, c.Services, c.NotBefore)
 	best := r.BestTime
 	q.AtSigning, signing = QualifyCertificate(&c.Claims, c.NotBefore, c.Services, best)
-	q.Checks = append(issuance, signing...)
+	q.Checks = slices.Concat(askLists(c.Services, unread), issuance, signing)
 	q.Certificates = both(q.AtIssuance, q.AtSigning)
 	if q.Certificates.Qualified && c.NotBefore.Before(regulation) && !best.Before(grace) && q.Certificates.Type == "ESEAL" {
 		q.Certificates.Qualified = false // seals of the directive are none of the regulation
