@@ -1,8 +1,12 @@
 package interop
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +20,12 @@ import (
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/agreements"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
 // browser is a real one; see its README.
@@ -33,7 +40,7 @@ func needBrowser(t *testing.T) {
 const chosen = "three arches over a river"
 
 // consoles are two nodes with an agreement, and a third partner that is not there.
-func consoles(t *testing.T) (ee *node.Node, first, address string) {
+func consoles(t *testing.T, seals *sealing) (ee *node.Node, first, address string) {
 	t.Helper()
 	root := t.TempDir()
 	var made []*setup.Result
@@ -59,7 +66,9 @@ func consoles(t *testing.T) (ee *node.Node, first, address string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := node.New(t.Context(), c, node.Options{Domains: []node.Domain{procurement.New()}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		c.AS4.Trust = append(c.AS4.Trust, config.Anchor{File: config.Path(seals.anchor), Purposes: []string{"document"}})
+		c.AS4.CRLs = append(c.AS4.CRLs, config.Path(seals.crl))
+		n, err := node.New(t.Context(), c, node.Options{Domains: []node.Domain{procurement.New()}, ImportPModes: agreements.ForNode, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,6 +160,49 @@ func pictures(t *testing.T, name string) string {
 	return filepath.Join(t.TempDir(), name)
 }
 
+// sealing is an authority for signatures of documents, and what was signed below it.
+type sealing struct {
+	anchor, crl         string
+	good, bad, doubtful string
+}
+
+func newSealing(t *testing.T) *sealing {
+	t.Helper()
+	dir, now := t.TempDir(), time.Now()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(name string, b []byte) string {
+		file := filepath.Join(dir, name)
+		must(os.WriteFile(file, b, 0o644))
+		return file
+	}
+	ca, err := pki.NewAuthority(rand.Reader, "CN=Authority of documents,C=PT", pki.P256, now.AddDate(-1, 0, 0), 20)
+	must(err)
+	signer, err := ca.Issue(pki.Template{CommonName: "Câmara Municipal do Porto", Country: "PT", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	must(err)
+	list, err := ca.CRL(nil, now)
+	must(err)
+	permit := []byte("<permit><street>Rua das Flores</street><floors>2</floors></permit>")
+	sign := func(packaging xades.Packaging) []byte {
+		b, err := xades.Sign(signer.Key.(crypto.Signer), nil, []xades.Document{xades.Bytes("permit.xml", "application/xml", permit)}, xades.Params{Packaging: packaging, Signer: signer.Certificate, Time: now})
+		must(err)
+		return b
+	}
+	good := sign(xades.Enveloped)
+	bad := bytes.Replace(good, []byte("<floors>2"), []byte("<floors>9"), 1)
+	if bytes.Equal(good, bad) {
+		t.Fatal("nothing was changed")
+	}
+	return &sealing{
+		anchor: put("authority.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate.Raw})), crl: put("authority.crl", list),
+		good: put("good.xml", good), bad: put("changed.xml", bad), doubtful: put("detached.xml", sign(xades.Detached)),
+	}
+}
+
 // flow is a file of testdata as the browser wants it.
 func flow(t *testing.T, name string) string {
 	t.Helper()
@@ -159,6 +211,19 @@ func flow(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// fileVars tells a flow where files are, as it names them: from its own folder.
+func fileVars(t *testing.T, name string, named map[string]string) (args []string) {
+	t.Helper()
+	for key, file := range named {
+		seen, err := filepath.Rel(filepath.Dir(flow(t, name)), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--var", key+"="+seen)
+	}
+	return args
 }
 
 // good reports whatever the browser found.
@@ -182,7 +247,8 @@ func good(t *testing.T, lines []object, least int) {
 
 func TestConsoleInABrowser(t *testing.T) {
 	needBrowser(t)
-	n, first, address := consoles(t)
+	seals := newSealing(t)
+	n, first, address := consoles(t, seals)
 	delivered, failed := exchange(t, n)
 	run := func(t *testing.T, least int, args ...string) {
 		t.Helper()
@@ -191,7 +257,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	}
 	login := []string{"--login", address + "/console/login,admin," + chosen}
 	var urls []string
-	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "audit", "users", "account"} {
+	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "validate", "espd", "verify", "audit", "users", "account"} {
 		urls = append(urls, address+"/console/"+p)
 	}
 	// Each of the following needs a user with a password, whichever of them is run.
@@ -220,6 +286,38 @@ func TestConsoleInABrowser(t *testing.T) {
 		run(t, 2*len(urls), append(append([]string{"shot"}, urls...), append(login, "--full", "--dark", "--locale", "de-DE", "--out", pictures(t, "dark"))...)...)
 		run(t, len(urls), append(append([]string{"shot"}, urls...), append(login, "--full", "--no-script", "--widths", "1280", "--out", pictures(t, "no-script"))...)...)
 	})
+	t.Run("documents are judged where they are dropped", func(t *testing.T) {
+		entry(t, "Chromium", served, took)
+		dir := t.TempDir()
+		invoice, err := sample.Make("invoice", "2026-8", sample.Supplier, sample.Buyer, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped := map[string]string{"good": seals.good, "bad": seals.bad, "doubtful": seals.doubtful}
+		for name, b := range map[string][]byte{"invoice": invoice, "wrong": bytes.Replace(invoice, []byte(`<cbc:PayableAmount currencyID="EUR">`), []byte(`<cbc:PayableAmount currencyID="EUR">1`), 1)} {
+			dropped[name] = filepath.Join(dir, name+".xml")
+			if err := os.WriteFile(dropped[name], b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args := append([]string{"flow", flow(t, "documents.json"), "--base", address}, fileVars(t, "documents.json", dropped)...)
+		for _, width := range []string{"1280", "390"} {
+			run(t, 30, append(args, "--widths", width, "--out", pictures(t, "documents-"+width))...)
+		}
+	})
+	t.Run("a P-Mode file is taken over", func(t *testing.T) {
+		entry(t, "Chromium", served, took)
+		us, dir := n.Config.AS4.Party, t.TempDir()
+		pmodes, err := os.ReadFile("testdata/console/pmodes.xml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pmodes = []byte(strings.NewReplacer("OUR-ID", us.ID, "OUR-TYPE", us.Type).Replace(string(pmodes)))
+		if err := os.WriteFile(filepath.Join(dir, "pmodes.xml"), pmodes, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run(t, 15, append([]string{"flow", flow(t, "import.json"), "--base", address, "--out", pictures(t, "import")}, fileVars(t, "import.json", map[string]string{"pmodes": filepath.Join(dir, "pmodes.xml"), "certificate": seals.anchor})...)...)
+	})
 	t.Run("what there is to do can be done", func(t *testing.T) {
 		entry(t, "Chromium", served, took)
 		doc, err := sample.Make("invoice", "2026-7", sample.Supplier, sample.Buyer, time.Now())
@@ -227,14 +325,10 @@ func TestConsoleInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 		file := filepath.Join(t.TempDir(), "invoice.xml")
-		seen, err := filepath.Rel(filepath.Dir(flow(t, "acts.json")), file) // as the flow names it
-		if err != nil {
-			t.Fatal(err)
-		}
 		if err := os.WriteFile(file, doc, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		run(t, 20, "flow", flow(t, "acts.json"), "--base", address, "--var", "document="+seen, "--out", pictures(t, "acts"))
+		run(t, 20, append([]string{"flow", flow(t, "acts.json"), "--base", address, "--out", pictures(t, "acts")}, fileVars(t, "acts.json", map[string]string{"document": file})...)...)
 	})
 	t.Run("links, headers and forms hold", func(t *testing.T) {
 		entry(t, "Chromium", served, took)
