@@ -266,6 +266,9 @@ func (o alertObserver) Changed(_ store.Tx, message func() (*store.Message, error
 	}
 	e := alert.Failed
 	switch {
+	case m.Direction == store.In && to == store.Rejected:
+		o.c.Note(alert.Refused, cmp.Or(m.From, "?"))
+		return nil
 	case m.Direction == store.In:
 		e = alert.Undelivered
 	case m.Error.Code == string(ebms.MissingReceipt):

@@ -146,20 +146,32 @@ func (d *Directory) Flush(m *store.Message) {
 	}
 }
 
+// Codes of what the directory says for good.
+const (
+	notRegistered = "DISCOVERY:NOT_REGISTERED"
+	notAccepted   = "DISCOVERY:NOT_ACCEPTED"
+)
+
 // notFound tells a receiver that does not exist from a lookup that could not be made now.
 func notFound(err error) error {
 	r := &RefusedError{Text: err.Error(), Err: err}
 	switch {
 	case errors.Is(err, bdxl.ErrNotRegistered), errors.Is(err, bdxl.ErrNoService):
 		r.Text = "nobody is registered under this identifier: " + r.Text
-		r.Code, r.Remedy = "DISCOVERY:NOT_REGISTERED", "check the receiver's identifier: viadukt lookup PARTICIPANT"
+		r.Code, r.Remedy = notRegistered, "check the receiver's identifier: viadukt lookup PARTICIPANT"
 	case errors.Is(err, smp.ErrNotFound), errors.Is(err, smp.ErrNoProcess), errors.Is(err, smp.ErrNoTransport), errors.Is(err, smp.ErrNotActive):
 		r.Text = "the receiver does not accept this kind of document: " + r.Text
-		r.Code, r.Remedy = "DISCOVERY:NOT_ACCEPTED", "viadukt lookup PARTICIPANT lists what it accepts"
+		r.Code, r.Remedy = notAccepted, "viadukt lookup PARTICIPANT lists what it accepts"
 	default:
 		r.Code, r.Remedy = "DISCOVERY:FAILED", "look closer with: viadukt lookup PARTICIPANT DOCTYPE"
 	}
 	return r
+}
+
+// Unregistered reports whether the directory said that nobody is registered, or takes such documents, at this time.
+func Unregistered(err error) bool {
+	var r *RefusedError
+	return errors.As(err, &r) && (r.Code == notRegistered || r.Code == notAccepted)
 }
 
 // Temporary is that of the cause: a refusal for good has a cause that says nothing, or none.

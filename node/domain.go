@@ -45,6 +45,18 @@ type Answerer interface {
 	Answers(m *store.Message) bool
 }
 
+// Debtor is a Handler that owes some of its messages to receivers who may be registered later only: such a message is
+// tried again by the schedule where the directory knows nobody who takes it, and others are given up at once.
+type Debtor interface {
+	// Owed says whether a message is owed, and what can be done while nobody takes it.
+	Owed(m *store.Message) (remedy string, owed bool)
+}
+
+// RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.
+type RejectedError struct{ Problem store.Problem }
+
+func (e *RejectedError) Error() string { return e.Problem.Code + ": " + e.Problem.Text }
+
 // Incoming is a message that passed security, with its payloads in the store but not yet committed.
 type Incoming struct {
 	*as4.Received

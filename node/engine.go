@@ -229,10 +229,7 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 	out, err := n.outgoing(ctx, j)
 	var o *as4.Outcome
 	if err != nil {
-		o = &as4.Outcome{Verdict: as4.Failed, Err: err}
-		if temporary(err) {
-			o.Verdict = as4.RetryLater
-		}
+		o = n.unready(m, err)
 	} else if out.Split {
 		o = n.sendSplit(ctx, m, out)
 	} else {
@@ -252,6 +249,21 @@ func (n *Node) send(ctx context.Context, j job) (told func()) {
 		return func() { n.changed(m, to) }
 	}
 	return nil
+}
+
+// unready is the outcome of an attempt that found out nowhere to send to, or could not make the message.
+func (n *Node) unready(m *store.Message, err error) *as4.Outcome {
+	o := &as4.Outcome{Verdict: as4.Failed, Err: err}
+	if d, ok := n.handlerOf(m).(Debtor); ok && Unregistered(err) {
+		if remedy, owed := d.Owed(m); owed {
+			p := problem(err)
+			return &as4.Outcome{Verdict: as4.RetryLater, Err: &RefusedError{Code: p.Code, Text: p.Text, Remedy: remedy, Err: err}}
+		}
+	}
+	if temporary(err) {
+		o.Verdict = as4.RetryLater
+	}
+	return o
 }
 
 // sound reads the payloads of a message whose signature the partner refused: it is no fault of keys when the disk altered
@@ -447,6 +459,8 @@ func problem(err error) store.Problem {
 		return store.Problem{Code: r.Code, Text: r.Text, Remedy: r.Remedy}
 	case errors.Is(err, store.ErrDamaged):
 		return store.Problem{Code: "DAMAGED", Text: err.Error(), Remedy: "viadukt verifydata says what else is damaged; take the payload from a backup, or hand the document over again"}
+	case errors.As(err, &e) && e.Refused():
+		return store.Problem{Code: string(e.Code), Text: fmt.Sprintf("%s: %s", e.Code.Name(), text(e)), Remedy: "the receiver will never take this content: mend it, and hand it over again as a new message"}
 	case errors.As(err, &e):
 		return store.Problem{Code: string(e.Code), Text: fmt.Sprintf("%s: %s", e.Code.Name(), text(e)), Remedy: remedies[e.Code]}
 	}

@@ -221,10 +221,15 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 	if err != nil && ctx.Err() != nil {
 		return nil
 	}
+	var refused *RejectedError
+	errors.As(err, &refused)
 	now := n.Clock()
 	werr := n.keep(ctx, "delivery of "+m.MessageID, func(tx store.Tx) error {
 		if err == nil {
 			return tx.Transition(m.ID, store.Delivered, store.Change{Time: now, Owner: m.LeaseOwner})
+		}
+		if refused != nil {
+			return tx.Transition(m.ID, store.Rejected, store.Change{Time: now, Owner: m.LeaseOwner, Error: refused.Problem, Detail: refused.Problem.Text})
 		}
 		p := problem(err)
 		if next, ok := n.retry.Next(m.Attempts, now); ok {
@@ -237,6 +242,9 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 		n.Log.Error("delivery not recorded", slog.String("msgid", m.MessageID), slog.Any("err", werr))
 	case err == nil:
 		return func() { n.changed(m, store.Delivered) }
+	case refused != nil:
+		n.Log.LogAttrs(ctx, slog.LevelWarn, "message rejected", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.String("code", refused.Problem.Code))
+		return func() { n.changed(m, store.Rejected) }
 	default:
 		n.in.wake()
 		n.Log.Warn("delivery failed", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.Any("err", err))

@@ -1,6 +1,7 @@
 package procurement
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -56,35 +57,42 @@ func fits(setting, participant string) bool {
 // Answers implements [node.Answerer]. Answers are never answered, nor are reports to the network, or two nodes would go on
 // for ever.
 func (d *Domain) Answers(m *store.Message) bool {
-	switch kind := d.answerTo(m.Sender); {
-	case kind == "", strings.Contains(m.Action, "::ApplicationResponse##"), !strings.Contains(m.Action, nsUBL):
-		return false
-	case kind == response.Invoice:
-		return strings.Contains(m.Action, "::Invoice##") || strings.Contains(m.Action, "::CreditNote##")
-	}
-	return true
+	return d.refuses(m) || d.answerKind(m, false) != ""
 }
 
-// answer judges a document that was delivered, and sends the answer that its sender is to get. The answer has a message
-// id that is made of the message's own, so that a second run sends nothing again. Where the directory is silent the
-// delivery is tried again; where it says that nobody takes the answer, there is none.
-func (d *Domain) answer(ctx context.Context, m *store.Message) error {
-	if !d.Answers(m) {
+// answerKind is which answer is due to a message, "" for none. That its document was refused is told by a status at least.
+func (d *Domain) answerKind(m *store.Message, refused bool) response.Kind {
+	kind := d.answerTo(m.Sender)
+	invoice := strings.Contains(m.Action, "::Invoice##") || strings.Contains(m.Action, "::CreditNote##")
+	switch {
+	case strings.Contains(m.Action, "::ApplicationResponse##"), !strings.Contains(m.Action, nsUBL):
+		return ""
+	case refused && (kind == "" || kind == response.Invoice && !invoice):
+		return response.Status
+	case kind == response.Invoice && !invoice:
+		return ""
+	}
+	return kind
+}
+
+// answer judges a document that was delivered or refused, and sends the answer that its sender is to get. The answer has
+// a message id that is made of the message's own, so that a second run sends nothing again. Where the directory is silent
+// the delivery is tried again; where it says that nobody takes the answer, there is none, but for a status: that is owed
+// to the provider who sent the message, and waits until it is registered.
+func (d *Domain) answer(ctx context.Context, m *store.Message, refused bool) error {
+	kind := d.answerKind(m, refused)
+	if kind == "" {
 		return nil
 	}
-	r, err := d.answerFor(ctx, m)
+	r, provider, err := d.answerFor(ctx, m, kind)
 	if err != nil || r == nil {
 		return err
 	}
-	id := fmt.Sprintf("answer-%x@%s", sha256.Sum256([]byte(m.SenderKey+"\n"+m.MessageID)), d.n.Host())
-	octets, sent := r.XML(), false
-	_, err = d.Submit(ctx, &node.Submission{Domain: Name, MessageID: id, RefToMessageID: m.MessageID, ConversationID: m.ConversationID, Next: func() (*node.SubmissionPart, error) {
-		if sent {
-			return nil, io.EOF
-		}
-		sent = true
-		return &node.SubmissionPart{Name: "response.xml", MimeType: "application/xml", Body: strings.NewReader(string(octets))}, nil
-	}})
+	err = d.sendAnswer(ctx, m, r, false)
+	if kind == response.Status && node.Unregistered(err) { // the place within the provider that the envelope names may be none
+		r.Receiver.ID = provider
+		err = d.sendAnswer(ctx, m, r, true)
+	}
 	switch {
 	case errors.Is(err, store.ErrDuplicate):
 		return nil
@@ -96,39 +104,46 @@ func (d *Domain) answer(ctx context.Context, m *store.Message) error {
 	return nil
 }
 
-// answerFor makes the answer to a message; nil where none is due.
-func (d *Domain) answerFor(ctx context.Context, m *store.Message) (*response.Response, error) {
+func (d *Domain) sendAnswer(ctx context.Context, m *store.Message, r *response.Response, owed bool) error {
+	id := fmt.Sprintf("answer-%x@%s", sha256.Sum256([]byte(m.SenderKey+"\n"+m.MessageID)), d.n.Host())
+	octets, sent := r.XML(), false
+	_, err := d.submit(ctx, &node.Submission{Domain: Name, MessageID: id, RefToMessageID: m.MessageID, ConversationID: m.ConversationID, Next: func() (*node.SubmissionPart, error) {
+		if sent {
+			return nil, io.EOF
+		}
+		sent = true
+		return &node.SubmissionPart{Name: "response.xml", MimeType: "application/xml", Body: bytes.NewReader(octets)}, nil
+	}}, owed)
+	return err
+}
+
+// Owed implements [node.Debtor]: a status is queued until its receiver is registered [MLS 5, Peppol Network Policy MLS-4].
+func (d *Domain) Owed(m *store.Message) (remedy string, owed bool) {
+	if !strings.Contains(m.Action, "##"+response.Status.Type().Customization+"::") {
+		return "", false
+	}
+	return "the service provider must register " + m.Receiver + " for message level statuses: tell it; when the attempts are over, viadukt message resend starts anew", true
+}
+
+// answerFor makes the answer to a message; nil where none is due. provider is who sent the message, for a status.
+func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.Kind) (_ *response.Response, provider string, _ error) {
 	if len(m.Payloads) == 0 {
-		return nil, nil
+		return nil, "", nil
 	}
-	body, err := d.n.OpenDocument(ctx, &m.Payloads[0])
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	envelope, err := sbdh.Read(body, sbdh.Limits{})
-	if err != nil {
-		return nil, err
-	}
-	octets, err := edocument.ReadLean(envelope.Payload, int64(d.settings.MaxDocument), int64(d.settings.MaxDocument))
-	if err != nil && !errors.Is(err, edocument.ErrSize) {
-		return nil, err
-	}
-	var doc *dom.Document
-	if err == nil {
-		doc, err = dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	envelope, doc, err := d.stored(ctx, m)
+	if err != nil && !unreadable(err) {
+		return nil, "", err
 	}
 	var report *edocument.Report
 	if err == nil {
-		report, err = d.judge(ctx, doc, d.checksFor(envelope.Header.Sender()).Packs...)
+		report, err = d.judge(ctx, doc, d.checksFor(m.Sender).Packs...)
 		switch {
 		case errors.Is(err, rulepack.ErrNotFound): // our own fault
-			return nil, nil
+			return nil, "", nil
 		case errors.Is(err, edocument.ErrUnknownType):
 			report, err = &edocument.Report{Type: "document", Valid: true}, nil
 		}
 	}
-	kind := d.answerTo(m.Sender)
 	ref := response.Reference{ID: envelope.Header.InstanceID}
 	if doc != nil && kind != response.Status {
 		ref = response.About(doc.Root())
@@ -138,21 +153,21 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message) (*response.Res
 	r.ID = fmt.Sprintf("%x", instance[:16])
 	if kind == response.Status {
 		if r.Code != response.Rejected && envelope.Header.Value(sbdh.ScopeStatusType) != "ALWAYS_SEND" {
-			return nil, nil
+			return nil, "", nil
 		}
 		own, theirs := spid(m.To), spid(m.From)
 		if own == "" || theirs == "" {
-			return nil, nil // not a network of service providers
+			return nil, "", nil // not a network of service providers
 		}
 		r.Sender, r.Receiver = response.Party{Scheme: "0242", ID: own}, response.Party{Scheme: "0242", ID: statusTo(envelope.Header, theirs)}
-		return r, nil
+		return r, theirs, nil
 	}
 	r.Sender, r.Receiver = partyOf(envelope.Header.Receiver()), partyOf(envelope.Header.Sender())
 	if doc != nil {
 		from, to := response.Parties(doc.Root())
 		r.Sender.Name, r.Receiver.Name = to.Name, from.Name
 	}
-	return r, nil
+	return r, "", nil
 }
 
 func partyOf(p ids.Participant) response.Party {
@@ -184,28 +199,7 @@ func statusTo(h *sbdh.Header, provider string) string {
 }
 
 // linkAnswer finds out which message an answer is about, and marks an answer that rejects it.
-func (d *Domain) linkAnswer(ctx context.Context, in *node.Incoming) {
-	stored := in.Stored
-	if !strings.Contains(stored.Action, "::ApplicationResponse##") {
-		return
-	}
-	body, err := in.Payload(0)
-	if err != nil {
-		return
-	}
-	defer body.Close()
-	m, err := sbdh.Read(body, sbdh.Limits{})
-	if err != nil {
-		return
-	}
-	octets, err := edocument.ReadLean(m.Payload, int64(d.settings.MaxDocument), int64(d.settings.MaxDocument))
-	if err != nil {
-		return
-	}
-	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
-	if err != nil {
-		return
-	}
+func (d *Domain) linkAnswer(ctx context.Context, stored *store.Message, doc *dom.Document) {
 	r, err := response.Read(doc)
 	if err != nil {
 		return

@@ -18,6 +18,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument/response"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -145,6 +146,50 @@ func TestReceiversAnswerAsAgreed(t *testing.T) {
 			}
 			if r.Code == response.Rejected && !strings.Contains(r.Summary(), "BR-CO-15, line ") {
 				t.Error(r.Summary())
+			}
+		})
+	}
+}
+
+// TestAStatusWaitsForItsReceiver: a service provider that is not registered for statuses yet gets it once it is; where that
+// never happens, the message says so, and what to do.
+func TestAStatusWaitsForItsReceiver(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		attempts int
+		comes    bool
+	}{{"it is registered later", 1000, true}, {"it is never registered", 2, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			ee := startSetting(t, root, "ee", "EE", "checkOutgoing: off")
+			pt := startTuned(t, root, "pt", "PT", "peppol", "answer: mls", func(cfg *config.Config) {
+				quickRetries(cfg)
+				cfg.Outbound.MaxAttempts = c.attempts
+				cfg.Outbound.FirstRetry, cfg.Outbound.MaxPause = config.Duration(50*time.Millisecond), config.Duration(50*time.Millisecond)
+			})
+			pt.serve(t, "invoice", sample.Supplier, sample.Buyer)
+			sent := ee.post(t, wrong(t))
+			pt.until(t, store.In, sent, store.Delivered)
+			to := "iso6523-actorid-upis::0242:" + strings.TrimPrefix(ee.Config.AS4.Party.ID, "POP")
+			list, err := pt.Store.List(context.Background(), store.Filter{Direction: store.Out}, store.Page{})
+			if err != nil || len(list.Messages) != 1 || list.Messages[0].Receiver != to {
+				t.Fatalf("%+v, %v", list.Messages, err)
+			}
+			status := list.Messages[0].MessageID
+			if !c.comes {
+				if m := pt.until(t, store.Out, status, store.Failed); m.Error.Code != "DISCOVERY:NOT_REGISTERED" || !strings.Contains(m.Error.Remedy, "must register "+to) {
+					t.Errorf("%+v", m.Error)
+				}
+				return
+			}
+			if m := pt.until(t, store.Out, status, store.Retrying); !strings.Contains(m.Error.Remedy, "must register "+to) {
+				t.Errorf("%+v", m.Error)
+			}
+			ee.takes(t, to, response.Status)
+			if r := ee.content(t, ee.answerTo(t, sent)); r.Code != response.Rejected {
+				t.Errorf("%+v", r)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -22,10 +23,10 @@ import (
 const InvalidDocument = "INVALID_DOCUMENT"
 
 // checksFor is how documents for and from a participant are judged.
-func (d *Domain) checksFor(p ids.Participant) Checks {
+func (d *Domain) checksFor(participant string) Checks {
 	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Packs: d.settings.Packs}
 	for _, own := range d.settings.Partners {
-		if !fits(own.Participant, p.String()) {
+		if !fits(own.Participant, participant) {
 			continue
 		}
 		c.Outgoing, c.Incoming = cmp.Or(own.Outgoing, c.Outgoing), cmp.Or(own.Incoming, c.Incoming)
@@ -39,7 +40,7 @@ func (d *Domain) checksFor(p ids.Participant) Checks {
 
 // checkOutgoing refuses a document with fatal findings, or remarks on it. What no rules are known for passes.
 func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver ids.Participant) (store.Problem, error) {
-	c := d.checksFor(receiver)
+	c := d.checksFor(receiver.String())
 	if c.Outgoing == "off" {
 		return store.Problem{}, nil
 	}
@@ -55,7 +56,7 @@ func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver 
 	case r.Valid:
 		return store.Problem{}, nil
 	default:
-		p.Text, p.Remedy = broken(r), remedy(r)
+		p.Text, p.Remedy = breaks(r), remedy(r)
 	}
 	if c.Outgoing == "warn" {
 		d.n.Log.LogAttrs(ctx, slog.LevelWarn, "document sent that breaks rules", slog.String("participant", receiver.String()), slog.String("err", p.Text))
@@ -64,46 +65,98 @@ func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver 
 	return store.Problem{}, &node.RefusedError{Code: p.Code, Text: p.Text, Remedy: p.Remedy, Err: err}
 }
 
-// checkIncoming says what a document that arrives breaks, and whether it is refused for that. As a rule it is delivered
-// all the same: the receiver answers for the business, and the sender has proof that the document arrived.
-func (d *Domain) checkIncoming(ctx context.Context, m *sbdh.Message) (p store.Problem, refuse bool) {
-	c := d.checksFor(m.Header.Sender())
+// checkIncoming says what a document that arrives breaks. As a rule it is delivered all the same: the receiver answers for
+// the business, and the sender has proof that the document arrived. readErr says why it could not be read.
+func (d *Domain) checkIncoming(ctx context.Context, sender string, doc *dom.Document, readErr error) store.Problem {
+	c := d.checksFor(sender)
 	if c.Incoming == "off" {
-		return store.Problem{}, false
+		return store.Problem{}
 	}
-	refuse = c.Incoming == "refuse"
-	most := int64(d.settings.MaxDocument)
-	octets, err := edocument.ReadLean(m.Payload, most, most)
+	var broken *dom.Error
 	switch {
-	case errors.Is(err, edocument.ErrSize):
-		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings.MaxDocument), "check it with viadukt validate"), refuse
-	case err != nil:
-		return invalid(fmt.Sprintf("the document cannot be read: %v", err), "ask the sender for another copy"), refuse
-	}
-	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(most)})
-	if err != nil {
-		return invalid(err.Error(), "ask the sender for a well-formed document"), refuse
+	case errors.Is(readErr, edocument.ErrSize):
+		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings.MaxDocument), "check it with viadukt validate")
+	case errors.As(readErr, &broken):
+		return invalid(broken.Error(), "ask the sender for a well-formed document")
+	case readErr != nil:
+		return invalid(fmt.Sprintf("the document cannot be read: %v", readErr), "ask the sender for another copy")
 	}
 	r, err := d.judge(ctx, doc, c.Packs...)
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
-		return store.Problem{}, false
+		return store.Problem{}
 	case errors.Is(err, rulepack.ErrNotFound): // our own fault, and none of the document
-		return store.Problem{Code: "NO_PACK", Text: "the document was not checked: " + err.Error(), Remedy: "add the pack, or mend checkPacks"}, false
+		return store.Problem{Code: "NO_PACK", Text: "the document was not checked: " + err.Error(), Remedy: "add the pack, or mend checkPacks"}
 	case err != nil:
-		return invalid("the document cannot be judged: "+err.Error(), "ask the sender for a sound document"), refuse
+		return invalid("the document cannot be judged: "+err.Error(), "ask the sender for a sound document")
 	case r.Valid:
-		return store.Problem{}, false
+		return store.Problem{}
 	}
-	return invalid(broken(r), "tell the sender, for example by an invoice response: "+remedy(r)), refuse
+	return invalid(breaks(r), "tell the sender, for example by an invoice response: "+remedy(r))
+}
+
+// refuses reports whether a message is not delivered for what its document breaks.
+func (d *Domain) refuses(m *store.Message) bool {
+	return m.Error.Code == InvalidDocument && d.checksFor(m.Sender).Incoming == "refuse"
+}
+
+// receiptFirst reports whether the network wants a receipt for a message whose content is refused: in Peppol the sender
+// learns of that by a message level status [MLS 3].
+func (d *Domain) receiptFirst() bool { return d.settings.Profile == "peppol" }
+
+// refusal says why a message that has its receipt is not delivered; nil for one that is. It is found out anew, since
+// what an earlier attempt to deliver came to may stand at the message.
+func (d *Domain) refusal(ctx context.Context, m *store.Message) (*node.RejectedError, error) {
+	if d.checksFor(m.Sender).Incoming != "refuse" || len(m.Payloads) == 0 {
+		return nil, nil
+	}
+	_, doc, err := d.stored(ctx, m)
+	if err != nil && !unreadable(err) {
+		return nil, err
+	}
+	if p := d.checkIncoming(ctx, m.Sender, doc, err); p.Code == InvalidDocument {
+		return &node.RejectedError{Problem: p}, nil
+	}
+	return nil, nil
+}
+
+// content reads a business document, without what is attached to it.
+func (d *Domain) content(r io.Reader) (*dom.Document, error) {
+	most := int64(d.settings.MaxDocument)
+	octets, err := edocument.ReadLean(r, most, most)
+	if err != nil {
+		return nil, err
+	}
+	return dom.Parse(octets, dom.Limits{Bytes: int(most)})
+}
+
+// stored reads the document of a stored message, with its envelope, which there is too where the document is unreadable.
+func (d *Domain) stored(ctx context.Context, m *store.Message) (*sbdh.Message, *dom.Document, error) {
+	body, err := d.n.OpenDocument(ctx, &m.Payloads[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer body.Close()
+	envelope, err := sbdh.Read(body, sbdh.Limits{})
+	if err != nil {
+		return nil, nil, err
+	}
+	doc, err := d.content(envelope.Payload)
+	return envelope, doc, err
+}
+
+// unreadable reports whether the document itself is why it could not be read.
+func unreadable(err error) bool {
+	var broken *dom.Error
+	return errors.Is(err, edocument.ErrSize) || errors.As(err, &broken)
 }
 
 func invalid(text, remedy string) store.Problem {
 	return store.Problem{Code: InvalidDocument, Text: text, Remedy: remedy}
 }
 
-// broken names the rules that make a document invalid, each with the first line that breaks it, and explains the first.
-func broken(r *edocument.Report) string {
+// breaks names the rules that make a document invalid, each with the first line that breaks it, and explains the first.
+func breaks(r *edocument.Report) string {
 	const most = 20
 	var ids []string
 	seen := map[string]bool{}

@@ -21,10 +21,16 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// startSetting is start for a node whose section has further settings.
+// startSetting is start for a node in the network of Peppol whose section has further settings.
 func startSetting(t *testing.T, root, name, code, settings string) *country {
 	t.Helper()
-	p := setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Now: time.Now(), Host: ownAddress()}
+	return startTuned(t, root, name, code, "peppol", settings, nil)
+}
+
+// startTuned is startSetting for a node of another network, whose configuration is changed further.
+func startTuned(t *testing.T, root, name, code, profile, settings string, tune func(*config.Config)) *country {
+	t.Helper()
+	p := setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: profile, Now: time.Now(), Host: ownAddress()}
 	r, err := setup.Create(p)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +39,7 @@ func startSetting(t *testing.T, root, name, code, settings string) *country {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.Replace(string(b), "procurement: {profile: peppol", "procurement: {profile: peppol, "+settings, 1)
+	changed := strings.Replace(string(b), "procurement: {profile: "+profile, "procurement: {profile: "+profile+", "+settings, 1)
 	if changed == string(b) {
 		t.Fatal("the section was not found")
 	}
@@ -43,6 +49,9 @@ func startSetting(t *testing.T, root, name, code, settings string) *country {
 	c, err := config.Load(r.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tune != nil {
+		tune(c)
 	}
 	n, err := node.New(context.Background(), c, node.Options{Domains: []node.Domain{procurement.New()}})
 	if err != nil {

@@ -33,7 +33,7 @@ type Settings struct {
 	Inbox       config.Path `yaml:"inbox" example:"inbox" doc:"Folder for the documents that arrive, one folder a message. Without it they wait for the API."`
 	MaxDocument config.Size `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"1GiB" doc:"Largest document that is taken for sending."`
 	Outgoing    string      `yaml:"checkOutgoing" default:"refuse" enum:"refuse,warn,off" doc:"What happens to a document that breaks a rule: refuse gives it back with the rules it breaks, warn sends it and says so in the answer and the log, off does not look."`
-	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"refuse,mark,off" doc:"What happens to a document that arrives and breaks a rule: mark delivers it with an error at the message, refuse answers the sender with an error instead of a receipt, for networks that have agreed on that, off does not look."`
+	Incoming    string      `yaml:"checkIncoming" default:"mark" enum:"refuse,mark,off" doc:"What happens to a document that arrives and breaks a rule: mark delivers it with an error at the message; refuse does not deliver it; off does not look. Who is refused gets an error instead of a receipt, and does not try again; in the network of Peppol a receipt is due all the same, and the sender's service provider is told by a message level status, or the sender by what answer says."`
 	Packs       []string    `yaml:"checkPacks" example:"[eu.peppol.bis3:invoice]" doc:"Rule packs to judge by. Default: those that are meant for a document, where there are such, else the rules of the program."`
 	Answer      string      `yaml:"answer" default:"none" enum:"none,mlr,mls,invoice-response" doc:"What the sender of a document is told of the verdict on it: mlr is a message level response to the sender, mls a message level status to its service provider, invoice-response a response to invoices and credit notes alone. A status about a sound document is sent where the envelope asks for it."`
 	Answers     []Answering `yaml:"answerPartners" doc:"Senders who are told something else. The first that fits counts."`
@@ -106,6 +106,11 @@ func (d *Domain) Check(context.Context) []node.Finding {
 // Submit takes one document, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
 // and stores it for sending. A document that breaks business rules is refused before the directory is asked.
 func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message, error) {
+	return d.submit(ctx, s, false)
+}
+
+// submit takes a document; one that is owed even where nobody is registered for it yet.
+func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*store.Message, error) {
 	part, err := s.Next()
 	if err == io.EOF {
 		return nil, refused("NO_DOCUMENT", "the submission holds no document", "send one UBL document")
@@ -144,7 +149,7 @@ func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message
 		Service: ebms.Service{Value: document.Process.Value, Type: document.Process.Scheme}, Action: document.Type.String(),
 		Properties: []ebms.Property{{Name: ebms.PropertyFinalRecipient, Value: document.Receiver.Value, Type: document.Receiver.Scheme}},
 	}
-	if _, err := d.n.Resolve(ctx, d.pmode, um); err != nil && !node.Temporary(err) {
+	if _, err := d.n.Resolve(ctx, d.pmode, um); err != nil && !node.Temporary(err) && !(owed && node.Unregistered(err)) {
 		return nil, err // nothing is stored: the receiver does not exist or does not accept this document
 	}
 	return d.store(ctx, s, document, doc, part.Name)
@@ -213,23 +218,23 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 	defer body.Close()
 	m, err := sbdh.Read(body, sbdh.Limits{})
 	if err != nil {
-		return ebms.Other.Wrap(err, "the business document envelope cannot be read")
+		return ebms.Refuse(err, "the business document envelope cannot be read")
 	}
 	if err := d.rules.Check(m).Err(); err != nil {
-		return ebms.Other.Wrap(err, err.Error())
+		return ebms.Refuse(err, err.Error())
 	}
 	h, um := m.Header, in.Message
 	sender, _ := ids.ParseParticipant(in.Stored.Sender)
 	receiver, _ := ids.ParseParticipant(in.Stored.Receiver)
 	switch {
 	case um.Action != h.DocumentType().String():
-		return ebms.Other.New("eb:Action is not the document type of the envelope")
+		return ebms.Refuse(nil, "eb:Action is not the document type of the envelope")
 	case um.Service.Value != h.Process().Value:
-		return ebms.Other.New("eb:Service is not the process of the envelope")
+		return ebms.Refuse(nil, "eb:Service is not the process of the envelope")
 	case !sender.Equal(h.Sender()):
-		return ebms.Other.New("originalSender is not the sender of the envelope")
+		return ebms.Refuse(nil, "originalSender is not the sender of the envelope")
 	case !receiver.Equal(h.Receiver()):
-		return ebms.Other.New("finalRecipient is not the receiver of the envelope")
+		return ebms.Refuse(nil, "finalRecipient is not the receiver of the envelope")
 	}
 	served, err := d.n.Serves(ctx, h.Receiver(), h.DocumentType(), h.Process())
 	if err != nil {
@@ -241,13 +246,13 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		return e
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
-	if p, refuse := d.checkIncoming(ctx, m); p.Code != "" {
-		if refuse {
-			return ebms.Other.New("the document is refused: " + p.Text)
-		}
-		in.Stored.Error = p
+	doc, readErr := d.content(m.Payload)
+	if in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr); d.refuses(in.Stored) && !d.receiptFirst() {
+		return ebms.Refuse(nil, in.Stored.Error.Text)
 	}
-	d.linkAnswer(ctx, in)
+	if readErr == nil {
+		d.linkAnswer(ctx, in.Stored, doc)
+	}
 	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so
 	// that nobody can block the envelopes of others.
 	in.Once = fmt.Sprintf("envelope %x", sha256.Sum256([]byte(in.Received.Sender+"\n"+in.Stored.Sender+"\n"+h.InstanceID)))
@@ -255,14 +260,24 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 }
 
 // Deliver writes the document, out of its envelope, into the inbox folder, and answers its sender. Without a folder the
-// document waits for the API.
+// document waits for the API. What is refused goes nowhere, and its sender is told.
 func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
-	if d.settings.Inbox != "" {
+	refusal, err := d.refusal(ctx, m)
+	if err != nil {
+		return err
+	}
+	if refusal == nil && d.settings.Inbox != "" {
 		if err := d.n.WriteFolder(ctx, string(d.settings.Inbox), m); err != nil {
 			return err
 		}
 	}
-	return d.answer(ctx, m)
+	if err := d.answer(ctx, m, refusal != nil); err != nil {
+		return err
+	}
+	if refusal != nil {
+		return refusal
+	}
+	return nil
 }
 
 // Waits implements [node.Handler].

@@ -255,11 +255,27 @@ func (e *Error) Unwrap() error { return e.Err }
 // Is reports whether target is the code of e.
 func (e *Error) Is(target error) bool { c, ok := target.(Code); return ok && c == e.Code }
 
+// contentRefused begins the detail of an EBMS:0004 by which a receiver says that it judged the content by rules, and will
+// judge it so again. The standard has no code for that, and peers that do not know the word read the rest.
+const contentRefused = "CONTENT_REFUSED"
+
+// Refuse returns the error of a receiver that will never take this content. cause goes to our log and never to the peer.
+func Refuse(cause error, reason string) *Error {
+	return Other.Wrap(cause, contentRefused+": "+reason)
+}
+
+// Refused reports whether the receiver says that it will never take this content.
+func (e *Error) Refused() bool {
+	return e.Code == Other && strings.HasPrefix(e.Detail, contentRefused+":")
+}
+
 // Temporary reports whether the same message may succeed later. A code that is neither temporary nor permanent is
 // for the caller's policy.
 func (e *Error) Temporary() bool {
 	switch e.Code {
-	case Other, ConnectionFailure, DeliveryFailure:
+	case Other:
+		return !e.Refused()
+	case ConnectionFailure, DeliveryFailure:
 		return true
 	}
 	return false
@@ -279,7 +295,7 @@ func (e *Error) Permanent() bool {
 		ReceiveIntervalExceeded, HeaderMismatch, DecompressionError:
 		return true
 	}
-	return false
+	return e.Refused()
 }
 
 // token makes s fit for an xs:token: printable, single spaces, at most max characters.

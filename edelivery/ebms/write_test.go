@@ -452,6 +452,12 @@ func TestCodeTable(t *testing.T) {
 			t.Errorf("%s is not temporary", c)
 		}
 	}
+	if e := Refuse(nil, "BR-1 is broken"); e.Temporary() || !e.Permanent() || e.Code != Other || e.Detail != "CONTENT_REFUSED: BR-1 is broken" {
+		t.Errorf("refused content: %+v", e)
+	}
+	if e := Other.New("CONTENT_REFUSEDNESS"); !e.Temporary() || e.Permanent() {
+		t.Errorf("%+v", e)
+	}
 	if e := InvalidHeader.New(""); !e.Permanent() || e.Temporary() {
 		t.Error("0009 is permanent")
 	}
