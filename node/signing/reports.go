@@ -11,6 +11,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/report"
+	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 )
 
@@ -31,7 +32,7 @@ func tokenID(prefix, id string) string {
 	return prefix + strings.ToUpper(id)
 }
 
-// reports are the four of a validation. The service looks at no trusted lists, so it says of nothing that it is qualified.
+// reports are the four of a validation.
 func reports(v *report.Verdict) obj {
 	return obj{
 		"SimpleReport": simple(v), "DetailedReport": detailed(v), "DiagnosticData": diagnostic(v),
@@ -93,7 +94,7 @@ func simple(v *report.Verdict) obj {
 		x := sub(obj{
 			"Id": tokenID("S-", s.ID), "SignatureFormat": s.Level, "Indication": string(r.Indication), "SignedBy": nameOf(s),
 			"BestSignatureTime": stampTime(r.BestTime), "CertificateChain": obj{"Certificate": chainJSON(s.Chain)},
-			"AdESValidationDetails": details(r.Archival.Checks), "SignatureLevel": obj{"value": "N/A"}, "SignatureScope": scopes,
+			"AdESValidationDetails": details(r.Archival.Checks), "SignatureLevel": worth(r.Qualification), "SignatureScope": scopes,
 			"CounterSignature": s.Counter != nil,
 		}, r.Sub)
 		if v.Name != "" {
@@ -107,7 +108,7 @@ func simple(v *report.Verdict) obj {
 		}
 		var stamps []obj
 		for _, t := range s.TimeStamps {
-			stamps = append(stamps, stampJSON(t, r.TimeStamps[t]))
+			stamps = append(stamps, stampJSON(t, r.TimeStamps[t], r.TimeStampsByLists[t]))
 		}
 		if len(stamps) > 0 {
 			x["Timestamps"] = obj{"Timestamp": stamps}
@@ -115,7 +116,7 @@ func simple(v *report.Verdict) obj {
 		tokens = append(tokens, obj{"Signature": x})
 	}
 	for i, t := range v.Result.TimeStamps {
-		tokens = append(tokens, obj{"Timestamp": stampJSON(t, v.TimeStamps[i])})
+		tokens = append(tokens, obj{"Timestamp": stampJSON(t, v.TimeStamps[i], v.Qualified[i])})
 	}
 	out := obj{
 		"ValidationPolicy": obj{"PolicyName": policyName, "PolicyDescription": "The process of EN 319 102-1 with the algorithms of TS 119 312."},
@@ -143,10 +144,10 @@ func commonName(c *pki.Certificate) string {
 	return c.Subject.String()
 }
 
-func stampJSON(t *validation.TimeStamp, c validation.Conclusion) obj {
+func stampJSON(t *validation.TimeStamp, c validation.Conclusion, q *validation.Qualification) obj {
 	x := sub(obj{
 		"Id": tokenID("T-", t.ID), "Indication": string(c.Indication), "ProductionTime": stampTime(t.Time), "CertificateChain": obj{"Certificate": chainJSON(t.Chain)},
-		"AdESValidationDetails": details(c.Checks), "TimestampLevel": obj{"value": "N/A"}, "TimestampScope": []obj{},
+		"AdESValidationDetails": details(c.Checks), "TimestampLevel": worth(q), "TimestampScope": []obj{},
 	}, c.Sub)
 	if t.Signer != nil {
 		x["ProducedBy"] = t.Signer.Subject
@@ -251,18 +252,22 @@ func detailed(v *report.Verdict) obj {
 			kind = "COUNTER_SIGNATURE"
 		}
 		parts = append(parts, blocksJSON(id, kind, s.Chain, r.Basic))
-		tokens = append(tokens, obj{"Signature": obj{
+		x := obj{
 			"Id": id, "CounterSignature": s.Counter != nil, "Timestamp": stamps,
 			"ValidationProcessBasicSignature": process("Validation Process for Basic Signatures", r.Basic),
 			"ValidationProcessLongTermData":   process("Validation Process for Signatures with Time and Signatures with Long-Term Validation Data", r.LongTerm),
 			"ValidationProcessArchivalData":   process("Validation Process for Signatures with Archival Data", r.Archival),
 			"Conclusion":                      conclusion(total(r)),
-		}})
+		}
+		if r.Qualification != nil {
+			x["ValidationSignatureQualification"] = qualification(s.Signer, r.Qualification)
+		}
+		tokens = append(tokens, obj{"Signature": x})
 	}
 	for i, t := range v.Result.TimeStamps {
 		tokens = append(tokens, obj{"Timestamp": stamp(t, v.TimeStamps[i])})
 	}
-	return obj{"ValidationTime": stampTime(v.At), "signatureOrTimestampOrEvidenceRecord": tokens, "BasicBuildingBlocks": parts, "TLAnalysis": []obj{}}
+	return obj{"ValidationTime": stampTime(v.At), "signatureOrTimestampOrEvidenceRecord": tokens, "BasicBuildingBlocks": parts, "TLAnalysis": listAnalysis(v.Result.Lists, territories(v))}
 }
 
 func basicSignature(t *validation.Token) obj {
@@ -433,21 +438,23 @@ func diagnostic(v *report.Verdict) obj {
 	for _, t := range v.Result.TimeStamps {
 		f.stamp(t)
 	}
-	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificates, "Revocation": f.revocations, "Timestamp": f.stamps, "TrustedList": []obj{}}
+	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificates, "Revocation": f.revocations, "Timestamp": f.stamps, "TrustedList": listData(v.Result.Lists, territories(v))}
 }
 
 // certificateReports are those of one certificate.
-func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Conclusion, at time.Time) obj {
+func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Conclusion, set *trustlist.Set, at time.Time) obj {
 	f := newFacts([]*pki.Certificate{c})
 	f.add(t.Chain)
 	id := tokenID("C-", t.ID)
 	item := sub(obj{
 		"Id": id, "notBefore": stampTime(c.NotBefore), "notAfter": stampTime(c.NotAfter), "subject": obj{"commonName": commonName(c)}, "Indication": string(x.Indication),
-		"X509ValidationDetails": details(x.Checks), "qualificationAtIssuance": "N/A", "qualificationAtValidation": "N/A",
+		"X509ValidationDetails": details(x.Checks), "qualificationAtIssuance": notApplicable, "qualificationAtValidation": notApplicable,
 	}, x.Sub)
+	qualifyCertificate(item, t.Signer, set, at)
+	of := territoriesOf(t.Signer)
 	return obj{
-		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificates, "Revocation": f.revocations, "TrustedList": []obj{}},
+		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificates, "Revocation": f.revocations, "TrustedList": listData(set, of)},
 		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": obj{"PolicyName": policyName}, "Certificate": item},
-		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{blocksJSON(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": []obj{}},
+		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{blocksJSON(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": listAnalysis(set, of)},
 	}
 }

@@ -159,7 +159,7 @@ func (s *Service) validateCertificate(ctx context.Context, d *json.Decoder) (any
 		}
 	}
 	facts := gather.CertificateFacts(c, opt)
-	return certificateReports(c, facts, validation.ValidateCertificate(facts, nil, at), at), nil
+	return certificateReports(c, facts, validation.ValidateCertificate(facts, nil, at), opt.Lists, at), nil
 }
 
 func (s *Service) timestampResponse(ctx context.Context, d *json.Decoder) (any, error) {

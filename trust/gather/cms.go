@@ -26,7 +26,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	if all[0].Message.Detached && len(opt.Documents) > 0 {
 		content = outside{opt.Documents[0]}
 	}
-	r := &Result{Format: "CAdES", Facts: opt.facts()}
+	r := &Result{Format: "CAdES", Lists: opt.Lists, Facts: opt.facts()}
 	var take func(s *cades.Signature)
 	take = func(s *cades.Signature) {
 		m := s.Material()

@@ -23,7 +23,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Result{Format: string(c.Type), Container: c, Facts: opt.facts()}
+	out := &Result{Format: string(c.Type), Lists: opt.Lists, Container: c, Facts: opt.facts()}
 	manifests, unreadable := c.Manifests()
 	wrong := containerFaults(c)
 	for _, err := range unreadable {

@@ -38,6 +38,7 @@ func Fetch(ctx context.Context, client *revocation.Client, r *Result, opt Option
 func CertificateFacts(c *pki.Certificate, opt Options) *validation.Token {
 	p := newPool(opt)
 	p.add(c)
+	p.listed(c)
 	return &validation.Token{ID: idOf(c.Raw), Intact: true, Signer: p.certificate(c), Chain: p.chain(c)}
 }
 

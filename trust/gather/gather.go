@@ -48,6 +48,7 @@ type Result struct {
 	Signatures []*Signature
 	TimeStamps []*validation.TimeStamp // over the content of a container or a PDF document, by themselves
 	Facts      *validation.Facts
+	Lists      *trustlist.Set // of the options
 
 	// Signers are the certificates of signers and time-stamping authorities, each once; Certificates all that are at hand, those
 	// of the options included.

@@ -14,7 +14,7 @@ func openJWS(b []byte, p *pool, opt Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Format: "JAdES", Facts: opt.facts()}
+	r := &Result{Format: "JAdES", Lists: opt.Lists, Facts: opt.facts()}
 	var take func(s *jades.Signature)
 	take = func(s *jades.Signature) {
 		p.add(s.Certificates...)

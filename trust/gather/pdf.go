@@ -24,7 +24,7 @@ func openPDF(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		p.add(m.Certificates...)
 		p.revocation(m.CRLs, m.OCSPs)
 	}
-	out := &Result{Format: "PAdES", PDF: d, Facts: opt.facts()}
+	out := &Result{Format: "PAdES", Lists: opt.Lists, PDF: d, Facts: opt.facts()}
 	stamps := map[*pades.Signature]*validation.TimeStamp{}
 	for _, s := range d.Signatures {
 		if s.TimeStamp {

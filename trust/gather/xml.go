@@ -68,7 +68,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 			}
 		}
 	}
-	r := &Result{Format: "XAdES", Facts: opt.facts()}
+	r := &Result{Format: "XAdES", Lists: opt.Lists, Facts: opt.facts()}
 	for i := range all {
 		x := &all[i]
 		if x.err != nil {

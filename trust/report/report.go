@@ -19,8 +19,9 @@ type Verdict struct {
 	Name       string    // of the document, "" where it has none
 	At         time.Time // as of when it was judged
 	Result     *gather.Result
-	Signatures []*validation.Report    // one of each of Result.Signatures, in their order
-	TimeStamps []validation.Conclusion // one of each of Result.TimeStamps
+	Signatures []*validation.Report        // one of each of Result.Signatures, in their order
+	TimeStamps []validation.Conclusion     // one of each of Result.TimeStamps
+	Qualified  []*validation.Qualification // the same, by trusted lists; nil where none were asked
 }
 
 // Judge validates every signature and every time-stamp of a document. A policy that is nil is the usual one.
@@ -28,6 +29,11 @@ func Judge(name string, r *gather.Result, p *validation.Policy, at time.Time) *V
 	v := &Verdict{Name: name, At: at, Result: r, Signatures: validation.Validate(r.Facts, p, at)}
 	for _, t := range r.TimeStamps {
 		v.TimeStamps = append(v.TimeStamps, validation.ValidateTimeStamp(t, p, at))
+		var q *validation.Qualification
+		if r.Lists != nil {
+			q = validation.QualifyTimeStamp(t, at)
+		}
+		v.Qualified = append(v.Qualified, q)
 	}
 	return v
 }
@@ -138,15 +144,18 @@ func (v *Verdict) Summary(language string) *Summary {
 		out.Signatures = append(out.Signatures, t.signature(s, r))
 	}
 	for i, x := range v.Result.TimeStamps {
-		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, v.TimeStamps[i]))
+		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, v.TimeStamps[i], v.Qualified[i]))
 	}
 	return out
 }
 
-func (t *texts) timeStamp(x *validation.TimeStamp, c validation.Conclusion) TimeStamp {
+func (t *texts) timeStamp(x *validation.TimeStamp, c validation.Conclusion, q *validation.Qualification) TimeStamp {
 	out := TimeStamp{Kind: x.Kind, Time: x.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: t.why(c.Checks, c.Why)}
 	if x.Signer != nil {
 		out.Authority = x.Signer.Subject
+	}
+	if q != nil {
+		out.Qualified = q.Name
 	}
 	return out
 }
@@ -179,11 +188,7 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		}
 	}
 	for _, x := range s.TimeStamps {
-		stamp := t.timeStamp(x, r.TimeStamps[x])
-		if q := r.TimeStampsByLists[x]; q != nil {
-			stamp.Qualified = q.Name
-		}
-		out.TimeStamps = append(out.TimeStamps, stamp)
+		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, r.TimeStamps[x], r.TimeStampsByLists[x]))
 	}
 	for _, c := range s.Changes {
 		out.Changes = append(out.Changes, Change{string(c.Kind), c.Page, c.What})
