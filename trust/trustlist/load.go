@@ -175,7 +175,7 @@ func (p *pass) source(s Source) []*Listed {
 		case slices.ContainsFunc(wanted, func(w want) bool { return w.url == x.Location }):
 		case len(wanted) >= maxLists:
 		default:
-			wanted = append(wanted, want{url: x.Location, signers: x.Certificates(), territory: x.Territory, typ: x.Type})
+			wanted = append(wanted, want{url: x.Location, signers: x.Certificates(), territory: x.Territory, typ: x.Type, via: s.URL})
 		}
 	}
 	found := make([]*Listed, len(wanted))
@@ -239,6 +239,7 @@ type want struct {
 	signers   []*pki.Certificate
 	territory string
 	typ       string
+	via       string
 	pivot     bool // a list of the past: it may be expired
 }
 
@@ -431,7 +432,7 @@ func (p *pass) take(w want, g *got, err error) *Listed {
 	}
 	why := err
 	if !w.pivot && checked.Expired(p.now) {
-		late := fmt.Errorf("%w: due %s [TS 119 612 5.3.15]", ErrExpired, checked.Next.Format(time.RFC3339))
+		late := checked.late()
 		if checked.Expired(p.now.Add(-p.Grace)) {
 			note(late, false)
 			return nil
@@ -439,7 +440,7 @@ func (p *pass) take(w want, g *got, err error) *Listed {
 		note(late, true)
 		why = errors.Join(why, late)
 	}
-	return &Listed{Checked: checked, URL: w.url, Fetched: fresh.Fetched, Signers: w.signers, Kept: why}
+	return &Listed{Checked: checked, URL: w.url, Via: w.via, Fetched: fresh.Fetched, Signers: w.signers, Kept: why}
 }
 
 // check is [Check], done once for equal octets. Who may sign is asked every time.

@@ -255,6 +255,29 @@ func TestKeysRollOver(t *testing.T) {
 	}
 }
 
+// Lists expire between two refreshes, too, and with a list of lists all that it points at.
+func TestASetGrowsOld(t *testing.T) {
+	t.Parallel()
+	u := newUnion(t)
+	s := refresh(t, u.loader(nil), "EU7 EE7 LV7")
+	lv := s.Lists[2]
+	if lv.Via != u.URL+"/lotl.xml" || s.At(now, 0) != s {
+		t.Fatalf("%+v", lv)
+	}
+	lv.Next = now.Add(time.Hour)
+	if x := s.At(now.Add(2*time.Hour), 3*time.Hour); x != s {
+		t.Error("within the grace")
+	}
+	x := s.At(now.Add(2*time.Hour), 0)
+	if territories(x) != "EU7 EE7" || len(x.Missing()) != 1 || !errors.Is(x.Missing()[0].Err, ErrExpired) || len(x.Certificates()) != 1 || len(s.Certificates()) != 2 {
+		t.Errorf("%s, %v", territories(x), x.Problems)
+	}
+	x = s.At(s.Lists[0].Next.Add(time.Second), 0)
+	if territories(x) != "" || len(x.Missing()) != 3 || len(x.Certificates()) != 0 {
+		t.Errorf("%s, %v", territories(x), x.Problems)
+	}
+}
+
 // A list in a file is read anew each time, and kept in the store as those of the web are.
 func TestAListInAFile(t *testing.T) {
 	t.Parallel()

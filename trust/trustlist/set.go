@@ -24,6 +24,7 @@ type Set struct {
 type Listed struct {
 	*Checked
 	URL     string
+	Via     string    // the list of lists that points at it; "" where it is configured
 	Fetched time.Time // when it was last known to be current
 	// Signers are who may sign it: by the list that points at it, or by configuration and the pivots since.
 	Signers []*pki.Certificate
@@ -70,6 +71,37 @@ func (s *Set) Listed(x *Service) *Listed {
 		}
 	}
 	return nil
+}
+
+// At is the set at a later time, without network: without the lists whose next update was due by then and longer ago than the
+// grace, and those that such a list of lists points at. Where none is, it is the same set.
+func (s *Set) At(now time.Time, grace time.Duration) *Set {
+	late := func(l *Listed) bool { return l.Expired(now.Add(-grace)) }
+	if s == nil || !slices.ContainsFunc(s.Lists, late) {
+		return s
+	}
+	var left []*Listed
+	problems := slices.Clone(s.Problems)
+	gone := map[string]bool{}
+	for _, l := range s.Lists { // lists of lists come first
+		switch {
+		case late(l):
+			problems = append(problems, Problem{URL: l.URL, Territory: l.Territory, Err: l.late()})
+		case gone[l.Via]:
+			problems = append(problems, Problem{URL: l.URL, Territory: l.Territory, Err: fmt.Errorf("%w that points at it", ErrExpired)})
+		default:
+			left = append(left, l)
+			continue
+		}
+		gone[l.URL] = true
+	}
+	out := NewSet(left...)
+	out.Problems = problems
+	return out
+}
+
+func (l *List) late() error {
+	return fmt.Errorf("%w: due %s [TS 119 612 5.3.15]", ErrExpired, l.Next.Format(time.RFC3339))
 }
 
 // NewSet makes a set of lists that were checked.
