@@ -63,8 +63,10 @@ type Incoming struct {
 	Stored *store.Message // what will be inserted
 	// Once, when Accept sets it, names the document whatever message it comes in: the first message with a name is
 	// delivered, later ones are acknowledged, kept and marked as its duplicates.
-	Once  string
-	parts []payload
+	Once string
+	// Labels are what the message can be found by: see [store.Tx].
+	Labels []string
+	parts  []payload
 }
 
 // Payload opens the expanded octets of the i-th part, in the order of the header.
@@ -92,6 +94,9 @@ type Submission struct {
 	// Remark is what the domain has to say about a document that it sends all the same: the answer to the submission
 	// carries it.
 	Remark store.Problem `json:"-"`
+
+	// Labels are what the domain finds the message by: see [store.Tx].
+	Labels []string `json:"-"`
 
 	// Next returns the parts in order, io.EOF after the last. Each part is read before the next is asked for.
 	Next func() (*SubmissionPart, error) `json:"-"`

@@ -163,6 +163,9 @@ func (d *delivery) Commit(ctx context.Context, r *as4.Received, header, receipt 
 		if err := tx.PutEvidence(m.ID, store.Evidence{Kind: store.KindReceipt, Time: r.At, Octets: receipt}); err != nil {
 			return err
 		}
+		if err := tx.Label(m.ID, d.in.Labels...); err != nil {
+			return err
+		}
 		if err := d.n.markCopy(tx, m, r.Message.Timestamp); err != nil {
 			return err
 		}

@@ -172,7 +172,12 @@ func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *
 	at := !pm.Pull && n.out.reserve(m)
 	describeSpan(span, m)
 	_, storing := n.trace.Start(ctx, "store", trace.Internal)
-	err = n.Store.Write(ctx, func(tx store.Tx) error { return tx.Insert(m) })
+	err = n.Store.Write(ctx, func(tx store.Tx) error {
+		if err := tx.Insert(m); err != nil {
+			return err
+		}
+		return tx.Label(m.ID, s.Labels...)
+	})
 	if done(storing, err); err != nil {
 		if at {
 			n.out.release(m)

@@ -82,6 +82,8 @@ type Store interface {
 	ByMessageID(ctx context.Context, d Direction, messageID string) (*Message, error)
 	// List returns messages newest first, without header and payloads.
 	List(ctx context.Context, f Filter, p Page) (List, error)
+	// Labelled returns the ids of messages with this label, newest first, at most so many.
+	Labelled(ctx context.Context, label string, most int) ([]int64, error)
 	// Events returns the history of a message, oldest first.
 	Events(ctx context.Context, id int64) ([]Event, error)
 	// Evidence returns what was kept to prove the exchange, oldest first.
@@ -152,6 +154,8 @@ type Tx interface {
 	// Once gives a key of the owner's choice to a message and returns the message that holds it: id when the
 	// key was free, or held by a message that failed, was rejected or is deleted; else the one that was first.
 	Once(key string, id int64) (first int64, err error)
+	// Label marks a message with labels of the owner's choice, by which [Store.Labelled] finds it.
+	Label(id int64, labels ...string) error
 	// DeletePayloads removes the octets of a message's payloads; hashes, sizes and evidence stay.
 	DeletePayloads(id int64) error
 	// Delete removes a message with everything that belongs to it, its evidence too. Its eb:MessageId is

@@ -267,7 +267,7 @@ func (c *checker) strays(context.Context) error {
 	}
 	for _, t := range []struct{ table, id, owner string }{
 		{"payload", "id >> 16", "message"}, {"evidence", "id >> 16", "message"}, {"event", "id >> 16", "message"}, {"header", "id", "message"},
-		{"fragment", "id >> 16", "fragment_group"}, {"once", "message", "message"},
+		{"fragment", "id >> 16", "fragment_group"}, {"once", "message", "message"}, {"label", "message", "message"},
 	} {
 		q := "SELECT DISTINCT " + t.id + " FROM " + t.table + " WHERE NOT EXISTS (SELECT 1 FROM " + t.owner + " o WHERE o.id = " + t.table + "." + t.id + ") LIMIT 20"
 		err := c.ask(q, func(v row) error {

@@ -101,6 +101,7 @@ const (
 	selectEvidence = "SELECT kind, time, sha256, octets FROM evidence WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
 	selectTally    = "SELECT domain, direction, state, n FROM tally WHERE n <> 0 ORDER BY domain, direction, state"
 	selectOldest   = "SELECT created FROM message WHERE domain = ?1 AND direction = ?2 AND state = ?3 ORDER BY id LIMIT 1"
+	selectLabelled = "SELECT message FROM label WHERE name = ?1 ORDER BY message DESC LIMIT ?2"
 	selectMeta     = "SELECT value FROM meta WHERE key = ?1"
 )
 
@@ -111,7 +112,7 @@ func (s *statements) prepare(db *sql.DB) error {
 	s.m = make(map[string]*sql.Stmt)
 	for _, q := range [...]string{
 		selectMessage, selectByID, selectHeader, selectPayloads, selectHeaders, selectAllPayloads, selectOctets, selectEvents, selectEvidence, selectTally,
-		selectOldest, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
+		selectOldest, selectLabelled, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
 		dueTasks, nextTask, deadTasks, deadQueues, selectGroup, selectGroups, selectFragments,
 		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads,

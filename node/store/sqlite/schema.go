@@ -19,6 +19,7 @@ import (
 //     in which they are read, without a second index. events counts those of the first kind.
 //   - header is apart, because SQLite writes the whole row anew at each change of state.
 //   - once holds the keys of Tx.Once; those of a message go with it.
+//   - label holds the labels of Tx.Label; those of a message go with it.
 //   - task holds work beside the messages; a task outlives its message.
 //   - tally counts messages by domain, direction and state; it also tells lists which parts of message_list
 //     are worth reading.
@@ -121,6 +122,10 @@ CREATE TABLE fragment (
 	header BLOB, receipt BLOB
 ) STRICT;
 CREATE INDEX fragment_file ON fragment (sha256) WHERE place = 2;
+`,
+	`
+CREATE TABLE label (name TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (name, message)) WITHOUT ROWID, STRICT;
+CREATE INDEX label_message ON label (message);
 `,
 }
 

@@ -216,8 +216,10 @@ func (t *tx) Delete(id int64) error {
 			return err
 		}
 	}
-	if _, err := t.exec("delete keys", "DELETE FROM once WHERE message = ?1", id); err != nil {
-		return err
+	for _, table := range [...]string{"once", "label"} {
+		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE message = ?1", id); err != nil {
+			return err
+		}
 	}
 	for _, table := range [...]string{"header", "message"} {
 		if _, err := t.exec("delete "+table, "DELETE FROM "+table+" WHERE id = ?1", id); err != nil {
