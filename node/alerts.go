@@ -128,6 +128,7 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 		f.Free = int64(st.Bavail) * int64(st.Bsize)
 	}
 	f.Lists = append(n.trust().facts(), n.trusted.online.facts()...)
+	f.TrustLists = n.trustListFacts()
 	now := n.Clock()
 	k := n.key()
 	for use, list := range map[string][]timedKey{"signing": k.sign, "encryption": k.encrypt} {

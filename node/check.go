@@ -61,6 +61,7 @@ func Check(ctx context.Context, c *config.Config, domains []Domain) []Finding {
 	k.store()
 	k.addresses()
 	n := k.assemble(domains)
+	k.trustLists()
 	k.directory()
 	k.partners()
 	if n != nil {
@@ -338,7 +339,7 @@ func (k *checker) assemble(domains []Domain) *Node {
 	}
 	defer os.RemoveAll(dir)
 	c := *k.c
-	c.Node.DataDir, c.Node.MinFree = config.Path(dir), 1
+	c.Node.DataDir, c.Node.MinFree, c.TrustLists.Dir = config.Path(dir), 1, config.Path(filepath.Join(dir, "trustlists"))
 	n, err := New(k.ctx, &c, Options{Domains: domains})
 	if err != nil {
 		var ps config.Problems

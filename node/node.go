@@ -104,6 +104,7 @@ type Node struct {
 	messaging    *testbed.Messaging // nil without its section
 	judges       judges
 	signatures   signatures
+	trustLists   trustLists
 	observers    []observer
 	taskReady    chan struct{} // a token when tasks were stored
 	bedReady     chan struct{} // the same, for the test bed
@@ -191,6 +192,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	if n.messaging, err = n.loadMessaging(); err != nil {
+		return err
+	}
+	if err := n.loadTrustLists(ctx); err != nil {
 		return err
 	}
 	if err := n.loadSignatures(); err != nil {
@@ -308,6 +312,9 @@ func (n *Node) Start(ctx context.Context) error {
 		n.work.Go(func() { n.trace.Run(ctx) })
 	}
 	n.startFetching(ctx)
+	if n.trustLists.loader != nil {
+		n.work.Go(func() { n.runTrustLists(ctx) })
+	}
 	if n.alerts.Center != nil {
 		n.work.Go(func() { n.runAlerts(ctx) })
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/signing"
 	"github.com/viadukt-eu/viadukt/trust/gather"
-	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/report"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -52,14 +51,11 @@ func (n *Node) loadSignatures() error {
 	return nil
 }
 
-// knownOfDocuments are the authorities that the node trusts for documents and for time, with the revocation lists from files.
+// knownOfDocuments are the authorities that the node trusts, each for documents, for time or for neither, the trusted lists, and
+// the revocation lists from files.
 func (n *Node) knownOfDocuments() (out gather.Options) {
 	t := n.trust()
-	for _, a := range t.Anchors {
-		if slices.ContainsFunc(a.Purposes, func(p pki.Purpose) bool { return p == pki.PurposeDocument || p == pki.PurposeTime }) {
-			out.Anchors = append(out.Anchors, a.Certificate)
-		}
-	}
+	out.Bound, out.Lists = t.Anchors, n.trustLists.current(n.Clock())
 	for _, f := range t.lists {
 		for _, l := range f.lists {
 			out.CRLs = append(out.CRLs, l.Raw)

@@ -68,9 +68,10 @@ type Facts struct {
 	Unsigned     time.Time     // of the oldest entry of the log of evidence that no signed head covers; zero: none
 	HeadEvery    time.Duration // how often heads are signed
 	Lists        []List
-	GivenUp      []string  // names of queues of notices that were given up
-	Planned      []Planned // changes of keys that are near
-	Trouble      []string  // keys of what could not be looked at or loaded: "store", "log", "trust", "tls", "publisher"
+	TrustLists   []TrustList // that are not as they should be
+	GivenUp      []string    // names of queues of notices that were given up
+	Planned      []Planned   // changes of keys that are near
+	Trouble      []string    // keys of what could not be looked at or loaded: "store", "log", "trust", "tls", "publisher"
 }
 
 // Certificate is one that the node works with.
@@ -99,6 +100,17 @@ type List struct {
 	// Unreached says that a host gives no answer about certificates that name it.
 	Unreached bool
 }
+
+// TrustList is a trusted list that needs a hand.
+type TrustList struct {
+	Name    string    // country, and host or file
+	Code    string    // "expired", "older", "unreachable" and the like, or [NewSigners]
+	Due     time.Time // when its next update is due; of NewSigners, since when
+	Missing bool      // it does not count
+}
+
+// NewSigners is the code of a list of lists that announced other signers.
+const NewSigners = "new-signers"
 
 // Planned is a change of keys.
 type Planned struct {

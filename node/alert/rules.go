@@ -16,7 +16,7 @@ import (
 // Rule says what is worth an alert. A zero number keeps what the rule of that id has.
 type Rule struct {
 	ID        string          `yaml:"id" required:"true" example:"queue-out-depth" doc:"Which rule: one of the built-in ones, or a new name with a kind."`
-	Kind      string          `yaml:"kind" enum:"certificate,planned,queue-depth,queue-age,retries,events,disk,log,revocation-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
+	Kind      string          `yaml:"kind" enum:"certificate,planned,queue-depth,queue-age,retries,events,disk,log,revocation-list,trust-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
 	Off       bool            `yaml:"off" doc:"Do not look."`
 	Severity  string          `yaml:"severity" enum:"info,warning,critical" doc:"How much it hurts."`
 	Uses      []string        `yaml:"uses" enum:"own,partner,tls,authority" doc:"Whose certificates."`
@@ -60,6 +60,7 @@ var kinds = map[string]func(*Rule) string{
 	"log":  func(r *Rule) string { return need(r.Times >= 1, "times of at least 1") },
 
 	"revocation-list": func(*Rule) string { return "" },
+	"trust-list":      func(*Rule) string { return "" },
 	"given-up":        func(*Rule) string { return "" },
 	"trouble":         func(*Rule) string { return "" },
 }
@@ -228,6 +229,14 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 			case !l.Due.IsZero() && !now.Before(l.Due):
 				add(l.Name, "list-due", 1, severity, l.Name, date(l.Due))
 			}
+		}
+	case "trust-list":
+		for _, l := range f.TrustLists {
+			s, step := severity, 1
+			if l.Missing {
+				s, step = Critical, 2
+			}
+			add(l.Code+" "+l.Name, "trust-list-"+l.Code, step, s, l.Name, date(l.Due))
 		}
 	case "given-up":
 		for _, q := range f.GivenUp {

@@ -34,6 +34,7 @@ type Config struct {
 	Console    Console            `yaml:"console" doc:"The node in a browser, under /console/ at the address of the API."`
 	AS4        AS4                `yaml:"as4" doc:"The gateway: how messages are exchanged with other access points."`
 	Revocation Revocation         `yaml:"revocation" doc:"How the node learns that a certificate of a partner or publisher was revoked, beside the lists of as4.crls."`
+	TrustLists TrustLists         `yaml:"trustlists" doc:"Trusted lists of states and networks: whose services are trusted for signatures and time-stamps, and what is qualified."`
 	TLS        *TLS               `yaml:"tls" doc:"Certificate for the listeners. Without this section they speak plain HTTP, for use behind a proxy that ends TLS."`
 	SMP        SMP                `yaml:"smp" doc:"The node's own service metadata publisher; it runs when an address is given."`
 	Registry   Registry           `yaml:"registry" doc:"A zone file in which the participants of a closed network are registered, for tests and networks without a registry of their own."`
@@ -145,6 +146,33 @@ type Revocation struct {
 	Unknown string   `yaml:"unknown" default:"accept" enum:"accept,refuse" doc:"What counts while nobody says whether a certificate is revoked: accept it, or refuse it until somebody does. With refuse, certificates that name neither responder nor list are refused, unless a list of as4.crls covers them."`
 	Timeout Duration `yaml:"timeout" default:"5s" min:"100ms" max:"1m" doc:"How long the first question about a certificate may hold up its message."`
 	Keep    Duration `yaml:"keep" default:"1d" doc:"How long an answer stands in after its time, while there is no newer one."`
+}
+
+// TrustLists says whose trusted lists count.
+type TrustLists struct {
+	Sources     []TrustList `yaml:"sources" doc:"Lists, and lists of lists, with all that they point at."`
+	Territories []string    `yaml:"territories" example:"[EE, LV]" doc:"Of what a list of lists points at, only the lists of these countries. Default: all."`
+	Dir         Path        `yaml:"dir" default:"trustlists" doc:"Folder in which the last good copy of each list is kept, for a start without network. viadukt verify --trustlist reads it, too."`
+	Refresh     Duration    `yaml:"refresh" default:"6h" min:"1m" doc:"How often it is asked what changed. After a failure it is asked again after 15 minutes."`
+	Grace       Duration    `yaml:"grace" doc:"For how long a list still counts after its next update was due; verdicts tell it. Default: not at all."`
+	Timeout     Duration    `yaml:"timeout" default:"1m" min:"1s" max:"10m" doc:"Time for one list to arrive."`
+	MaxList     Size        `yaml:"maxList" default:"32MiB" min:"64KiB" max:"256MiB" doc:"Octets of one list."`
+}
+
+// TrustList is a list that is trusted by configuration.
+type TrustList struct {
+	URL          URL    `yaml:"url" example:"https://ec.europa.eu/tools/lotl/eu-lotl.xml" doc:"Where the list is."`
+	File         Path   `yaml:"file" example:"trust/pilot.xml" doc:"The same, for a list in a file. It is read again at each refresh."`
+	Signers      []Path `yaml:"signers" required:"true" example:"[trust/lotl-signers.pem]" doc:"PEM or DER files with the certificates of who may sign the list. For the list of lists of the Union: as announced in the Official Journal."`
+	Territory    string `yaml:"territory" example:"EU" doc:"Whose list it must be. Default: anybody's."`
+	Announcement URL    `yaml:"announcement" doc:"Address at which the signers were announced. When the list names another one, an alert says that it is time to take the signers from there. Default: not asked."`
+}
+
+// Check implements [Checker].
+func (t *TrustList) Check(report func(key, format string, args ...any)) {
+	if (t.URL == "") == (t.File == "") {
+		report("url", "write url or file: one of them says where the list is")
+	}
 }
 
 // TLS is the certificate of the listeners.
