@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -271,24 +272,6 @@ func (t *followedTx) removed(id int64) error {
 	return nil
 }
 
-// ChangeJSON is one event of the stream.
-type ChangeJSON struct {
-	Time         time.Time      `json:"time"`
-	ID           int64          `json:"id"`
-	State        string         `json:"state"`
-	MessageID    string         `json:"messageId"`
-	Conversation string         `json:"conversationId,omitempty"`
-	RefTo        string         `json:"refToMessageId,omitempty"`
-	Direction    string         `json:"direction"`
-	Domain       string         `json:"domain,omitempty"`
-	PMode        string         `json:"pmode,omitempty"`
-	Sender       string         `json:"sender,omitempty"`
-	Receiver     string         `json:"receiver,omitempty"`
-	Service      string         `json:"service"`
-	Action       string         `json:"action"`
-	Error        *store.Problem `json:"error"`
-}
-
 // events streams state changes. Each event has an id; whoever names the last one it saw gets what came since, or an
 // event "reset" when that is not known any more: then a list tells how things stand.
 func (a api) events(w http.ResponseWriter, r *http.Request) error {
@@ -359,23 +342,12 @@ func (a api) event(w http.ResponseWriter, r *http.Request, c change, wants func(
 	if err != nil || !wants(m, c.state) {
 		return err
 	}
-	b, err := json.Marshal(changeJSON(m, c.state, c.at))
+	b, err := json.Marshal(backoffice.NewChange(m, c.state, c.at))
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "id: %s-%d\nevent: state\ndata: %s\n\n", a.n.hub.epoch, c.seq, b)
 	return err
-}
-
-func changeJSON(m *store.Message, to store.State, at time.Time) ChangeJSON {
-	j := ChangeJSON{
-		Time: at.UTC(), ID: m.ID, State: to.String(), MessageID: m.MessageID, Conversation: m.ConversationID, RefTo: m.RefToMessageID,
-		Direction: m.Direction.String(), Domain: m.Domain, PMode: m.PMode, Sender: m.Sender, Receiver: m.Receiver, Service: m.Service, Action: m.Action,
-	}
-	if !m.Error.IsZero() && m.State == to {
-		j.Error = &m.Error
-	}
-	return j
 }
 
 // changeFilter reads directions and states that somebody wants to hear of; none means all.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/backoffice"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -287,7 +287,7 @@ func TestEventsTellStateChangesAndContinueWhereAReaderLeft(t *testing.T) {
 		if !ok {
 			t.Fatal("the stream ends")
 		}
-		c := decode[node.ChangeJSON](t, []byte(data))
+		c := decode[backoffice.Change](t, []byte(data))
 		if event != "state" || c.MessageID != m.MessageID || c.Direction != "out" || c.ID != m.ID {
 			t.Fatalf("%s %s", event, data)
 		}
@@ -303,7 +303,7 @@ func TestEventsTellStateChangesAndContinueWhereAReaderLeft(t *testing.T) {
 	s.resp.Body.Close()
 	again := ee.stream(t, "?direction=out&state=acknowledged", firstID)
 	again.next()
-	if _, _, data, ok := again.next(); !ok || decode[node.ChangeJSON](t, []byte(data)).State != "acknowledged" {
+	if _, _, data, ok := again.next(); !ok || decode[backoffice.Change](t, []byte(data)).State != "acknowledged" {
 		t.Errorf("not continued: %s", data)
 	}
 	for _, last := range []string{"another-3", "x", firstID + "9999999", firstID[:strings.LastIndexByte(firstID, '-')+1] + "-1"} {

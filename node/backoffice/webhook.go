@@ -41,7 +41,12 @@ type hookNote struct {
 
 // Notice is the JSON that a webhook gets.
 type Notice struct {
-	Type         string         `json:"type"` // "message.state"
+	Type string `json:"type"` // "message.state"
+	Change
+}
+
+// Change says in JSON that a message came to another state: to webhooks, and to those who follow a node's events.
+type Change struct {
 	Time         time.Time      `json:"time"`
 	ID           int64          `json:"id"`
 	State        string         `json:"state"`
@@ -56,6 +61,18 @@ type Notice struct {
 	Service      string         `json:"service"`
 	Action       string         `json:"action"`
 	Error        *store.Problem `json:"error"`
+}
+
+// NewChange tells of a message that came to a state, which it may have left since.
+func NewChange(m *store.Message, to store.State, at time.Time) Change {
+	c := Change{
+		Time: at.UTC(), ID: m.ID, State: to.String(), MessageID: m.MessageID, Conversation: m.ConversationID, RefTo: m.RefToMessageID,
+		Direction: m.Direction.String(), Domain: m.Domain, PMode: m.PMode, Sender: m.Sender, Receiver: m.Receiver, Service: m.Service, Action: m.Action,
+	}
+	if !m.Error.IsZero() && m.State == to {
+		c.Error = &m.Error
+	}
+	return c
 }
 
 // defaultStates are those that a back office nearly always wants to hear of.
@@ -100,12 +117,7 @@ func (h *hook) wants(m *store.Message, to store.State) bool {
 
 // task holds what is told: as it was when it happened, however late it arrives.
 func (h *hook) task(m *store.Message, to store.State, at time.Time) *store.Task {
-	n := Notice{Type: "message.state", Time: at.UTC(), ID: m.ID, State: to.String(), MessageID: m.MessageID, Conversation: m.ConversationID, RefTo: m.RefToMessageID,
-		Direction: m.Direction.String(), Domain: m.Domain, PMode: m.PMode, Sender: m.Sender, Receiver: m.Receiver, Service: m.Service, Action: m.Action}
-	if !m.Error.IsZero() {
-		n.Error = &m.Error
-	}
-	body, _ := json.Marshal(n) // texts, numbers and times always become JSON
+	body, _ := json.Marshal(Notice{"message.state", NewChange(m, to, at)}) // texts, numbers and times always become JSON
 	wrapped, _ := json.Marshal(hookNote{string(h.URL), body})
 	return &store.Task{Queue: queueWebhooks + string(h.URL), Kind: kindWebhook, Message: m.ID, Body: wrapped}
 }
