@@ -13,7 +13,8 @@ import (
 //
 // A record is over the message without itself and what is parallel to it in the same attribute, but with the records before. Attributes
 // being a set, sorted by DER, their order does not tell which came before: hence several answers. Each comes as encoded and, where
-// that is another, as DER with sorted sets, which older records hash. An external record hashes the detached content besides.
+// that is another, as DER with sorted sets, which older records hash, and as streams are framed. An external record hashes the
+// detached content besides.
 func (s *Signature) EvidenceInputs(record int) (candidates [][]byte, err error) {
 	add := func(m *cms.SignedData) {
 		b, e := m.Bytes()
@@ -29,8 +30,8 @@ func (s *Signature) EvidenceInputs(record int) (candidates [][]byte, err error) 
 			err = e
 			return
 		}
-		for _, c := range [][]byte{b, der} {
-			if !slices.ContainsFunc(candidates, func(o []byte) bool { return bytes.Equal(o, c) }) {
+		for _, c := range [][]byte{b, der, indefinite(x)} {
+			if c != nil && !slices.ContainsFunc(candidates, func(o []byte) bool { return bytes.Equal(o, c) }) {
 				candidates = append(candidates, c)
 			}
 		}
@@ -51,4 +52,23 @@ func (s *Signature) EvidenceInputs(record int) (candidates [][]byte, err error) 
 	without(func(int) bool { return false })
 	without(func(i int) bool { return i < own })
 	return candidates, err
+}
+
+// indefinite is a message whose outer three layers are of indefinite length, as those who write streams leave them.
+func indefinite(message ber.Element) []byte {
+	info := message.Children()
+	oid, err := info.Next()
+	if err != nil {
+		return nil
+	}
+	content, err := info.Next()
+	if err != nil {
+		return nil
+	}
+	in := content.Children()
+	signed, err := in.Next()
+	if err != nil {
+		return nil
+	}
+	return slices.Concat([]byte{0x30, 0x80}, oid.Raw, []byte{0xa0, 0x80, 0x30, 0x80}, signed.Content, make([]byte, 6))
 }

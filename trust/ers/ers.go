@@ -121,11 +121,35 @@ func (r *Result) Err() error {
 	return errors.Join(errs...)
 }
 
+// Sealed is something that a record is over, by its digests: several where it may have been hashed in more than one form. method
+// is the chain's, of records in XML.
+type Sealed struct {
+	Name    string
+	Digests func(h crypto.Hash, method c14n.Method) ([][]byte, error)
+}
+
 // Check holds a record against documents [RFC 4998 4.3, RFC 6283 4.3]: every document must be covered by the first time-stamp of
 // each chain, and each further time-stamp must cover the one before it.
 func (r *Record) Check(documents []xades.Document) *Result {
+	list := make([]Sealed, len(documents))
+	for i, d := range documents {
+		list[i] = r.Document(d)
+	}
+	return r.CheckSealed(list)
+}
+
+// Document is a document as a record of this kind hashes it.
+func (r *Record) Document(d xades.Document) Sealed {
+	return Sealed{d.Name, func(h crypto.Hash, method c14n.Method) ([][]byte, error) {
+		digest, err := documentDigest(d, h, r.XML, method)
+		return [][]byte{digest}, err
+	}}
+}
+
+// CheckSealed is [Record.Check] for what is no document by itself, such as the signature that a record stands in.
+func (r *Record) CheckSealed(list []Sealed) *Result {
 	out := &Result{}
-	for _, d := range documents {
+	for _, d := range list {
 		out.Objects = append(out.Objects, Object{Name: d.Name})
 	}
 	for k := range r.Chains {
@@ -141,7 +165,7 @@ func (r *Record) Check(documents []xades.Document) *Result {
 			case j > 0:
 				x.Err = r.checkRenewal(c, &c.Stamps[j-1], s)
 			default:
-				x.Err = r.checkFirst(k, s, documents, out)
+				x.Err = r.checkFirst(k, s, list, out)
 			}
 			if x.Err == nil {
 				x.Err = s.checkImprint(c.Hash)
@@ -153,7 +177,7 @@ func (r *Record) Check(documents []xades.Document) *Result {
 }
 
 // checkFirst holds the first time-stamp of a chain against the documents and, where it is not the first chain, the chains before.
-func (r *Record) checkFirst(k int, s *Stamp, documents []xades.Document, out *Result) error {
+func (r *Record) checkFirst(k int, s *Stamp, list []Sealed, out *Result) error {
 	c := &r.Chains[k]
 	before, err := r.before(k)
 	if err != nil {
@@ -161,22 +185,31 @@ func (r *Record) checkFirst(k int, s *Stamp, documents []xades.Document, out *Re
 	}
 	covered := map[string]bool{}
 	var single [][]byte
-	for i, d := range documents {
-		digest, err := documentDigest(d, c.Hash, r.XML, c.Method)
+	for i, d := range list {
+		forms, err := d.Digests(c.Hash, c.Method)
 		if err == nil && before != nil && !r.XML {
-			digest = sum(c.Hash, digest, before)
+			for f, digest := range forms {
+				forms[f] = sum(c.Hash, digest, before)
+			}
 		}
+		at := -1
 		switch {
 		case err != nil:
 		case len(s.Groups) == 0:
-			single = append(single, digest)
-		case !contains(s.Groups[0], digest):
-			err = fmt.Errorf("%w: %s is not among what it covers", ErrDigest, d.Name)
+			at = max(0, slices.IndexFunc(forms, func(f []byte) bool { return s.imprints(c.Hash, f) }))
+			single = append(single, forms[at])
+		default:
+			at = slices.IndexFunc(forms, func(f []byte) bool { return contains(s.Groups[0], f) })
+			if at < 0 {
+				err = fmt.Errorf("%w: %s is not among what it covers", ErrDigest, d.Name)
+			}
 		}
 		if err != nil && out.Objects[i].Err == nil {
 			out.Objects[i].Err = err
 		}
-		covered[string(digest)] = true
+		if at >= 0 {
+			covered[string(forms[at])] = true
+		}
 	}
 	if before != nil && r.XML {
 		covered[string(before)] = true
@@ -187,7 +220,7 @@ func (r *Record) checkFirst(k int, s *Stamp, documents []xades.Document, out *Re
 		}
 	}
 	if len(s.Groups) == 0 {
-		if len(documents) == 0 {
+		if len(list) == 0 {
 			out.Orphans++
 			return nil
 		}

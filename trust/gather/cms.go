@@ -8,6 +8,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/cms"
+	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -27,8 +28,12 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 		content = outside{opt.Documents[0]}
 	}
 	r := &Result{Format: "CAdES", Lists: opt.Lists, Facts: opt.facts()}
+	records := map[*cades.Signature][]parsedRecord{}
 	var take func(s *cades.Signature)
 	take = func(s *cades.Signature) {
+		for _, e := range s.EvidenceRecords {
+			records[s] = append(records[s], p.readRecord(ers.Parse(e.Raw)))
+		}
 		m := s.Material()
 		p.add(m.Certificates...)
 		p.revocation(m.CRLs, m.OCSPs)
@@ -56,6 +61,7 @@ func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
 	for _, s := range all {
 		add(s, nil)
 	}
+	r.cmsRecords(all, content, p, records)
 	r.take(p.signers, p.list)
 	return r, nil
 }

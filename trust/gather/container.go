@@ -25,6 +25,12 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 	}
 	out := &Result{Format: string(c.Type), Lists: opt.Lists, Container: c, Facts: opt.facts()}
 	manifests, unreadable := c.Manifests()
+	var records []fileRecord
+	for _, f := range c.Files {
+		if f.EvidenceRecord() {
+			records = append(records, opt.readRecord(f.Name, f.Bytes))
+		}
+	}
 	wrong := containerFaults(c)
 	for _, err := range unreadable {
 		wrong = append(wrong, validation.Malformed{Question: "Can every manifest be read?", Answer: err.Error(), Clause: clauseContainer})
@@ -60,6 +66,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		}
 	}
 	out.protect(c, manifests, byFile)
+	out.records(c, manifests, records, byFile, opt)
 	if len(out.Signatures)+len(out.TimeStamps) == 0 {
 		return nil, ErrNoSignature
 	}
@@ -118,19 +125,10 @@ func containerFaults(c *asic.Container) (out []validation.Malformed) {
 	return out
 }
 
-func manifestOf(f *asic.File, manifests []*asic.Manifest) *asic.Manifest {
-	for _, m := range manifests {
-		if m.Signature == f.Name {
-			return m
-		}
-	}
-	return nil
-}
-
 // Documents are what a signature file of a container may sign: any file by its name; for CMS its manifest; in ASiC-S the one
 // file, whatever the signature calls it.
 func Documents(c *asic.Container, f *asic.File, manifests []*asic.Manifest) (out []xades.Document) {
-	m, data := manifestOf(f, manifests), c.Data()
+	m, data := manifestNaming(f.Name, manifests), c.Data()
 	switch {
 	case m != nil && !f.XML():
 		return []xades.Document{xades.Bytes(m.Name, "text/xml", m.Octets)}
@@ -161,7 +159,7 @@ func openPart(c *asic.Container, f *asic.File, b []byte, manifests []*asic.Manif
 		}
 		return part, nil
 	}
-	m := manifestOf(f, manifests)
+	m := manifestNaming(f.Name, manifests)
 	part, err := openCMS(b, newPool(opt), o)
 	if err != nil {
 		return nil, err

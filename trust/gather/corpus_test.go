@@ -52,7 +52,9 @@ func inputsOf(t *testing.T, dir, text string, at *time.Time) (opt Options) {
 			case "detached":
 				if d, ok := inline(t, name); ok {
 					opt.Documents = append(opt.Documents, d)
-				} else if !strings.HasPrefix(name, "er:") {
+				} else if record, ok := strings.CutPrefix(name, "er:"); ok {
+					opt.Records = append(opt.Records, readCorpus(t, dir, record))
+				} else {
 					opt.Documents = append(opt.Documents, xades.Bytes(filepath.Base(name), "", readCorpus(t, dir, name)))
 				}
 			case "trust":

@@ -37,6 +37,7 @@ type Options struct {
 	CRLs         [][]byte           // DER
 	OCSPs        [][]byte           // DER of OCSPResponse
 	Documents    []xades.Document   // content that is signed and not in the document
+	Records      [][]byte           // evidence records beside the document
 	HTTP         *jades.HTTPMessage // whose fields a JWS signs
 }
 
@@ -73,6 +74,9 @@ type Signature struct {
 
 // Open reads a document. XML, CMS in BER, DER, PEM or base64, JWS in any serialisation, PDF and containers are told by their first octets.
 func Open(b []byte, opt Options) (*Result, error) {
+	if len(opt.Records) > 0 {
+		return opt.preserved(xades.Bytes("", "", b), func(o Options) (*Result, error) { return Open(b, o) })
+	}
 	if bytes.HasPrefix(b, []byte("PK")) {
 		return openContainer(bytes.NewReader(b), int64(len(b)), opt)
 	}
@@ -115,6 +119,10 @@ const maxDocument = 256 << 20
 
 // OpenAt reads a document of any size; of a container and of PDF only the signatures are held in memory.
 func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
+	if len(opt.Records) > 0 {
+		whole := xades.Document{Open: func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(r, 0, size)), nil }}
+		return opt.preserved(whole, func(o Options) (*Result, error) { return OpenAt(r, size, o) })
+	}
 	var head [1024]byte
 	n, _ := r.ReadAt(head[:], 0)
 	switch {

@@ -21,7 +21,9 @@ func pdfFacts(r *Result) (levels, stamps []string) {
 		levels = append(levels, s.Level)
 		var own []string
 		for _, t := range s.TimeStamps {
-			own = append(own, stampFact(t))
+			if t.Record == "" { // those have a test of their own
+				own = append(own, stampFact(t))
+			}
 		}
 		stamps = append(stamps, strings.Join(own, ","))
 	}

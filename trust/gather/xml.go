@@ -48,7 +48,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 		}
 		read(s, -1)
 	}
-	tokens := map[*xades.TimeStamp][]*tsp.Token{}
+	tokens, records := map[*xades.TimeStamp][]*tsp.Token{}, map[*xades.Signature][]parsedRecord{}
 	for i := range all {
 		s := all[i].sig
 		p.add(s.Material.Certificates...)
@@ -67,6 +67,9 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 				p.addToken(token)
 			}
 		}
+		for k := range s.EvidenceRecords {
+			records[s] = append(records[s], p.xmlRecord(&s.EvidenceRecords[k]))
+		}
 	}
 	r := &Result{Format: "XAdES", Lists: opt.Lists, Facts: opt.facts()}
 	for i := range all {
@@ -78,7 +81,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 			}}, p)
 			continue
 		}
-		s := xmlSignature(x.checked, p, tokens)
+		s := xmlSignature(x.checked, p, tokens, records[x.sig])
 		if x.parent >= 0 {
 			s.Counter = r.Facts.Signatures[x.parent]
 		}
@@ -89,7 +92,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 	return r, nil
 }
 
-func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.Token) *Signature {
+func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.Token, records []parsedRecord) *Signature {
 	v := &validation.Signature{
 		Token:  validation.Token{ID: idOf(c.Node.Raw()), Intact: c.ValueErr == nil},
 		Format: string(c.Level()), Claimed: c.SigningTime,
@@ -136,9 +139,10 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 			if token != nil {
 				s.inside = append(s.inside, p.inside(token)...)
 			}
-			v.TimeStamps = append(v.TimeStamps, xmlTimeStamp(c, t, token, covered, p, v.TimeStamps, tokens))
+			v.TimeStamps = append(v.TimeStamps, xmlTimeStamp(c, t, token, covered, p, tokens))
 		}
 	}
+	xmlRecords(c, p, s, covered, records, tokens)
 	s.originals = func(limit int64) ([]Original, error) { return xmlOriginals(c, limit) }
 	return s
 }
@@ -148,7 +152,7 @@ var kinds = map[xades.Kind]string{
 	xades.SignatureTimeStamp: "SIGNATURE_TIMESTAMP", xades.SigAndRefs: "VALIDATION_DATA_TIMESTAMP", xades.RefsOnly: "VALIDATION_DATA_REFSONLY_TIMESTAMP",
 }
 
-func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covered []string, p *pool, before []*validation.TimeStamp, tokens map[*xades.TimeStamp][]*tsp.Token) *validation.TimeStamp {
+func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covered []string, p *pool, tokens map[*xades.TimeStamp][]*tsp.Token) *validation.TimeStamp {
 	kind, ok := kinds[t.Kind]
 	if !ok {
 		kind = "ARCHIVE_TIMESTAMP"
@@ -169,28 +173,31 @@ func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covere
 		v.Covers = append(v.Covers, covered...)
 	}
 	if kind == "ARCHIVE_TIMESTAMP" {
-		m := c.MaterialBefore(t)
-		for _, x := range m.Certificates {
-			v.Covers = append(v.Covers, idOf(x.Raw))
+		v.Covers = append(v.Covers, p.before(c, t.Node, tokens)...)
+	}
+	return v
+}
+
+// before lists the tokens in the properties that stand before one.
+func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.TimeStamp][]*tsp.Token) (out []string) {
+	m := c.MaterialBefore(property)
+	for _, x := range m.Certificates {
+		out = append(out, idOf(x.Raw))
+	}
+	for _, x := range append(m.CRLs, m.OCSPs...) {
+		out = append(out, idOf(x))
+	}
+	for _, t := range c.TimeStamps {
+		if t.Node.Offset() >= property.Offset() {
+			break
 		}
-		for _, x := range append(m.CRLs, m.OCSPs...) {
-			v.Covers = append(v.Covers, idOf(x))
-		}
-		for _, b := range before {
-			v.Covers = append(v.Covers, b.ID)
-		}
-		for _, other := range c.TimeStamps {
-			if other == t {
-				break
-			}
-			for _, inner := range tokens[other] {
-				if inner != nil {
-					v.Covers = append(v.Covers, p.inside(inner)...)
-				}
+		for _, token := range tokens[t] {
+			if token != nil {
+				out = append(append(out, idOf(token.Raw)), p.inside(token)...)
 			}
 		}
 	}
-	return v
+	return out
 }
 
 func referenceName(r *xmldsig.Reference) string {

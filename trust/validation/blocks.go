@@ -347,7 +347,7 @@ func (j *judge) stamp(t *TimeStamp) Conclusion {
 		r.check(false, Failed, FormatFailure, m.Clause, m.Question, m.Answer)
 	}
 	j.identify(&r, &t.Token, nil, false)
-	j.cryptographic(&r, []Reference{{Name: "what the time-stamp covers", Found: t.ImprintFound, Intact: t.ImprintIntact}}, t.Intact)
+	j.cryptographic(&r, append(slices.Clip(t.References), Reference{Name: "what the time-stamp covers", Found: t.ImprintFound, Intact: t.ImprintIntact}), t.Intact)
 	if !r.failed {
 		r.adopt(j.chain(&t.Token, ofTimeStamp))
 	}

@@ -147,7 +147,9 @@ type TimeStamp struct {
 	Digest        string // of the imprint
 	ImprintFound  bool
 	ImprintIntact bool
-	Covers        []string // IDs of tokens
+	Record        string      // the evidence record that it is of; "": none
+	References    []Reference // of the first of such a record: what the record must be over
+	Covers        []string    // IDs of tokens
 	Malformed     []Malformed
 }
 

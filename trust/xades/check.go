@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -328,7 +329,12 @@ func (c *Checked) writeReference(w io.Writer, i int, rest c14n.Method) error {
 	if !r.Anonymous && (r.URI == "" || strings.HasPrefix(r.URI, "#")) {
 		return c.WriteOctets(w, i, rest)
 	}
-	d, err := c.document(r.URI)
+	return c.writeOutside(w, r.URI, r.Transforms, rest)
+}
+
+// writeOutside writes content from outside the document, after the transforms of its reference.
+func (c *Checked) writeOutside(w io.Writer, uri string, transforms []xmldsig.Transform, rest c14n.Method) error {
+	d, err := c.document(uri)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrImprint, err)
 	}
@@ -340,7 +346,7 @@ func (c *Checked) writeReference(w io.Writer, i int, rest c14n.Method) error {
 		return fmt.Errorf("%w: %w", ErrImprint, err)
 	}
 	defer in.Close()
-	if len(r.Transforms) == 0 {
+	if len(transforms) == 0 {
 		_, err := io.Copy(w, in)
 		return err
 	}
@@ -351,7 +357,7 @@ func (c *Checked) writeReference(w io.Writer, i int, rest c14n.Method) error {
 	case len(b) > maxTransformed:
 		return fmt.Errorf("%w: %q is too large to be transformed", ErrImprint, d.Name)
 	}
-	return xmldsig.WriteTransformed(w, b, r.Transforms, rest)
+	return xmldsig.WriteTransformed(w, b, transforms, rest)
 }
 
 // writeRefs writes the references to material that come before a time-stamp, and signature time-stamps where these belong to
@@ -386,18 +392,25 @@ func (c *Checked) writeRefs(node func(dom.Node) error, t *TimeStamp, stamps bool
 	return nil
 }
 
-// writeArchive writes what an archive time-stamp covers: all references, SignedInfo, SignatureValue and KeyInfo, the unsigned
-// properties before it and the objects [EN 319 132-1 5.5.2.2].
+// writeArchive writes what an archive time-stamp covers [EN 319 132-1 5.5.2.2].
 func (c *Checked) writeArchive(w io.Writer, t *TimeStamp) error {
+	return c.archived(t, func(write func(io.Writer) error) error { return write(w) })
+}
+
+// archived goes through what an archive time-stamp covers: all references, SignedInfo, SignatureValue and KeyInfo, the unsigned
+// properties before it and the objects.
+func (c *Checked) archived(t *TimeStamp, part func(write func(io.Writer) error) error) error {
 	for i := range c.References {
-		if err := c.writeReference(w, i, t.Canonicalization); err != nil {
+		if err := part(func(w io.Writer) error { return c.writeReference(w, i, t.Canonicalization) }); err != nil {
 			return err
 		}
 	}
-	write := func(n dom.Node) error { return t.Canonicalization.Write(w, n) }
+	node := func(n dom.Node) error {
+		return part(func(w io.Writer) error { return t.Canonicalization.Write(w, n) })
+	}
 	for n := range c.Node.Elements() {
 		if n.Is(xmldsig.Namespace, "SignedInfo") || n == c.Signature.Value || n.Is(xmldsig.Namespace, "KeyInfo") {
-			if err := write(n); err != nil {
+			if err := node(n); err != nil {
 				return err
 			}
 		}
@@ -406,7 +419,7 @@ func (c *Checked) writeArchive(w io.Writer, t *TimeStamp) error {
 		if n == t.Node {
 			break
 		}
-		if err := write(n); err != nil {
+		if err := node(n); err != nil {
 			return err
 		}
 	}
@@ -417,11 +430,59 @@ func (c *Checked) writeArchive(w io.Writer, t *TimeStamp) error {
 		if t.Kind == archive132 && c.references(n) {
 			continue
 		}
-		if err := write(n); err != nil {
+		if err := node(n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// SealedDigest is the digest that an evidence record of the signature is over [TS 119 132-3 5.2.2]: of the digests of what an
+// archive time-stamp in its place would cover, and of what signed manifests list, as one group of a hash tree. nil is a record still
+// to be made, after all that is there.
+func (c *Checked) SealedDigest(r *EvidenceRecord, h crypto.Hash) ([]byte, error) {
+	t := &TimeStamp{Kind: Archive, Canonicalization: c.Canonicalization}
+	if r != nil {
+		t.Node = r.Property
+	}
+	var group [][]byte
+	part := func(write func(io.Writer) error) error {
+		sum := h.New()
+		if err := write(sum); err != nil {
+			return err
+		}
+		group = append(group, sum.Sum(nil))
+		return nil
+	}
+	if err := c.archived(t, part); err != nil {
+		return nil, err
+	}
+	for i := range c.References {
+		if c.References[i].Type != xmldsig.TypeManifest {
+			continue
+		}
+		m := c.References[i].Target
+		if m.Is(xmldsig.Namespace, "Object") {
+			m = m.Child(xmldsig.Namespace, "Manifest")
+		}
+		for n := range m.Elements() {
+			if !n.Is(xmldsig.Namespace, "Reference") {
+				continue
+			}
+			if n.Child(xmldsig.Namespace, "Transforms").Valid() || n.Attr("URI") == "" || strings.HasPrefix(n.Attr("URI"), "#") {
+				return nil, n.Errorf("%w: an entry of a manifest that is no file as it stands", ErrImprint)
+			}
+			if err := part(func(w io.Writer) error { return c.writeOutside(w, n.Attr("URI"), nil, t.Canonicalization) }); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(group, bytes.Compare)
+	sum := h.New()
+	for _, d := range group {
+		sum.Write(d)
+	}
+	return sum.Sum(nil), nil
 }
 
 // references tells whether an object is covered by a reference by itself: the older form counts it once.

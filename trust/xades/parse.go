@@ -248,6 +248,7 @@ func (s *Signature) parseUnsigned() {
 func (s *Signature) parseUnsignedProperty(n dom.Node) {
 	if n.Space() == namespaceERS {
 		s.counts[namespaceERS]++
+		s.parseEvidence(n)
 	}
 	if n.Space() != s.Namespace && n.Space() != Namespace141 {
 		return
@@ -285,6 +286,27 @@ func (s *Signature) parseUnsignedProperty(n dom.Node) {
 		}
 	}
 	s.noteUnreadable(err)
+}
+
+// parseEvidence reads SealingEvidenceRecords.
+func (s *Signature) parseEvidence(n dom.Node) {
+	for e := range n.Elements() {
+		if len(s.EvidenceRecords) == maxTimeStamps {
+			s.noteUnreadable(e.Errorf("%w: more than %d evidence records", ErrStructure, maxTimeStamps))
+			return
+		}
+		r := EvidenceRecord{Property: n}
+		if e.Is(namespaceERS, "ASN1EvidenceRecord") {
+			var err error
+			if r.ASN1, err = xmldsig.DecodeBase64(e, maxProperty); err != nil {
+				s.noteUnreadable(err)
+				continue
+			}
+		} else {
+			r.Node = e
+		}
+		s.EvidenceRecords = append(s.EvidenceRecords, r)
+	}
 }
 
 func (s *Signature) noteUnreadable(err error) {
@@ -379,11 +401,11 @@ func (s *Signature) Has(kind Kind) bool {
 	return slices.ContainsFunc(s.TimeStamps, func(t *TimeStamp) bool { return t.Kind == kind })
 }
 
-// MaterialBefore returns the material of the unsigned properties that stand before a time-stamp: what it covers of it.
-func (s *Signature) MaterialBefore(t *TimeStamp) Material {
+// MaterialBefore returns the material of the unsigned properties that stand before one: what a time-stamp or record in it covers.
+func (s *Signature) MaterialBefore(property dom.Node) Material {
 	part := &Signature{Namespace: s.Namespace, counts: map[string]int{}}
 	for n := range s.Unsigned.Elements() {
-		if n == t.Node {
+		if n == property {
 			break
 		}
 		part.parseUnsignedProperty(n)

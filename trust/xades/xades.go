@@ -67,6 +67,7 @@ type Signature struct {
 	TimeStamps        []*TimeStamp // in document order
 	CounterSignatures []dom.Node   // ds:Signature elements in CounterSignature properties: see [Signature.Counter]
 	Material          Material     // of the unsigned properties, whoever it concerns
+	EvidenceRecords   []EvidenceRecord
 
 	// Unreadable says which unsigned properties, and which parts of them, could not be read: they count as absent.
 	Unreadable []error
@@ -135,6 +136,13 @@ const (
 	sigAndRefsV2          Kind = "SigAndRefsTimeStampV2"
 	refsOnlyV2            Kind = "RefsOnlyTimeStampV2"
 )
+
+// EvidenceRecord is one record of a SealingEvidenceRecords property [TS 119 132-3 5]. It is not looked into here.
+type EvidenceRecord struct {
+	Property dom.Node
+	Node     dom.Node // ers:EvidenceRecord; zero for one in ASN.1
+	ASN1     []byte
+}
 
 // TimeStamp is one time-stamp property. Its tokens are not looked into here.
 type TimeStamp struct {
