@@ -450,6 +450,9 @@ func (n *Node) trustListsJSON() TrustListsJSON {
 func (a api) trustTable() []route {
 	return []route{
 		{Method: "GET", Path: "/api/v1/trustlists", Summary: "How each trusted list stands", Scopes: []string{scopeMetrics}, Status: http.StatusOK, Answer: TrustListsJSON{}, handler: a.trustLists},
+		{Method: "GET", Path: "/api/v1/trust", Summary: "Whom the node trusts, each for its purposes alone", Scopes: []string{scopeMetrics}, Status: http.StatusOK, Answer: AnchorListJSON{}, handler: a.listAnchors,
+			Query: []queryParam{textParam("purpose", "Only those for a purpose: "+strings.Join(AnchorPurposes, ", ")+"."), textParam("from", "Only those from a place: "+strings.Join(AnchorSources, ", ")+"."),
+				{Name: "at", Doc: "Skip so many.", Schema: int64(0)}, {Name: "limit", Doc: "At most this many. Default 1000.", Schema: int64(0)}}},
 		{Method: "POST", Path: "/api/v1/trustlists/refresh", Summary: "Fetch what changed of the trusted lists, and wait for it", Scopes: []string{scopeAdmin}, Status: http.StatusOK, Answer: TrustListsJSON{}, handler: a.refreshTrustLists},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,6 +52,17 @@ func TestScript(t *testing.T) {
 				})
 				ts.Defer(server.Close)
 				ts.Setenv("CSC", server.URL+"/csc/v2")
+			},
+			// insert puts the lines of a file behind a line of another one.
+			"insert": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 3 {
+					ts.Fatalf("usage: insert FILE LINE LINES")
+				}
+				before, after, ok := strings.Cut(ts.ReadFile(args[0]), "\n"+args[1]+"\n")
+				if !ok {
+					ts.Fatalf("%s has no line %q", args[0], args[1])
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(before+"\n"+args[1]+"\n"+ts.ReadFile(args[2])+after), 0o600))
 			},
 			// answers waits until something listens on a port.
 			"answers": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -40,6 +40,9 @@ already. Certificates are read from the folder of the draft.`,
 without URL, what changed is fetched. --announcement is the page of the Official Journal from which the signers are:
 when the list names another one, it is time to take the signers from there.`,
 			example: "viadukt trustlist fetch https://ec.europa.eu/tools/lotl/eu-lotl.xml --signer oj.pem --dir lists\nviadukt trustlist fetch --dir lists", prepare: prepareTrustlistFetch},
+		{name: "status", summary: "says how the lists of a running node stand.",
+			help:    "The exit status is 1 when one of them does not count.",
+			example: "viadukt trustlist status\nviadukt trustlist status --refresh --json", prepare: prepareTrustlistStatus},
 	},
 }
 

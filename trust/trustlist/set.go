@@ -141,6 +141,8 @@ type Anchor struct {
 	From, Until time.Time // of the trust; Until zero: it lasts
 	// Issues and Stamps tell what its services do: one that does neither tells of revocations alone.
 	Issues, Stamps bool
+	// Qualified tells that one of its services is a qualified one now.
+	Qualified bool
 	// ExpiredCerts is since when revocation data of the service tells of expired certificates; zero: it does not.
 	ExpiredCerts time.Time
 }
@@ -224,7 +226,7 @@ func (s *Set) add(c *pki.Certificate, a Anchor) {
 	if !o.Until.IsZero() && (a.Until.IsZero() || a.Until.After(o.Until)) {
 		o.Until = a.Until
 	}
-	o.Issues, o.Stamps = o.Issues || a.Issues, o.Stamps || a.Stamps
+	o.Issues, o.Stamps, o.Qualified = o.Issues || a.Issues, o.Stamps || a.Stamps, o.Qualified || a.Qualified
 	if o.ExpiredCerts.IsZero() {
 		o.ExpiredCerts = a.ExpiredCerts
 	}
@@ -246,6 +248,9 @@ func (s *Service) trust() (a Anchor, ok bool) {
 			a.Stamps = true
 		case !strings.HasPrefix(t, "Certstatus"):
 			a.Issues = true
+		}
+		if i == 0 && (p.Type == ServiceCA || p.Type == ServiceRoot+"TSA/QTST") {
+			a.Qualified = true
 		}
 	}
 	return a, ok
