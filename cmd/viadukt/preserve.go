@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -23,6 +24,10 @@ certificate ends, and hash the files anew before the digest algorithm becomes we
 	sub: []*command{
 		{name: "create", summary: "makes a record over files.", args: "FILE...",
 			example: "viadukt preserve create contract.pdf plan.png --out files.ers --tsa https://tsa.example.eu", prepare: preparePreserve},
+		{name: "seal", summary: "puts a record into each of many signed files, with one time-stamp.", args: "FILE...",
+			help: `Signatures in XML and CMS take the record within, ASiC containers as a further file or in their signature. Nothing may be added to a
+signature in CMS afterwards. PDF and JSON take none: make a record beside them.`,
+			example: "viadukt preserve seal contract.signed.xml bid.asice --tsa https://tsa.example.eu", prepare: prepareSeal},
 		{name: "renew", summary: "adds a time-stamp over the last one.", args: "RECORD",
 			example: "viadukt preserve renew files.ers --tsa https://tsa.example.eu", prepare: prepareRenew},
 		{name: "rehash", summary: "hashes the files anew, with another algorithm.", args: "RECORD FILE...",
@@ -136,6 +141,59 @@ func recordProblem(file string, err error) error {
 		return &exit{status: statusInvalid, Code: "RECORD", Text: err.Error(), Where: file}
 	}
 	return err
+}
+
+type sealedJSON struct {
+	File string `json:"file"`
+}
+
+func prepareSeal(c *call) func() error {
+	c.least, c.most = 1, -1
+	c.jsonFlag()
+	var detached []string
+	c.Func("detached", "signed `file` that stands beside a signature; may be given again", func(file string) error { detached = append(detached, file); return nil })
+	how := c.recordFlags("sha256")
+	return func() error {
+		stamp, h, err := how()
+		if err != nil {
+			return err
+		}
+		beside, err := documentsOf(detached)
+		if err != nil {
+			return err
+		}
+		var list []ades.Signed
+		for _, file := range c.values {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				return usage("%v", err)
+			}
+			list = append(list, ades.Signed{Octets: b, Documents: beside})
+		}
+		out, err := ades.Preserve(c.p.ctx, stamp, h, list)
+		switch {
+		case errors.Is(err, ades.ErrParams):
+			return usage("%v", err)
+		case errors.Is(err, ades.ErrBroken), errors.Is(err, gather.ErrFormat), errors.Is(err, gather.ErrNoSignature):
+			return &exit{status: statusInvalid, Code: "SIGNATURE", Text: err.Error()}
+		case err != nil:
+			return err
+		}
+		for i, file := range c.values {
+			if err := writeWhole(file, out[i]); err != nil {
+				return err
+			}
+			if c.json {
+				err = c.print(sealedJSON{file})
+			} else {
+				c.printf("%s: holds an evidence record\n", file)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func prepareRenew(c *call) func() error {

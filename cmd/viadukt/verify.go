@@ -114,6 +114,8 @@ func prepareVerdict(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
 	known := c.evidenceFlags()
+	var records []string
+	c.Func("record", "`file` with an evidence record over FILE; may be given again", func(file string) error { records = append(records, file); return nil })
 	online := c.onlineFlag()
 	at := c.String("at", "", "judge as of this `time`, such as 2026-05-04T09:30:00Z; default: now")
 	explain := c.Bool("explain", false, "show every question that was asked")
@@ -138,6 +140,13 @@ func prepareVerdict(c *call) func() error {
 		opt, err := known()
 		if err != nil {
 			return err
+		}
+		for _, file := range records {
+			b, err := readRecord(file)
+			if err != nil {
+				return err
+			}
+			opt.Records = append(opt.Records, b)
 		}
 		now := time.Now()
 		if *at != "" {

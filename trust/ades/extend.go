@@ -233,18 +233,7 @@ const (
 // archive adds an archive manifest over everything that is there, with a time-stamp over it. One that was there before gets a number
 // behind its name, and the time-stamp over it what is needed to judge it [EN 319 162-1 5.4.2, A.7].
 func (x Extension) archive(ctx context.Context, c *asic.Container, manifests []*asic.Manifest, e *asic.Edit) error {
-	taken := map[string]bool{}
-	for _, f := range c.Files {
-		taken[strings.ToLower(f.Name)] = true
-	}
-	free := func(form string) string {
-		for n := 1; ; n++ {
-			if name := fmt.Sprintf(form, n); !taken[strings.ToLower(name)] {
-				taken[strings.ToLower(name)] = true
-				return name
-			}
-		}
-	}
+	free := freeNames(c)
 	for _, m := range manifests {
 		if m.Name != archiveManifest {
 			continue

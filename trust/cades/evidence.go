@@ -72,3 +72,25 @@ func indefinite(message ber.Element) []byte {
 	}
 	return slices.Concat([]byte{0x30, 0x80}, oid.Raw, []byte{0xa0, 0x80, 0x30, 0x80}, signed.Content, make([]byte, 6))
 }
+
+// Sealed is the message as an evidence record still to be made is over it: in DER [TS 119 122-3 5].
+func (s *Signature) Sealed() ([]byte, error) {
+	b, err := s.Message.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	e, err := ber.Parse(b)
+	if err != nil || e.IsDER() {
+		return b, err
+	}
+	return e.SortedDER()
+}
+
+// Seal adds an evidence record over the message, and over its content where that is detached, to its attributes.
+func (s *Signature) Seal(record []byte) error {
+	t := AttrInternalEvidence
+	if s.Message.Detached {
+		t = AttrExternalEvidence
+	}
+	return s.addUnsigned(t, record)
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"fmt"
+	"slices"
 	"sort"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -110,4 +111,60 @@ func Rehash(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, record []by
 		return nil, err
 	}
 	return r.marshal()
+}
+
+// CreateEach makes records of their own for many things, with one time-stamp: a record holds the digests of its thing and its way up the
+// hash tree, and can be kept with it [RFC 4998 3.2.2].
+func CreateEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([][]byte, error) {
+	if len(things) == 0 || len(things) > maxDocuments {
+		return nil, fmt.Errorf("%w: a hash tree is over 1 to %d things, not %d", ErrLimit, maxDocuments, len(things))
+	}
+	groups := make([][][][]byte, len(things)) // of each thing
+	level := make([]node, len(things))
+	for i, digests := range things {
+		if len(digests) == 0 {
+			return nil, fmt.Errorf("%w: nothing to make a record over", ErrContent)
+		}
+		groups[i] = [][][]byte{digests}
+		level[i] = node{reduce(h, digests), []int{i}}
+	}
+	for len(level) > 1 {
+		var next []node
+		for ; len(level) > 1; level = level[2:] {
+			a, b := level[0], level[1]
+			for _, i := range a.things {
+				groups[i] = append(groups[i], [][]byte{b.digest})
+			}
+			for _, i := range b.things {
+				groups[i] = append(groups[i], [][]byte{a.digest})
+			}
+			next = append(next, node{reduce(h, [][]byte{a.digest, b.digest}), slices.Concat(a.things, b.things)})
+		}
+		level = append(next, level...)
+	}
+	token, err := stamper.Stamp(ctx, h, level[0].digest)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(things))
+	for i, g := range groups {
+		if len(g) == 1 && len(g[0]) == 1 {
+			g = nil
+		}
+		stamp, err := stampDER(h, g, token.Raw)
+		if err != nil {
+			return nil, err
+		}
+		r := Record{Chains: []Chain{{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, stamp)}}}
+		if out[i], err = r.marshal(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// node of a hash tree: its digest, and what stands below it.
+type node struct {
+	digest []byte
+	things []int
 }
