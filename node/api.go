@@ -412,6 +412,7 @@ func (a api) payload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer body.Close()
+	a.n.recordBy(r.Context(), store.Actor(r.Context()), "document.read", fmt.Sprintf("%d/%d", m.ID, i+1))
 	w.Header().Set("Content-Type", p.MimeType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": cmp.Or(name, "payload-"+strconv.Itoa(i+1)+extension(p.MimeType))}))
@@ -455,10 +456,7 @@ func (a api) resend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = a.n.Store.Write(r.Context(), func(tx store.Tx) error {
-		return tx.Transition(m.ID, store.Queued, store.Change{Time: a.n.Clock(), Detail: "resent by request", ResetAttempts: true})
-	})
-	if err != nil {
+	if err := (messages{a.n}).Resend(r.Context(), m.ID, "request"); err != nil {
 		return err
 	}
 	if m, err = a.n.Store.Message(r.Context(), m.ID); err != nil {
@@ -472,10 +470,7 @@ func (a api) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = a.n.Store.Write(r.Context(), func(tx store.Tx) error {
-		return tx.Transition(m.ID, store.Confirmed, store.Change{Time: a.n.Clock(), Detail: "confirmed by the back office"})
-	})
-	if err != nil {
+	if err := (messages{a.n}).Confirm(r.Context(), m.ID, "the back office"); err != nil {
 		return err
 	}
 	if m, err = a.n.Store.Message(r.Context(), m.ID); err != nil {

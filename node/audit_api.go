@@ -126,6 +126,9 @@ func (a api) caseFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && out.begun {
 		panic(http.ErrAbortHandler) // the client must not take half a file for whole
 	}
+	if err == nil {
+		a.n.recordBy(r.Context(), store.Actor(r.Context()), "case.read", strconv.FormatInt(row, 10))
+	}
 	return err
 }
 

@@ -309,7 +309,5 @@ func importIssues(err error) (out []string) {
 
 // Resend implements backoffice.Gateway.
 func (b backend) Resend(ctx context.Context, id int64) error {
-	return b.n.Store.Write(ctx, func(tx store.Tx) error {
-		return tx.Transition(id, store.Queued, store.Change{Time: b.n.Clock(), Detail: "resent by request", ResetAttempts: true})
-	})
+	return messages{b.n}.Resend(ctx, id, "request")
 }

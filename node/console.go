@@ -51,8 +51,12 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Key:   key,
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
-		Validator: documents{n}, Verifier: signedDocuments{n},
+		Validator: documents{n}, Verifier: signedDocuments{n}, Post: post{n}, Tokens: tokens{n}, TrustStores: trustStores{n},
+		Reload:  func(ctx context.Context) error { _, err := n.Reload(ctx); return err },
 		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
+	}
+	if n.trustLists.loader != nil {
+		opt.RefreshTrustLists = func(ctx context.Context) { n.RefreshTrustLists(ctx) }
 	}
 	if n.imports.read != nil {
 		opt.Imports = imports{n}

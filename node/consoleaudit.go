@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"io"
-	"log/slog"
 
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/console"
@@ -66,6 +65,7 @@ func (n evidenceLog) WriteCase(ctx context.Context, w io.Writer, message int64, 
 var recorded = map[string]bool{
 	"message.resend": true, "message.confirm": true, "participant.add": true, "participant.remove": true, "password.change": true,
 	"factor.add": true, "factor.remove": true, "user.add": true, "pmode.import": true, "partner.trust": true, "user.role": true, "user.reset": true, "user.remove": true,
+	"message.send": true, "message.reply": true, "token.add": true, "token.remove": true, "truststore.put": true, "truststore.remove": true, "agreements.reload": true,
 }
 
 // recordAct enters an act into the log of evidence.
@@ -73,8 +73,5 @@ func (n *Node) recordAct(ctx context.Context, a console.Act) {
 	if recorded[a.What] {
 		return
 	}
-	e := audit.Entry{Type: audit.Administration, Actor: console.Actor(a.User), Subject: a.Subject, Detail: a.What}
-	if err := n.Evidence.Append(context.WithoutCancel(ctx), e); err != nil {
-		n.Log.LogAttrs(ctx, slog.LevelError, "act not recorded", slog.String("user", a.User), slog.String("act", a.What), slog.Any("err", err))
-	}
+	n.recordBy(ctx, console.Actor(a.User), a.What, a.Subject)
 }

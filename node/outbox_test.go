@@ -80,6 +80,7 @@ func folderToFolder(t *testing.T) {
 func TestSeed(t *testing.T) {
 	t.Parallel()
 	t.Run("GEN-4", aDeliveredCaseProvesItself)
+	t.Run("GEN-5", theSameEitherWay)
 	t.Run("GEN-10", folderToFolder)
 	t.Run("ESENS-16", thePolicyDecides)
 }

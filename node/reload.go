@@ -4,12 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"sync"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/store"
 )
 
 // Reloaded says what a reload changed: names of P-Modes, each once, in the order of the configuration.
@@ -53,6 +55,7 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 		return nil, err
 	}
 	r := compare(old, set)
+	n.recordBy(ctx, store.Actor(ctx), "agreements.reload", filepath.Base(n.Config.File()))
 	n.pmodes.Store(set)
 	n.replaceKeys(ctx, k)
 	n.live.Store(c)

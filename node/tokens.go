@@ -4,10 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -106,10 +104,8 @@ func (a api) listTokens(w http.ResponseWriter, r *http.Request) error {
 
 func (a api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	var t NewTokenJSON
-	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&t); err != nil {
-		return badRequest("body: %v", err)
+	if err := readBody(r, &t); err != nil {
+		return err
 	}
 	var made *MadeTokenJSON
 	err := a.n.Store.Write(r.Context(), func(tx store.Tx) (err error) {

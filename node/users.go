@@ -60,10 +60,8 @@ func (a api) listUsers(w http.ResponseWriter, r *http.Request) error {
 
 func (a api) addUser(w http.ResponseWriter, r *http.Request) error {
 	var u NewUserJSON
-	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&u); err != nil {
-		return badRequest("body: %v", err)
+	if err := readBody(r, &u); err != nil {
+		return err
 	}
 	return a.letIn(w, r, http.StatusCreated, u.User, func(tx store.Tx, hash string) error {
 		return console.AddUser(tx, u.User, console.Role(u.Role), hash)
@@ -99,4 +97,14 @@ func userProblem(err error) error {
 		return badRequest("%v", err)
 	}
 	return err
+}
+
+// readBody reads a small JSON body.
+func readBody(r *http.Request, into any) error {
+	d := json.NewDecoder(io.LimitReader(r.Body, 64<<10))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest("body: %v", err)
+	}
+	return nil
 }

@@ -20,6 +20,7 @@ while it does not, the store is written, by whoever may read it.`,
 	example: "viadukt user add ada --role operator --config ee/viadukt.yaml",
 	sub: []*command{
 		{name: "add", summary: "makes a user and prints the password for the first login.", args: "NAME", example: "viadukt user add ada --role operator", prepare: prepareUserAdd},
+		{name: "role", summary: "changes what a user may do.", args: "NAME ROLE", example: "viadukt user role ada administrator", prepare: prepareUserRole},
 		{name: "reset", summary: "prints a new password for a user, removes the second factor and ends all logins.", args: "NAME", example: "viadukt user reset ada", prepare: prepareUserReset},
 		{name: "remove", summary: "removes a user.", args: "NAME", example: "viadukt user remove ada", prepare: prepareUserRemove},
 		{name: "list", summary: "lists the users.", example: "viadukt user list", prepare: prepareUserList},
@@ -74,15 +75,42 @@ func prepareUserAdd(c *call) func() error {
 	file := c.configFlag()
 	role := c.String("role", string(console.Viewer), "what the user may do, one `role` of "+roleNames())
 	return func() error {
-		if *role == "admin" {
-			*role = string(console.Administrator)
+		as, err := roleOf(*role)
+		if err != nil {
+			return err
 		}
-		if !slices.Contains(console.Roles, console.Role(*role)) {
-			return usage("there is no role %q; there are %s", *role, roleNames())
-		}
-		return c.letIn(*file, "may log in as "+*role, "/users", node.NewUserJSON{User: c.values[0], Role: *role}, func(tx store.Tx, hash string) error {
-			return console.AddUser(tx, c.values[0], console.Role(*role), hash)
+		return c.letIn(*file, "may log in as "+string(as), "/users", node.NewUserJSON{User: c.values[0], Role: string(as)}, func(tx store.Tx, hash string) error {
+			return console.AddUser(tx, c.values[0], as, hash)
 		})
+	}
+}
+
+func roleOf(name string) (console.Role, error) {
+	if name == "admin" {
+		return console.Administrator, nil
+	}
+	if !slices.Contains(console.Roles, console.Role(name)) {
+		return "", usage("there is no role %q; there are %s", name, roleNames())
+	}
+	return console.Role(name), nil
+}
+
+func prepareUserRole(c *call) func() error {
+	c.least, c.most = 2, 2
+	file := c.configFlag()
+	return func() error {
+		role, err := roleOf(c.values[1])
+		if err != nil {
+			return err
+		}
+		err = c.users(*file, func(a *api) error {
+			return a.ask(http.MethodPut, userPath(c.values[0])+"/role", nil, node.RoleJSON{Role: string(role)}, nil)
+		}, func(tx store.Tx) error { return console.SetRole(tx, c.values[0], role) })
+		if err != nil {
+			return err
+		}
+		c.printf("%s is %s now\n", c.values[0], role)
+		return nil
 	}
 }
 

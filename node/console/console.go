@@ -27,19 +27,26 @@ import (
 
 // Options of a console. Store, Node and Messages are required.
 type Options struct {
-	About     About
-	Store     store.Store
-	Network   Network
-	Messages  Messages
-	Key       []byte           // of [KeySize] octets, encrypts second factors in the store
-	Publisher Publisher        // nil: the node has no metadata publisher
-	Imports   Imports          // nil: no P-Mode files are taken
-	Audit     Audit            // nil: the node keeps no log of evidence
-	Validator Validator        // nil: no documents are judged
-	Verifier  Verifier         // nil: no signatures are judged
-	Clock     func() time.Time // nil: time.Now
-	Rand      io.Reader        // nil: crypto/rand
-	Log       *slog.Logger     // nil: silent
+	About       About
+	Store       store.Store
+	Network     Network
+	Messages    Messages
+	Key         []byte      // of [KeySize] octets, encrypts second factors in the store
+	Publisher   Publisher   // nil: the node has no metadata publisher
+	Imports     Imports     // nil: no P-Mode files are taken
+	Audit       Audit       // nil: the node keeps no log of evidence
+	Validator   Validator   // nil: no documents are judged
+	Verifier    Verifier    // nil: no signatures are judged
+	Post        Post        // nil: nobody sends messages here
+	Tokens      Tokens      // nil: tokens of the API are not shown
+	TrustStores TrustStores // nil: certificates are not added here
+	// Reload reads partners and P-Modes of the configuration again; nil: that is not done here.
+	Reload func(ctx context.Context) error
+	// RefreshTrustLists fetches what changed of the trusted lists; nil: there are none.
+	RefreshTrustLists func(ctx context.Context)
+	Clock             func() time.Time // nil: time.Now
+	Rand              io.Reader        // nil: crypto/rand
+	Log               *slog.Logger     // nil: silent
 	// Secure sets cookies that browsers send over TLS alone. A request that came over TLS has them anyway.
 	Secure bool
 	// Proxies are the addresses whose X-Forwarded-For names the browser.
@@ -159,6 +166,8 @@ func (c *Console) routes() {
 	c.page("GET /console/{$}", Viewer, c.overview)
 	c.page("GET /console/live", Viewer, c.live)
 	c.page("GET /console/messages", Viewer, c.messages)
+	c.page("GET /console/send", Operator, c.sendPage)
+	c.page("POST /console/send", Operator, c.send)
 	c.page("GET /console/messages/{id}", Viewer, c.message)
 	c.page("GET /console/messages/{id}/evidence/{n}", Viewer, c.evidence)
 	c.page("GET /console/messages/{id}/documents/{n}", Operator, c.document)
@@ -171,11 +180,15 @@ func (c *Console) routes() {
 	c.page("GET /console/partners/{name}", Viewer, c.partner)
 	c.page("POST /console/partners/{name}/check", Operator, c.checkPartner)
 	c.page("GET /console/certificates", Viewer, c.certificates)
+	c.page("POST /console/certificates/lists", Administrator, c.refreshTrustLists)
+	c.page("POST /console/certificates/trust", Administrator, c.trust)
+	c.page("POST /console/certificates/distrust", Administrator, c.distrust)
 	c.page("GET /console/participants", Viewer, c.participants)
 	c.page("POST /console/participants", Operator, c.addParticipant)
 	c.page("POST /console/participants/remove", Operator, c.removeParticipant)
 	c.page("GET /console/agreements", Viewer, c.agreements)
 	c.page("GET /console/agreements/{direction}/{id}", Viewer, c.agreement)
+	c.page("POST /console/agreements/reload", Administrator, c.reload)
 	c.page("POST /console/agreements/import", Administrator, c.planImport)
 	c.page("POST /console/agreements/import/apply", Administrator, c.applyImport)
 	c.page("POST /console/agreements/import/certificate", Administrator, c.trustPartner)
@@ -190,6 +203,8 @@ func (c *Console) routes() {
 	c.page("POST /console/users/{name}/role", Administrator, c.changeRole)
 	c.page("POST /console/users/{name}/reset", Administrator, c.resetUser)
 	c.page("POST /console/users/{name}/remove", Administrator, c.removeUser)
+	c.page("POST /console/tokens", Administrator, c.addToken)
+	c.page("POST /console/tokens/remove", Administrator, c.removeToken)
 	c.page("GET /console/account", Viewer, c.account)
 	c.page("POST /console/account/password", Viewer, c.changePassword)
 	c.page("POST /console/account/factor", Viewer, c.startFactor)

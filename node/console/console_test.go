@@ -71,6 +71,7 @@ func newWorldIn(t testing.TB, dir string) *world {
 	w.Console, err = New(Options{
 		About: About{Name: "ee", Country: "EE", Version: "1", Party: "POP000001", URL: "https://as4.example/as4", Profile: "eu-edelivery", Started: start},
 		Store: st, Network: w.net, Messages: &fakeMessages{st, w.clock}, Key: NewKey(), Publisher: w.pub, Clock: w.clock.Now,
+		Post: fakePost{}, Tokens: fakeTokens{}, TrustStores: fakeTrust{}, Reload: func(context.Context) error { return nil }, RefreshTrustLists: func(context.Context) {},
 		Acted: func(_ context.Context, a Act) { w.mu.Lock(); defer w.mu.Unlock(); w.acts = append(w.acts, a) },
 	})
 	if err != nil {
@@ -283,6 +284,38 @@ func (f *fakeMessages) Confirm(ctx context.Context, id int64, who string) error 
 func (f *fakeMessages) OpenDocument(_ context.Context, m *store.Message, n int) (io.ReadCloser, string, error) {
 	return io.NopCloser(strings.NewReader("<script>document</script>")), m.Payloads[n].Name, nil
 }
+
+// fakePost refuses every letter, in words of its own.
+type fakePost struct{}
+
+func (fakePost) Domains() []string { return []string{hostile} }
+func (fakePost) Send(context.Context, *Letter) (int64, error) {
+	return 0, &Refused{store.Problem{Code: "X", Text: hostile, Remedy: hostile}}
+}
+func (p fakePost) Reply(ctx context.Context, _ int64, l *Letter) (int64, error) {
+	return p.Send(ctx, l)
+}
+
+type fakeTokens struct{}
+
+func (fakeTokens) Scopes() []string { return []string{"messages", hostile} }
+func (fakeTokens) Tokens(context.Context) ([]Token, error) {
+	return []Token{{Name: hostile, Scopes: []string{hostile}, Created: start}, {Name: "office", Scopes: []string{"messages"}, Expires: start, Configured: true}}, nil
+}
+func (fakeTokens) MakeToken(context.Context, string, []string) (string, error) {
+	return "", &Refused{store.Problem{Code: "X", Text: hostile}}
+}
+func (fakeTokens) DropToken(context.Context, string) error { return store.ErrNotFound }
+
+type fakeTrust struct{}
+
+func (fakeTrust) Trusted(context.Context) ([]Trusted, error) {
+	return []Trusted{{Store: "as4", Alias: hostile, Certificate: Certificate{Subject: hostile, NotAfter: start}}}, nil
+}
+func (fakeTrust) Trust(context.Context, string, string, []byte) error {
+	return &Refused{store.Problem{Code: "X", Text: hostile}}
+}
+func (fakeTrust) Distrust(context.Context, string, string) error { return store.ErrNotFound }
 
 type fakeNetwork struct {
 	partners     []Partner

@@ -16,7 +16,8 @@ var acts = []struct {
 	need Role
 }{
 	{"/console/messages/1/resend", Operator}, {"/console/messages/1/confirm", Operator}, {"/console/partners/pt/check", Operator},
-	{"/console/participants", Operator}, {"/console/participants/remove", Operator}, {"/console/agreements/import", Administrator}, {"/console/agreements/import/apply", Administrator}, {"/console/agreements/import/certificate", Administrator},
+	{"/console/participants", Operator}, {"/console/participants/remove", Operator}, {"/console/send", Operator}, {"/console/agreements/reload", Administrator}, {"/console/certificates/trust", Administrator}, {"/console/certificates/distrust", Administrator}, {"/console/certificates/lists", Administrator}, {"/console/tokens", Administrator}, {"/console/tokens/remove", Administrator},
+	{"/console/agreements/import", Administrator}, {"/console/agreements/import/apply", Administrator}, {"/console/agreements/import/certificate", Administrator},
 	{"/console/users", Administrator}, {"/console/users/x/role", Administrator}, {"/console/users/x/reset", Administrator}, {"/console/users/x/remove", Administrator},
 	{"/console/account/password", Viewer}, {"/console/account/factor", Viewer}, {"/console/account/factor/confirm", Viewer},
 	{"/console/account/factor/remove", Viewer}, {"/console/account/sessions", Viewer}, {"/console/look", ""}, {"/console/logout", ""},

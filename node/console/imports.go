@@ -103,6 +103,7 @@ func (p *planned) expire(now time.Time) {
 type agreementsData struct {
 	Rows    []Agreement
 	Imports bool
+	Reloads bool
 	Problem string // key
 	Issues  []string
 }
@@ -118,7 +119,7 @@ func (c *Console) agreements(x *call) error {
 }
 
 func (c *Console) showAgreements(x *call, status int, d agreementsData) error {
-	d.Rows, d.Imports = c.opt.Network.Agreements(), c.opt.Imports != nil
+	d.Rows, d.Imports, d.Reloads = c.opt.Network.Agreements(), c.opt.Imports != nil, c.opt.Reload != nil
 	return x.show(status, "agreements", view{Title: "nav.agreements", Data: d})
 }
 

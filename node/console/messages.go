@@ -49,6 +49,7 @@ type messagesData struct {
 	Partial bool   // the page was cut before it was full: there may be more
 	Filters int    // how many are set beside the text
 	Problem string // key of what is wrong with the question
+	Sends   bool   // messages are sent here
 }
 
 // pageSize of lists.
@@ -66,7 +67,7 @@ func (c *Console) messages(x *call) error {
 			return x.redirect(messagePath(id))
 		}
 	}
-	d := &messagesData{Search: s}
+	d := &messagesData{Search: s, Sends: c.opt.Post != nil}
 	for _, g := range stateGroups {
 		d.Groups = append(d.Groups, g.Name)
 	}
@@ -221,6 +222,7 @@ type messageData struct {
 	RemedyKey  string // text of the remedy in the language of the page
 	CanResend  bool
 	CanConfirm bool
+	CanReply   bool
 	Again      bool // an incoming message, whose resend is another delivery
 }
 
@@ -256,6 +258,7 @@ func (c *Console) message(x *call) error {
 	d.Remedy = m.Error.Remedy
 	d.Again = m.Direction == store.In
 	d.CanResend = resendable(m)
+	d.CanReply = c.opt.Post != nil && answerable(m)
 	d.CanConfirm = m.Direction == store.In && m.State != store.Confirmed && m.State.May(store.In, store.Confirmed)
 	return x.show(http.StatusOK, "message", view{Title: "message.title", Name: shorten(m.MessageID, 40), Data: d})
 }

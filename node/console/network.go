@@ -80,9 +80,14 @@ func judge(certs []Certificate, now time.Time) []judged {
 }
 
 func (c *Console) certificates(x *call) error {
-	all := judge(c.opt.Network.Certificates(), x.now())
+	return c.showCertificates(x, http.StatusOK, &certificatesData{})
+}
+
+// judgeAll judges certificates, the next to end first.
+func judgeAll(certs []Certificate, now time.Time) []judged {
+	all := judge(certs, now)
 	slices.SortStableFunc(all, func(a, b judged) int { return a.NotAfter.Compare(b.NotAfter) })
-	return x.show(http.StatusOK, "certificates", view{Title: "nav.certificates", Data: all})
+	return all
 }
 
 func (c *Console) agreement(x *call) error {

@@ -2,7 +2,10 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -118,6 +121,25 @@ type Finding struct {
 	Code     Code
 	Args     []string
 	Message  int64 // the test message, where there is one
+}
+
+// Texts are what a finding says in a language, "" for the first of [Languages], and what there is to do.
+func (f Finding) Texts(language string) (text, remedy string, err error) {
+	if language == "" {
+		language = Languages[0]
+	}
+	if !slices.Contains(Languages, language) {
+		return "", "", fmt.Errorf("there is no %.10q; there are %s", language, strings.Join(Languages, ", "))
+	}
+	t, err := loadTexts(language)
+	if err != nil {
+		return "", "", err
+	}
+	key, args := "check."+string(f.Code), anys(f.Args)
+	if t.has(key + ".remedy") {
+		remedy = t.text(key+".remedy", args...)
+	}
+	return t.text(key, args...), remedy, nil
 }
 
 // Severity of a finding.

@@ -73,7 +73,7 @@ func pages(id int64) []string {
 	return []string{
 		"/console/", "/console/?span=month", "/console/messages", "/console/messages?direction=out&group=failed&test=no&since=2026-01-01", fmt.Sprintf("/console/messages/%d", id),
 		"/console/queues", "/console/partners", "/console/partners/pt", "/console/agreements", "/console/agreements/in/pm",
-		"/console/participants", "/console/certificates", "/console/users", "/console/account", "/console/nowhere",
+		"/console/participants", "/console/certificates", "/console/users", "/console/send", "/console/account", "/console/nowhere",
 	}
 }
 
@@ -125,6 +125,15 @@ func TestEveryPageInEveryLanguageKeepsHostileValuesHarmless(t *testing.T) {
 		p = b.upload("/console/participants", "document", hostile, []byte("none"), "participant", hostile, "doctype", hostile)
 		p.says(t, "participant", http.StatusUnprocessableEntity)
 		check("participant", p)
+		p = b.upload("/console/certificates/trust", "file", hostile, []byte("none"), "store", hostile, "alias", hostile)
+		p.says(t, "certificate", http.StatusUnprocessableEntity)
+		check("certificate", p)
+		p = b.upload("/console/send", "document", hostile, []byte("none"), "way", "pmode:"+hostile, "sender", hostile, "receiver", hostile, "service", hostile, "action", hostile)
+		p.says(t, "send", http.StatusUnprocessableEntity)
+		check("send", p)
+		p = b.post("/console/tokens", "name", hostile, "scope", hostile)
+		p.says(t, "token", http.StatusUnprocessableEntity)
+		check("token", p)
 		p = b.post("/console/users", "name", hostile, "role", hostile)
 		p.says(t, "user", http.StatusUnprocessableEntity)
 		check("user", p)

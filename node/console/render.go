@@ -91,6 +91,7 @@ func (t *texts) funcs() template.FuncMap {
 		"lang":      func() string { return t.language },
 		"languages": func() []string { return Languages },
 		"roles":     func() []Role { return Roles },
+		"stores":    func() []string { return TrustStoreNames },
 		"may":       func(have, need Role) bool { return have.May(need) },
 		"static":    func(name string) string { return Root + "static/" + name + "?v=" + staticVersions[name] },
 		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },

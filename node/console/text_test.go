@@ -42,6 +42,7 @@ func families() map[string]bool {
 	for _, r := range Roles {
 		add("role.", string(r))
 	}
+	add("trust.store.", TrustStoreNames...)
 	add("language.", Languages...)
 	add("direction.", "in", "out")
 	add("queue.", "in", "out")

@@ -17,6 +17,7 @@ type usersData struct {
 	Problem  string // key
 	Password string // shown once, of NewUser
 	NewUser  string
+	Tokens   *tokensData
 }
 
 // userName is what people log in with.
@@ -118,6 +119,15 @@ func (c *Console) showUsers(x *call, status int, d *usersData) error {
 	var err error
 	if d.Users, err = c.opt.Store.ListUsers(x.r.Context()); err != nil {
 		return err
+	}
+	if c.opt.Tokens != nil {
+		if d.Tokens == nil {
+			d.Tokens = &tokensData{}
+		}
+		if d.Tokens.Rows, err = c.opt.Tokens.Tokens(x.r.Context()); err != nil {
+			return err
+		}
+		d.Tokens.Scopes = c.opt.Tokens.Scopes()
 	}
 	d.Self = x.who.User
 	return x.show(status, "users", view{Title: "nav.users", Data: d})
