@@ -65,6 +65,14 @@ type LogEntry struct {
 	Octets []byte
 }
 
+// LogStamp is a signed head of the log with the evidence record that time-stamps it.
+type LogStamp struct {
+	Size   int64     // entries that the head is over
+	Head   []byte    // as it was signed
+	Record []byte    // RFC 4998, over the octets of the head
+	Due    time.Time // when the record is to be renewed
+}
+
 // LogTile is how many hashes a tile of the log's tree holds.
 const LogTile = 256
 
@@ -85,6 +93,11 @@ type Log interface {
 	LogHead(ctx context.Context, size int64) ([]byte, error)
 	// LogHeads returns up to limit heads of at least so many entries, oldest first.
 	LogHeads(ctx context.Context, size int64, limit int) ([][]byte, error)
+	// LogStamp returns the newest time-stamped head, or the oldest one of at least this many entries when size is not 0.
+	// ErrNotFound when there is none.
+	LogStamp(ctx context.Context, size int64) (*LogStamp, error)
+	// LogStampsDue returns up to limit time-stamped heads whose records were to be renewed by a time, the most urgent first.
+	LogStampsDue(ctx context.Context, by time.Time, limit int) ([]LogStamp, error)
 }
 
 type actorKey struct{}

@@ -187,4 +187,6 @@ type Tx interface {
 	AppendLog(octets []byte) (index int64, err error)
 	// PutLogHead keeps a signed head of the log with this many entries.
 	PutLogHead(size int64, octets []byte) error
+	// PutLogStamp keeps a time-stamped head, in place of the one of this size.
+	PutLogStamp(s LogStamp) error
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/node/audit/merkle"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -25,6 +26,9 @@ const (
 	selectLogRoots   = "SELECT root FROM log_tile WHERE id BETWEEN ?1 AND ?2 ORDER BY id"
 	selectLastHead   = "SELECT octets FROM log_head ORDER BY size DESC LIMIT 1"
 	selectLogHeads   = "SELECT octets FROM log_head WHERE size >= ?1 ORDER BY size LIMIT ?2"
+	selectLastStamp  = "SELECT size, due, head, record FROM log_stamp ORDER BY size DESC LIMIT 1"
+	selectLogStamps  = "SELECT size, due, head, record FROM log_stamp WHERE size >= ?1 ORDER BY size LIMIT 1"
+	selectStampsDue  = "SELECT size, due, head, record FROM log_stamp WHERE due <= ?1 ORDER BY due LIMIT ?2"
 	insertLog        = "INSERT INTO log (id, message, octets) VALUES (?1, ?2, ?3)"
 	tileLevelShift   = 56 // a tile's id is its level and its number
 	logEntriesAtMost = 10_000
@@ -164,6 +168,12 @@ func (t *tx) PutLogHead(size int64, octets []byte) error {
 	return err
 }
 
+// PutLogStamp implements store.Tx.
+func (t *tx) PutLogStamp(s store.LogStamp) error {
+	_, err := t.exec("store time-stamped head", "INSERT OR REPLACE INTO log_stamp (size, due, head, record) VALUES (?1, ?2, ?3, ?4)", s.Size, ms(s.Due), s.Head, s.Record)
+	return err
+}
+
 func (s *Store) ask(ctx context.Context) asker {
 	return func(q string, each func(v row) error, args ...any) error { return s.query(ctx, q, each, args...) }
 }
@@ -229,6 +239,35 @@ func (s *Store) LogHead(ctx context.Context, size int64) (head []byte, err error
 func (s *Store) LogHeads(ctx context.Context, size int64, limit int) (out [][]byte, err error) {
 	err = s.query(ctx, selectLogHeads, func(v row) error { out = append(out, octets(v[0])); return nil }, size, int64(min(max(limit, 0), logEntriesAtMost)))
 	return out, err
+}
+
+func (s *Store) logStamps(ctx context.Context, q string, args ...any) (out []store.LogStamp, err error) {
+	err = s.query(ctx, q, func(v row) error {
+		out = append(out, store.LogStamp{Size: v[0].(int64), Due: fromMS(v[1].(int64)), Head: octets(v[2]), Record: octets(v[3])})
+		return nil
+	}, args...)
+	return out, err
+}
+
+// LogStamp implements store.Log.
+func (s *Store) LogStamp(ctx context.Context, size int64) (*store.LogStamp, error) {
+	q, args := selectLastStamp, []any(nil)
+	if size != 0 {
+		q, args = selectLogStamps, []any{size}
+	}
+	list, err := s.logStamps(ctx, q, args...)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("sqlite: time-stamped head of the log: %w", store.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// LogStampsDue implements store.Log.
+func (s *Store) LogStampsDue(ctx context.Context, by time.Time, limit int) ([]store.LogStamp, error) {
+	return s.logStamps(ctx, selectStampsDue, ms(by), int64(min(max(limit, 0), logEntriesAtMost)))
 }
 
 // happened finds or starts the note about one message, or one thing of the node's own, in the function that runs.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/node/audit/merkle"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -377,5 +378,54 @@ func BenchmarkAppendLog(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestTimeStampedHeads(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	if _, err := s.LogStamp(ctx, 0); !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	day := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+	put := func(size int64, due time.Time, record string) {
+		t.Helper()
+		if err := s.Write(ctx, func(tx store.Tx) error {
+			return tx.PutLogStamp(store.LogStamp{Size: size, Head: []byte("head"), Record: []byte(record), Due: due})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(10, day, "a")
+	put(20, day.AddDate(0, 0, -1), "b")
+	put(30, day.AddDate(1, 0, 0), "c")
+	for size, want := range map[int64]string{0: "c", 1: "a", 10: "a", 11: "b", 30: "c", 31: ""} {
+		x, err := s.LogStamp(ctx, size)
+		if want == "" {
+			if !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%d: %v", size, err)
+			}
+			continue
+		}
+		if err != nil || string(x.Record) != want || string(x.Head) != "head" {
+			t.Errorf("%d: %+v, %v", size, x, err)
+		}
+	}
+	due := func() (out string) {
+		list, err := s.LogStampsDue(ctx, day, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range list {
+			out += string(x.Record)
+		}
+		return out
+	}
+	if got := due(); got != "ba" {
+		t.Errorf("due: %s", got)
+	}
+	put(20, day.AddDate(1, 0, 0), "b2")
+	if x, err := s.LogStamp(ctx, 15); err != nil || string(x.Record) != "b2" || !x.Due.Equal(day.AddDate(1, 0, 0)) || due() != "a" {
+		t.Errorf("renewed: %+v, %v, %s", x, err, due())
 	}
 }

@@ -115,7 +115,7 @@ func (s *statements) prepare(db *sql.DB) error {
 		selectOldest, selectLabelled, selectMeta, selectEntry, selectEntries, selectParticipants, selectToken, selectTokens,
 		selectUser, selectUsers, selectSession, selectSessions, selectHours, selectWaitingPeers, countWaiting,
 		dueTasks, nextTask, deadTasks, deadQueues, selectGroup, selectGroups, selectFragments,
-		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads,
+		selectLogState, selectLog, selectLogOf, selectLogTile, selectLogRoots, selectLastHead, selectLogHeads, selectLastStamp, selectLogStamps, selectStampsDue,
 	} {
 		st, err := db.Prepare(q)
 		if err != nil {

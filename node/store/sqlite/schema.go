@@ -25,6 +25,7 @@ import (
 //     are worth reading.
 //   - log holds the entries of the log, log_tile the hashes of each 256 of them and of each 256 such tiles, log_state
 //     the size and the roots that a new entry is joined to; a message's entries outlive it.
+//   - log_stamp holds heads of the log that were time-stamped, each with its record and when that is to be renewed.
 //   - fragment_group holds messages that travel in pieces; fragment n of group g has the id g<<16|n.
 //   - traffic counts what entered a state in each hour since 1970; state 0 are the messages that were stored.
 var migrations = []string{
@@ -126,6 +127,10 @@ CREATE INDEX fragment_file ON fragment (sha256) WHERE place = 2;
 	`
 CREATE TABLE label (name TEXT NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (name, message)) WITHOUT ROWID, STRICT;
 CREATE INDEX label_message ON label (message);
+`,
+	`
+CREATE TABLE log_stamp (size INTEGER PRIMARY KEY, due INTEGER NOT NULL, head BLOB NOT NULL, record BLOB NOT NULL) STRICT;
+CREATE INDEX log_stamp_due ON log_stamp (due);
 `,
 }
 
