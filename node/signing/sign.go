@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -114,7 +113,7 @@ func (p *parametersJSON) unsupported() string {
 		"base64UrlEncodedPayload":                  p.Base64UrlEncodedPayload != nil && !*p.Base64UrlEncodedPayload,
 		"base64UrlEncodedEtsiUComponents":          p.Base64UrlEncodedEtsiU != nil && !*p.Base64UrlEncodedEtsiU,
 		"timestampContainerForm":                   p.SignatureTimestampParameters.TimestampContainerForm+p.ArchiveTimestampParameters.TimestampContainerForm != "",
-		"referenceDigestAlgorithm":                 p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm,
+		"referenceDigestAlgorithm":                 p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm && !strings.HasPrefix(p.SignatureLevel, "XAdES"),
 		"sigDMechanism":                            p.SigDMechanism != "" && p.SigDMechanism != "OBJECT_ID_BY_URI_HASH" && p.SigDMechanism != "NO_SIG_D",
 	} {
 		if asked {
@@ -141,6 +140,14 @@ func level(name string) (format, level string, err error) {
 
 // params is what is to be made at level B, and to which level it is to be extended.
 func (p *parametersJSON) params() (out ades.Params, to string, err error) {
+	if out, to, err = p.place(); err == nil && out.Signer == nil {
+		err = refuse(http.StatusBadRequest, "signingCertificate is missing")
+	}
+	return out, to, err
+}
+
+// place is params, where the certificate of the signer may be missing since the signature is made elsewhere.
+func (p *parametersJSON) place() (out ades.Params, to string, err error) {
 	if name := p.unsupported(); name != "" {
 		return out, "", refuse(http.StatusNotImplemented, "%s is not done by this service", name)
 	}
@@ -149,18 +156,17 @@ func (p *parametersJSON) params() (out ades.Params, to string, err error) {
 		return out, "", err
 	}
 	out.Format = formats[format].format
-	if p.SigningCertificate == nil {
-		return out, "", refuse(http.StatusBadRequest, "signingCertificate is missing")
-	}
-	if out.Signer, err = pki.ParseCertificate(p.SigningCertificate.EncodedCertificate); err != nil {
-		return out, "", refuse(http.StatusBadRequest, "signingCertificate: %v", err)
+	if p.SigningCertificate != nil {
+		if out.Signer, err = pki.ParseCertificate(p.SigningCertificate.EncodedCertificate); err != nil {
+			return out, "", refuse(http.StatusBadRequest, "signingCertificate: %v", err)
+		}
 	}
 	for i, c := range p.CertificateChain {
 		x, err := pki.ParseCertificate(c.EncodedCertificate)
 		if err != nil {
 			return out, "", refuse(http.StatusBadRequest, "certificateChain, number %d: %v", i+1, err)
 		}
-		if !x.Equal(out.Signer) {
+		if out.Signer == nil || !x.Equal(out.Signer) {
 			out.Chain = append(out.Chain, x)
 		}
 	}
@@ -198,6 +204,11 @@ func (p *parametersJSON) params() (out ades.Params, to string, err error) {
 	}
 	if p.DigestAlgorithm != "" {
 		if out.Hash, err = hashOf(p.DigestAlgorithm); err != nil {
+			return out, "", err
+		}
+	}
+	if p.ReferenceDigestAlgorithm != "" && out.Format == ades.XAdES {
+		if out.ReferenceHash, err = hashOf(p.ReferenceDigestAlgorithm); err != nil {
 			return out, "", err
 		}
 	}
@@ -265,18 +276,14 @@ func (s *Service) signDocument(ctx context.Context, d *json.Decoder) (any, error
 	if err != nil {
 		return nil, err
 	}
-	if r.SignatureValue == nil || len(r.SignatureValue.Value) == 0 {
-		return nil, refuse(http.StatusBadRequest, "signatureValue is missing")
-	}
 	q, p, to, err := r.prepare()
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	if err := q.Complete(&out, r.SignatureValue.Value); err != nil {
+	b, err := complete(q, r.SignatureValue)
+	if err != nil {
 		return nil, err
 	}
-	b := out.Bytes()
 	if to != "B" {
 		documents, err := r.documents()
 		if err != nil {
@@ -415,14 +422,10 @@ func (s *Service) counterSign(_ context.Context, d *json.Decoder) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.SignatureValue == nil || len(r.SignatureValue.Value) == 0 {
-		return nil, refuse(http.StatusBadRequest, "signatureValue is missing")
-	}
-	var out bytes.Buffer
-	if err := q.Complete(&out, r.SignatureValue.Value); err != nil {
+	b, err := complete(q, r.SignatureValue)
+	if err != nil {
 		return nil, err
 	}
-	b := out.Bytes()
 	return Document{Bytes: b, Name: outName(r.SignatureDocument.Name, "-counter-signed-", r.Parameters.SignatureLevel, ades.Params{})}, nil
 }
 

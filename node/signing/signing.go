@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/config"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -140,6 +141,14 @@ func (s *Service) Handler() http.Handler {
 		"signature/multiple-documents/getDataToSignMultiple": s.dataToSign,
 		"signature/multiple-documents/signDocument":          s.signDocument,
 		"signature/multiple-documents/extendDocument":        s.extendDocument,
+		"signature/one-document/timestampDocument":           s.timestampDocument,
+		"signature/multiple-documents/timestampDocument":     s.timestampDocument,
+		"signature/external-cms/getDataToSign":               s.messageToSign,
+		"signature/external-cms/signMessageDigest":           s.signMessage,
+		"signature/pades-external-cms/getMessageDigest":      s.pdfDigest,
+		"signature/pades-external-cms/signDocument":          s.signPDF,
+		"signature/trusted-list/getDataToSign":               s.listToSign,
+		"signature/trusted-list/signDocument":                s.signList,
 		"validation/validateSignature":                       s.validateSignature,
 		"validation/getOriginalDocuments":                    s.originalDocuments,
 		"certificate-validation/validateCertificate":         s.validateCertificate,
@@ -237,7 +246,7 @@ type octets struct {
 
 func (d *Document) document() (xades.Document, error) {
 	if d.DigestAlgorithm == nil {
-		x := xades.Bytes(d.Name, mimeOf(d.Name, d.Bytes), d.Bytes)
+		x := xades.Bytes(d.Name, typeOf(d.Name, d.Bytes), d.Bytes)
 		return x, nil
 	}
 	h, err := hashOf(*d.DigestAlgorithm)
@@ -247,21 +256,15 @@ func (d *Document) document() (xades.Document, error) {
 	if len(d.Bytes) != h.Size() {
 		return xades.Document{}, refuse(http.StatusBadRequest, "%s: %d octets are no digest of %s", d.Name, len(d.Bytes), *d.DigestAlgorithm)
 	}
-	return xades.Document{Name: d.Name, MimeType: mimeOf(d.Name, nil), Digests: map[crypto.Hash][]byte{h: d.Bytes}}, nil
+	return xades.Document{Name: d.Name, MimeType: mediatype.Of(d.Name), Digests: map[crypto.Hash][]byte{h: d.Bytes}}, nil
 }
 
-func mimeOf(name string, b []byte) string {
-	switch lower := strings.ToLower(name); {
-	case strings.HasSuffix(lower, ".xml"), strings.HasPrefix(strings.TrimLeft(string(b[:min(len(b), 64)]), "\ufeff \t\r\n"), "<"):
+// typeOf a document: XML is known by how it begins, whatever its name.
+func typeOf(name string, b []byte) string {
+	if strings.HasPrefix(strings.TrimLeft(string(b[:min(len(b), 64)]), "\ufeff \t\r\n"), "<") {
 		return "application/xml"
-	case strings.HasSuffix(lower, ".pdf"):
-		return "application/pdf"
-	case strings.HasSuffix(lower, ".json"):
-		return "application/json"
-	case strings.HasSuffix(lower, ".txt"):
-		return "text/plain"
 	}
-	return "application/octet-stream"
+	return mediatype.Of(name)
 }
 
 var hashes = map[string]crypto.Hash{

@@ -17,14 +17,14 @@ import (
 )
 
 type validateRequest struct {
-	SignedDocument          *Document         `json:"signedDocument"`
-	OriginalDocuments       []Document        `json:"originalDocuments"`
-	Policy                  *json.RawMessage  `json:"policy"`
-	CryptographicSuite      *json.RawMessage  `json:"cryptographicSuite"`
-	ValidationTime          *epochOrTime      `json:"validationTime"`
-	EvidenceRecords         []json.RawMessage `json:"evidenceRecords"`
-	TokenExtractionStrategy string            `json:"tokenExtractionStrategy"`
-	SignatureID             string            `json:"signatureId"`
+	SignedDocument          *Document        `json:"signedDocument"`
+	OriginalDocuments       []Document       `json:"originalDocuments"`
+	Policy                  *json.RawMessage `json:"policy"`
+	CryptographicSuite      *json.RawMessage `json:"cryptographicSuite"`
+	ValidationTime          *epochOrTime     `json:"validationTime"`
+	EvidenceRecords         []Document       `json:"evidenceRecords"`
+	TokenExtractionStrategy string           `json:"tokenExtractionStrategy"`
+	SignatureID             string           `json:"signatureId"`
 }
 
 // epochOrTime is a time as milliseconds since 1970 or as text.
@@ -42,10 +42,10 @@ func (t *epochOrTime) UnmarshalJSON(b []byte) error {
 
 func given(m *json.RawMessage) bool { return m != nil && string(*m) != "null" }
 
-// Judge reads a document and judges it, with documents that stand elsewhere, as of a time.
-func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, at time.Time) (*report.Verdict, error) {
+// Judge reads a document and judges it, with documents and evidence records that stand beside it, as of a time.
+func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, records [][]byte, at time.Time) (*report.Verdict, error) {
 	opt := s.opt.Known()
-	opt.Documents = documents
+	opt.Documents, opt.Records = documents, records
 	g, err := gather.OpenAt(r, size, opt)
 	if err != nil {
 		return nil, err
@@ -75,8 +75,8 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 		return nil, nil, refuse(http.StatusBadRequest, "signedDocument is missing")
 	case r.SignedDocument.DigestAlgorithm != nil:
 		return nil, nil, refuse(http.StatusBadRequest, "signedDocument must be the document itself, not a digest")
-	case given(r.Policy), given(r.CryptographicSuite), len(r.EvidenceRecords) > 0:
-		return nil, nil, refuse(http.StatusNotImplemented, "policy, cryptographicSuite and evidenceRecords of a request are not taken: the service judges by its own policy")
+	case given(r.Policy), given(r.CryptographicSuite):
+		return nil, nil, refuse(http.StatusNotImplemented, "policy and cryptographicSuite of a request are not taken: the service judges by its own policy")
 	case r.TokenExtractionStrategy != "" && r.TokenExtractionStrategy != "NONE":
 		return nil, nil, refuse(http.StatusNotImplemented, "tokenExtractionStrategy %s is not done by this service; NONE is", r.TokenExtractionStrategy)
 	}
@@ -84,12 +84,19 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 	if err != nil {
 		return nil, nil, err
 	}
+	var records [][]byte
+	for _, d := range r.EvidenceRecords {
+		if d.DigestAlgorithm != nil {
+			return nil, nil, refuse(http.StatusBadRequest, "an evidence record must be given itself, not a digest")
+		}
+		records = append(records, d.Bytes)
+	}
 	var at time.Time
 	if r.ValidationTime != nil {
 		at = r.ValidationTime.Time
 	}
 	b := r.SignedDocument.Bytes
-	v, err := s.Judge(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, at)
+	v, err := s.Judge(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, records, at)
 	return v, r, err
 }
 

@@ -87,6 +87,9 @@ type Params struct {
 	Place       xades.Place
 	Commitments []string // OIDs, as URN or URI where the format wants that
 
+	ReferenceHash crypto.Hash // of XAdES: of references and certificates, where it is another than Hash
+	ReferenceID   string      // of XAdES: of the reference to the first document; default made up
+
 	JSON jades.Serialization // of JAdES; default compact
 	PDF  pades.Parameters    // of PAdES: field, reason, appearance; the rest is set from here
 
@@ -189,7 +192,7 @@ func (p *Params) prepare(documents []xades.Document) (*Pending, error) {
 }
 
 func (p *Params) xadesParams() (xades.Params, error) {
-	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles}
+	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles, ReferenceID: p.ReferenceID}
 	if p.Place != (xades.Place{}) {
 		place := p.Place
 		x.Place = &place
@@ -202,6 +205,9 @@ func (p *Params) xadesParams() (xades.Params, error) {
 		if x.DigestMethod == "" || x.SignatureMethod == "" {
 			return x, fmt.Errorf("%w: there is no XML signature with this key and %s", ErrParams, p.Hash)
 		}
+	}
+	if p.ReferenceHash != 0 {
+		x.DigestMethod, _ = xmldsig.MethodFor(nil, p.ReferenceHash, false)
 	}
 	return x, nil
 }
@@ -401,15 +407,10 @@ func (p *Params) pades(d *xades.Document) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := p.PDF
-	x.Time = p.Time
-	if x.CMS, err = p.cms(); err != nil {
+	x, err := p.pdfParameters()
+	if err != nil {
 		return nil, err
 	}
-	if x.Location == "" && x.CMS.Location != nil {
-		x.Location = strings.Trim(p.Place.City+", "+p.Place.Country, ", ")
-	}
-	x.CMS.Location = nil // the dictionary has it
 	q, err := pades.Prepare(doc, x)
 	if err != nil {
 		return nil, err
@@ -421,6 +422,19 @@ func (p *Params) pades(d *xades.Document) (*Pending, error) {
 		}
 		return append(b[:len(b):len(b)], more...), nil
 	}), nil
+}
+
+func (p *Params) pdfParameters() (x pades.Parameters, err error) {
+	x = p.PDF
+	x.Time = p.Time
+	if x.CMS, err = p.cms(); err != nil {
+		return x, err
+	}
+	if x.Location == "" && x.CMS.Location != nil {
+		x.Location = strings.Trim(p.Place.City+", "+p.Place.Country, ", ")
+	}
+	x.CMS.Location = nil // the dictionary has it
+	return x, nil
 }
 
 func (p *Params) jadesParams() jades.Params {

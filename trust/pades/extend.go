@@ -53,7 +53,7 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 		if x.Stamper == nil {
 			return nil, fmt.Errorf("%w: a signature has no time-stamp", ErrLevel)
 		}
-		if err := grow(d.stamp(ctx, x.Stamper, x.Hash)); err != nil {
+		if err := grow(Stamp(ctx, d, x.Stamper, x.Hash)); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +63,7 @@ func Extend(ctx context.Context, d *Document, level Level, x cades.Extension) ([
 		}
 	}
 	if steps > 2 {
-		if err := grow(d.stamp(ctx, x.Stamper, x.Hash)); err != nil {
+		if err := grow(Stamp(ctx, d, x.Stamper, x.Hash)); err != nil {
 			return nil, err
 		}
 	}

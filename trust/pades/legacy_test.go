@@ -27,8 +27,8 @@ func legacy(t *testing.T, sub SubFilter, sign func(c cms.Content) []byte) []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Pending{d: d, appended: c.octets, at: c.at, reserve: reserve}
-	more, err := fill(c.octets, c.at-d.size, reserve, sign(p.content()))
+	p := Place{d: d, appended: c.octets, at: c.at, reserve: reserve}
+	more, err := p.Fill(sign(p.Content()))
 	if err != nil {
 		t.Fatal(err)
 	}

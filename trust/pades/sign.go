@@ -41,6 +41,11 @@ type Parameters struct {
 // Pending is a signed document but for its signature.
 type Pending struct {
 	*cades.Pending
+	*Place
+}
+
+// Place is a signed document but for the message of its signature.
+type Place struct {
 	d        *Document
 	appended []byte
 	at       int64 // where Contents begin with their bracket
@@ -49,6 +54,21 @@ type Pending struct {
 
 // Prepare makes all of a signed document but its signature: the first step, of which ToBeSigned or Digest go to where the key is.
 func Prepare(d *Document, p Parameters) (*Pending, error) {
+	place, err := Reserve(d, p)
+	if err != nil {
+		return nil, err
+	}
+	p.CMS.PDF, p.CMS.SigningTime = true, time.Time{}
+	q, err := cades.Prepare(place.Content(), p.CMS)
+	if err != nil {
+		return nil, err
+	}
+	return &Pending{q, place}, nil
+}
+
+// Reserve makes all of a signed document but the message of its signature, which may be made elsewhere over Content. Of what the
+// parameters say for CMS, only what forbids a reason and the room for certificates counts.
+func Reserve(d *Document, p Parameters) (*Place, error) {
 	if p.Time.IsZero() {
 		return nil, fmt.Errorf("%w: no time of signing", ErrDictionary)
 	}
@@ -71,7 +91,6 @@ func Prepare(d *Document, p Parameters) (*Pending, error) {
 	if p.Contact != "" { // it comes before Contents, which is looked for: in digits nothing looks like that
 		dict["ContactInfo"] = pdf.Hex(pdf.Text(p.Contact))
 	}
-	p.CMS.PDF, p.CMS.SigningTime = true, time.Time{}
 	reserve := p.Reserve
 	if reserve == 0 {
 		reserve = p.room()
@@ -80,11 +99,7 @@ func Prepare(d *Document, p Parameters) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending := &Pending{d: d, appended: c.octets, at: c.at, reserve: reserve}
-	if pending.Pending, err = cades.Prepare(pending.content(), p.CMS); err != nil {
-		return nil, err
-	}
-	return pending, nil
+	return &Place{d, c.octets, c.at, reserve}, nil
 }
 
 // room is enough for a message of level B.
@@ -357,8 +372,8 @@ func (d *Document) pageOf(pages []pdf.Page, f *Field) pdf.Page {
 	return pages[0]
 }
 
-// content is what is to be signed.
-func (p *Pending) content() cms.Content {
+// Content is what is to be signed.
+func (p *Place) Content() cms.Content {
 	whole := pdf.Behind(p.d.r, p.d.size, p.appended)
 	size := p.d.size + int64(len(p.appended))
 	skip := int64(2*p.reserve) + 2
@@ -374,20 +389,20 @@ func (p *Pending) Finish(s *cms.SignerInfo) ([]byte, error) {
 	return p.put(m)
 }
 
-func (p *Pending) put(m *cms.SignedData) ([]byte, error) {
+func (p *Place) put(m *cms.SignedData) ([]byte, error) {
 	b, err := m.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	return fill(p.appended, p.at-p.d.size, p.reserve, b)
+	return p.Fill(b)
 }
 
-// fill writes a message into the place reserved for it.
-func fill(appended []byte, at int64, reserve int, message []byte) ([]byte, error) {
-	if len(message) > reserve {
-		return nil, fmt.Errorf("%w: %d octets where %d are reserved", ErrReserve, len(message), reserve)
+// Fill returns what is to be put behind the document, with a message. It is not asked whether that is over the content.
+func (p *Place) Fill(message []byte) ([]byte, error) {
+	if len(message) > p.reserve {
+		return nil, fmt.Errorf("%w: %d octets where %d are reserved", ErrReserve, len(message), p.reserve)
 	}
-	out := bytes.Clone(appended)
+	out, at := bytes.Clone(p.appended), p.at-p.d.size
 	const digits = "0123456789abcdef"
 	for i, c := range message {
 		out[at+1+int64(2*i)], out[at+2+int64(2*i)] = digits[c>>4], digits[c&15]
@@ -425,8 +440,8 @@ func Sign(ctx context.Context, random io.Reader, id *pki.Identity, d *Document, 
 	return q.put(m)
 }
 
-// stamp appends a document time-stamp [EN 319 142-1 5.4.3].
-func (d *Document) stamp(ctx context.Context, stamper tsp.Stamper, hash crypto.Hash) ([]byte, error) {
+// Stamp returns what is to be put behind a document: a time-stamp over all of it [EN 319 142-1 5.4.3].
+func Stamp(ctx context.Context, d *Document, stamper tsp.Stamper, hash crypto.Hash) ([]byte, error) {
 	u, err := d.PDF.Update()
 	if err != nil {
 		return nil, err
@@ -436,8 +451,8 @@ func (d *Document) stamp(ctx context.Context, stamper tsp.Stamper, hash crypto.H
 	if err != nil {
 		return nil, err
 	}
-	p := Pending{d: d, appended: c.octets, at: c.at, reserve: stampRoom}
-	sum, err := p.content().Digest(hash)
+	p := Place{d: d, appended: c.octets, at: c.at, reserve: stampRoom}
+	sum, err := p.Content().Digest(hash)
 	if err != nil {
 		return nil, err
 	}
@@ -445,5 +460,5 @@ func (d *Document) stamp(ctx context.Context, stamper tsp.Stamper, hash crypto.H
 	if err != nil {
 		return nil, err
 	}
-	return fill(c.octets, c.at-d.size, stampRoom, t.Raw)
+	return p.Fill(t.Raw)
 }

@@ -41,6 +41,7 @@ type Params struct {
 	SignatureMethod string             // default by key
 	DigestMethod    string             // of references and certificates; default SHA-256
 	ID              string             // of the signature; default from time, signer and what is signed
+	ReferenceID     string             // of the reference to the first document; default from ID
 
 	Policy      *Policy
 	Place       *Place
@@ -281,6 +282,9 @@ func (b *builder) prepare() (*Prepared, error) {
 	for i := range b.refs {
 		r := &b.refs[i]
 		r.DigestMethod, r.ID = b.DigestMethod, fmt.Sprintf("r%d-%s", i+1, b.ID)
+		if i == 0 && b.ReferenceID != "" {
+			r.ID = b.ReferenceID
+		}
 		if b.counter != nil {
 			continue // what it signs has an identity, and no format
 		}
