@@ -20,6 +20,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/node/alert"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -415,7 +416,7 @@ func (a api) payload(w http.ResponseWriter, r *http.Request) error {
 	a.n.recordBy(r.Context(), store.Actor(r.Context()), "document.read", fmt.Sprintf("%d/%d", m.ID, i+1))
 	w.Header().Set("Content-Type", p.MimeType)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": cmp.Or(name, "payload-"+strconv.Itoa(i+1)+extension(p.MimeType))}))
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": cmp.Or(name, "payload-"+strconv.Itoa(i+1)+mediatype.Extension(p.MimeType))}))
 	if _, err := io.Copy(w, body); err != nil {
 		a.n.Log.Warn("payload not sent wholly", slog.String("msgid", m.MessageID), slog.Any("err", err))
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole

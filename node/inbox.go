@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -85,7 +86,7 @@ func (n *Node) WriteFolder(ctx context.Context, dir string, m *store.Message) er
 		if err != nil {
 			return err
 		}
-		name = safeName(path.Base(strings.ReplaceAll(name, `\`, "/")), fmt.Sprintf("payload-%d%s", i+1, extension(p.MimeType)))
+		name = safeName(path.Base(strings.ReplaceAll(name, `\`, "/")), fmt.Sprintf("payload-%d%s", i+1, mediatype.Extension(p.MimeType)))
 		for taken[strings.ToLower(name)] {
 			name = fmt.Sprintf("%d-%s", i+1, name)
 		}
@@ -234,18 +235,4 @@ func safeName(s, fallback string) string {
 		return fallback
 	}
 	return s
-}
-
-func extension(mimeType string) string {
-	switch mt, _, _ := strings.Cut(mimeType, ";"); strings.TrimSpace(mt) {
-	case "application/xml", "text/xml":
-		return ".xml"
-	case "application/pdf":
-		return ".pdf"
-	case "text/plain":
-		return ".txt"
-	case "application/json":
-		return ".json"
-	}
-	return ".bin"
 }

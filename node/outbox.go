@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"mime"
 	"os"
 	"path"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -219,7 +219,7 @@ func (n *Node) submitPath(ctx context.Context, root *os.Root, name string) (*sto
 		if open, err = root.Open(f); err != nil {
 			return nil, err
 		}
-		return &SubmissionPart{Name: path.Base(f), MimeType: cmp.Or(mimeOf(f), "application/octet-stream"), Body: open}, nil
+		return &SubmissionPart{Name: path.Base(f), MimeType: mediatype.Of(f), Body: open}, nil
 	}
 	return n.Accept(ctx, s)
 }
@@ -263,15 +263,4 @@ func hashFile(w io.Writer, root *os.Root, name string) error {
 	fmt.Fprintf(w, "%s\n", path.Base(name))
 	_, err = io.Copy(w, f)
 	return err
-}
-
-func mimeOf(name string) string {
-	switch ext := strings.ToLower(path.Ext(name)); ext {
-	case ".xml":
-		return "application/xml"
-	case ".pdf":
-		return "application/pdf"
-	default:
-		return mime.TypeByExtension(ext)
-	}
 }

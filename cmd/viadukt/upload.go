@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 )
 
 // upload streams files to the node: one as it is, several, or one with properties of a message, as a form.
@@ -58,7 +58,7 @@ func (a *api) uploadOne(file string, fields map[string]string, bar *progress) (i
 	for k, v := range fields {
 		q.Set(k, v)
 	}
-	h := http.Header{"Content-Type": {mimeType(file)}}
+	h := http.Header{"Content-Type": {mediatype.Of(file)}}
 	if d := mime.FormatMediaType("attachment", map[string]string{"filename": filepath.Base(file)}); d != "" {
 		h.Set("Content-Disposition", d)
 	}
@@ -96,7 +96,7 @@ func writeForm(form *multipart.Writer, files []string, fields map[string]string,
 			return err
 		}
 		d := mime.FormatMediaType("form-data", map[string]string{"name": "payload", "filename": filepath.Base(file)})
-		if w, err = form.CreatePart(textproto.MIMEHeader{"Content-Disposition": {d}, "Content-Type": {mimeType(file)}}); err == nil {
+		if w, err = form.CreatePart(textproto.MIMEHeader{"Content-Disposition": {d}, "Content-Type": {mediatype.Of(file)}}); err == nil {
 			_, err = io.Copy(w, bar.reader(f))
 		}
 		f.Close()
@@ -105,17 +105,6 @@ func writeForm(form *multipart.Writer, files []string, fields map[string]string,
 		}
 	}
 	return form.Close()
-}
-
-func mimeType(file string) string {
-	switch ext := strings.ToLower(filepath.Ext(file)); ext {
-	case ".xml":
-		return "application/xml"
-	case ".pdf":
-		return "application/pdf"
-	default:
-		return cmp.Or(mime.TypeByExtension(ext), "application/octet-stream")
-	}
 }
 
 // progress shows on a terminal how far a long upload is.

@@ -8,13 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"mime"
 	"os"
 	"path"
 	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -331,41 +331,12 @@ func parseMetadata(b []byte) (*Submitted, error) {
 	return um, nil
 }
 
-func typeOf(name string) string {
-	switch ext := strings.ToLower(path.Ext(name)); ext {
-	case ".xml":
-		return "text/xml"
-	case ".asice":
-		return "application/vnd.etsi.asic-e+zip"
-	case ".asics":
-		return "application/vnd.etsi.asic-s+zip"
-	default:
-		t, _, _ := strings.Cut(mime.TypeByExtension(ext), ";")
-		if t == "" {
-			return "application/octet-stream"
-		}
+// typeOf is the media type of a file that nobody described. For XML it is the one that Domibus gives it.
+func typeOf(file string) string {
+	if t := mediatype.Of(file); t != "application/xml" {
 		return t
 	}
-}
-
-func extensionOf(mimeType string) string {
-	switch t, _, _ := strings.Cut(mimeType, ";"); strings.TrimSpace(t) {
-	case "text/xml", "application/xml":
-		return ".xml"
-	case "application/pdf":
-		return ".pdf"
-	case "text/plain":
-		return ".txt"
-	case "application/json":
-		return ".json"
-	case "application/zip":
-		return ".zip"
-	case "application/vnd.etsi.asic-e+zip":
-		return ".asice"
-	case "application/vnd.etsi.asic-s+zip":
-		return ".asics"
-	}
-	return ".bin"
+	return "text/xml"
 }
 
 func (f *folders) submit(ctx context.Context, p string, um *Submitted) (*store.Message, error) {

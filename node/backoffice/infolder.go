@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -103,7 +104,7 @@ func payloadFile(p *store.Payload) string {
 			return fileName(base)
 		}
 	}
-	return fileName(p.ContentID + extensionOf(p.MimeType))
+	return fileName(p.ContentID + mediatype.Extension(p.MimeType))
 }
 
 // metadataOf writes metadata.xml: the header as document. It is the same at each attempt.

@@ -7,11 +7,11 @@ import (
 	"mime"
 	"net/http"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -147,20 +147,8 @@ func (c *Console) notSent(err error, again func(key string, err error) error) er
 
 // mediaType of a file: what the browser says, else what its name says.
 func mediaType(said, name string) string {
-	if t, _, err := mime.ParseMediaType(said); err == nil && t != "application/octet-stream" {
+	if t, _, err := mime.ParseMediaType(said); err == nil && t != mediatype.Unknown {
 		return t
 	}
-	switch strings.ToLower(filepath.Ext(name)) {
-	case ".xml":
-		return "application/xml"
-	case ".pdf":
-		return "application/pdf"
-	case ".txt":
-		return "text/plain"
-	case ".zip":
-		return "application/zip"
-	case ".asice":
-		return "application/vnd.etsi.asic-e+zip"
-	}
-	return "application/octet-stream"
+	return mediatype.Of(name)
 }
