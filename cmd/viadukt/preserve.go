@@ -11,6 +11,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/gather"
+	"github.com/viadukt-eu/viadukt/trust/report"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -304,44 +305,39 @@ func prepareRecordCheck(c *call) func() error {
 	}
 }
 
-// proven judges a record for one document: each time-stamp at the time of the one after it, which proves that it was there, the last
-// one now [RFC 4998 4.3].
+// proven judges a record for one document.
 func (c *call) proven(ctx context.Context, r *ers.Record, d xades.Document, opt gather.Options, fetch fetcher) *provenJSON {
-	j := &provenJSON{File: d.Name, Valid: true, TimeStamps: []recordStampJSON{}}
-	x := r.Check([]xades.Document{d})
-	var why []string
-	if err := x.Objects[0].Err; err != nil {
-		why = append(why, err.Error())
+	if fetch != nil {
+		for _, chain := range r.Chains {
+			for _, s := range chain.Stamps {
+				if s.Token != nil { // what cannot be had is missing in the verdict, which tells so
+					opt, _ = fetch(ctx, &gather.Result{Signers: s.Token.Message.X509(), Certificates: s.Token.Message.X509()}, opt)
+				}
+			}
+		}
 	}
-	for i, s := range x.Stamps {
-		if s.Token == nil {
+	v := report.JudgeRecord(r, d, opt, nil, time.Now())
+	j := &provenJSON{File: d.Name, Valid: true, TimeStamps: []recordStampJSON{}}
+	var why []string
+	if v.Err != nil {
+		why = append(why, v.Err.Error())
+	}
+	for _, s := range v.Stamps {
+		if s.TimeStamp == nil {
 			why = append(why, s.Err.Error())
 			continue
 		}
-		at := time.Now()
-		if i+1 < len(x.Stamps) && x.Stamps[i+1].Token != nil {
-			at = x.Stamps[i+1].Token.Info.Time
-		}
-		known := opt
-		v := gather.TimeStampFacts(s.Token, "EVIDENCE_RECORD_TIMESTAMP", known)
-		if fetch != nil {
-			known, _ = fetch(ctx, &gather.Result{Signers: s.Token.Message.X509(), Certificates: s.Token.Message.X509()}, known)
-			v = gather.TimeStampFacts(s.Token, "EVIDENCE_RECORD_TIMESTAMP", known)
-		}
-		v.ImprintFound, v.ImprintIntact = true, s.Err == nil
-		verdict := validation.ValidateTimeStamp(v, nil, at)
-		stamp := recordStampJSON{Time: v.Time, Indication: string(verdict.Indication), SubIndication: string(verdict.Sub), Why: verdict.Why}
+		stamp := recordStampJSON{Time: s.Time(), Indication: string(s.Indication), SubIndication: string(s.Sub), Why: s.Why}
 		if s.Err != nil {
 			stamp.Why = s.Err.Error()
 		}
-		if verdict.Indication != validation.Passed {
-			why = append(why, "time-stamp of "+v.Time.Format("2006-01-02 15:04:05Z")+": "+stamp.Why)
+		if s.Indication != validation.Passed {
+			why = append(why, "time-stamp of "+s.Time().Format("2006-01-02 15:04:05Z")+": "+stamp.Why)
 		}
 		j.TimeStamps = append(j.TimeStamps, stamp)
-		if i == 0 {
-			since := v.Time
-			j.Since = &since
-		}
+	}
+	if since := v.Since(); !since.IsZero() {
+		j.Since = &since
 	}
 	if len(why) > 0 {
 		j.Valid, j.Since, j.Why = false, nil, strings.Join(why, "; ")

@@ -333,11 +333,47 @@ func (c *caseMaker) log() error {
 		c.add(CaseFile{Name: "log/first-head.txt", Role: RoleFirstHead}, first.Octets)
 		c.add(CaseFile{Name: "log/consistency.proof", Role: RoleConsistency}, way.Octets())
 	}
+	more, err := c.stamp()
+	if err != nil {
+		return err
+	}
+	certs = append(certs, more...)
 	for _, cert := range certs[:len(certs):len(certs)] {
 		certs = append(certs, issuersOf(cert, c.o.Certificates)...)
 	}
 	c.add(CaseFile{Name: "certificates/node.pem", Role: RoleNode}, pki.MarshalPEM(distinct(certs)...))
 	return nil
+}
+
+// stamp adds the first time-stamped head that covers all entries, else the newest one when it covers the first of them. It returns the
+// certificates of who signed it.
+func (c *caseMaker) stamp() ([]*pki.Certificate, error) {
+	entries := c.proof.Entries
+	s, err := c.l.Store.LogStamp(c.ctx, entries[len(entries)-1].Index+1)
+	if errors.Is(err, store.ErrNotFound) {
+		s, err = c.l.Store.LogStamp(c.ctx, 0)
+	}
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.Size <= entries[0].Index {
+		if c.l.Stamping != nil {
+			c.missing("time-stamp", "", "", "no head of the log since was time-stamped yet")
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := ParseHead(s.Head)
+	if err != nil {
+		return nil, err
+	}
+	c.add(CaseFile{Name: "log/stamped-head.txt", Role: RoleStamped}, s.Head)
+	c.add(CaseFile{Name: "log/stamped-head.ers", Role: RoleStamp}, s.Record)
+	way, err := c.l.Consistency(c.ctx, s.Size, c.proof.Head.Size)
+	if err != nil {
+		return nil, err
+	}
+	c.add(CaseFile{Name: "log/stamped-head.proof", Role: RoleStampedWay}, way.Octets())
+	return c.l.certificates(c.ctx, h)
 }
 
 func (c *caseMaker) certificates() error {

@@ -26,6 +26,7 @@ type Options struct {
 	HeadEvery time.Duration
 	// HeadAfter is the number of entries after which a head is signed earlier; default 10,000.
 	HeadAfter int64
+	Stamping  *Stamping // nil: heads are not time-stamped
 }
 
 // Log is the log of one node.
@@ -34,6 +35,10 @@ type Log struct {
 	id      merkle.Hash
 	signing sync.Mutex
 	refused refusals
+	stamps  struct {
+		sync.Mutex
+		state StampState
+	}
 }
 
 // Open continues the log of a store with an entry that says that the node was started, and begins one with it where
@@ -47,6 +52,14 @@ func Open(ctx context.Context, o Options, started Entry) (*Log, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s := o.Stamping; s != nil {
+		if s.Every <= 0 {
+			s.Every = time.Hour
+		}
+		if s.Before <= 0 {
+			s.Before = 60 * 24 * time.Hour
+		}
 	}
 	l := &Log{Options: o}
 	started.Type = NodeStarted

@@ -50,9 +50,12 @@ const (
 	RoleHead        Role = "head"
 	RoleFirstHead   Role = "first-head" // the first head that was signed after the message's first entry
 	RoleConsistency Role = "consistency"
-	RoleNode        Role = "node-certificate" // of the node, with those of its issuers
-	RoleCertificate Role = "certificates"     // of partners and their issuers
-	RoleRevocation  Role = "revocation"       // a revocation list
+	RoleStamped     Role = "stamped-head"        // a head that was time-stamped
+	RoleStampedWay  Role = "stamped-consistency" // that the head continues it
+	RoleStamp       Role = "time-stamp"          // the evidence record over it
+	RoleNode        Role = "node-certificate"    // of the node, with those of its issuers
+	RoleCertificate Role = "certificates"        // of partners and their issuers
+	RoleRevocation  Role = "revocation"          // a revocation list
 )
 
 // CaseFile is one file of a case.

@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/audit/merkle"
+	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/report"
+	"github.com/viadukt-eu/viadukt/trust/validation"
 )
 
 // Result is what became of a step of a verification.
@@ -45,6 +48,7 @@ type VerifyOptions struct {
 	// Trust are the certificates that are known to be true: authorities, or those of access points themselves. Without
 	// any the chains are checked as far as the case brings them, and [Report.Trusted] stays false.
 	Trust []*pki.Certificate
+	Now   time.Time // as of when time-stamps are judged; zero: now
 }
 
 // maxInMemory bounds one file of a case other than a payload.
@@ -395,7 +399,7 @@ func (v *verification) log() error {
 	}
 	v.head = head
 	if first := v.readHead(RoleFirstHead, "first head"); first != nil {
-		v.continued(first, head)
+		v.continued(first, head, RoleConsistency, "consistency")
 	}
 	paths := map[int64]string{}
 	for _, f := range v.role(RoleProof) {
@@ -413,6 +417,7 @@ func (v *verification) log() error {
 	if n == 0 {
 		v.say(Failed, "entries", "", "the case has no entry of the log")
 	}
+	v.stamp()
 	return nil
 }
 
@@ -450,12 +455,11 @@ func (v *verification) readHead(r Role, name string) *Head {
 }
 
 // continued proves that nothing was rewritten between two heads.
-func (v *verification) continued(first, head *Head) {
-	const name = "consistency"
-	files := v.role(RoleConsistency)
+func (v *verification) continued(first, head *Head, r Role, name string) bool {
+	files := v.role(r)
 	if len(files) != 1 {
 		v.say(Failed, name, "", "the case has %d proofs between its two heads", len(files))
-		return
+		return false
 	}
 	where := files[0].Name
 	b, err := v.read(where)
@@ -469,10 +473,72 @@ func (v *verification) continued(first, head *Head) {
 	if err == nil {
 		err = merkle.VerifyConsistency(p.First, p.Second, p.Hashes, first.Root, head.Root)
 	}
-	v.check(err, name, where, "the log of %d entries is the beginning of that of %d", first.Size, head.Size)
+	ok := v.check(err, name, where, "the log of %d entries is the beginning of that of %d", first.Size, head.Size)
 	if first.Time.After(head.Time) {
 		v.say(Unsettled, "clock", where, "the node's clock went back between its heads, from %s to %s or more: the order of entries holds, their times may be wrong by so much",
 			first.Time.Format(timeForm), head.Time.Format(timeForm))
+	}
+	return ok
+}
+
+// stamp judges the evidence record over an earlier head: what that is over existed at the time of the first time-stamp.
+func (v *verification) stamp() {
+	const name = "time-stamp"
+	files := v.role(RoleStamp)
+	if len(files) == 0 {
+		return
+	}
+	head := v.readHead(RoleStamped, "time-stamped head")
+	if len(files) != 1 || head == nil {
+		v.say(Failed, name, "", "the case has %d time-stamps, and no head that they are over", len(files))
+		return
+	}
+	if !v.continued(head, v.head, RoleStampedWay, "time-stamped head: consistency") {
+		return
+	}
+	where := files[0].Name
+	b, err := v.read(where)
+	var x *report.RecordVerdict
+	if err == nil {
+		known := gather.Options{Anchors: v.opt.Trust, Certificates: v.pool}
+		for _, l := range v.crls {
+			known.CRLs = append(known.CRLs, l.Raw)
+		}
+		now := v.opt.Now
+		if now.IsZero() {
+			now = time.Now()
+		}
+		x, err = judgeStamp(b, head.Octets, known, nil, now)
+	}
+	if err == nil {
+		err = x.Err
+	}
+	if err != nil {
+		v.say(Failed, name, where, "%v", err)
+		return
+	}
+	covered := 0
+	for _, e := range v.role(RoleEntry) {
+		if e.Index != nil && *e.Index < head.Size {
+			covered++
+		}
+	}
+	for i, s := range x.Stamps {
+		what := fmt.Sprintf("the log of %d entries, %d of those here, existed", head.Size, covered)
+		if i > 0 {
+			what = "the time-stamp before it existed"
+		}
+		switch {
+		case s.Err != nil:
+			v.say(Failed, name, where, "%v", s.Err)
+		case s.Indication == validation.Passed:
+			v.say(Proven, name, where, "%s at %s, by %s", what, s.Time().Format(timeForm), s.Signer.Subject)
+		case s.Indication == validation.Failed:
+			v.say(Failed, name, where, "%s: %s", s.Sub, s.Why)
+		default:
+			v.untrusted = true
+			v.say(Unsettled, name, where, "of %s: %s", s.Time().Format(timeForm), s.Why)
+		}
 	}
 }
 

@@ -316,14 +316,14 @@ func (o *Options) readRecord(name string, octets func() ([]byte, error)) fileRec
 		x.record, err = ers.Parse(b)
 	}
 	if err == nil {
-		o.know(x.record)
+		o.Know(x.record)
 	}
 	x.err = err
 	return x
 }
 
-// know takes what a record brings along.
-func (o *Options) know(r *ers.Record) {
+// Know takes what a record brings along: certificates and revocation data, also those within its time-stamps.
+func (o *Options) Know(r *ers.Record) {
 	p := newPool(Options{})
 	p.addRecord(r)
 	o.Certificates = append(slices.Clip(o.Certificates), p.list...)

@@ -1,10 +1,12 @@
 package gather
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
 
+	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -49,4 +51,63 @@ func TimeStampFacts(t *tsp.Token, kind string, opt Options) *validation.TimeStam
 		p.addToken(t)
 	}
 	return p.token(t, kind)
+}
+
+// Enrich returns a time-stamp with what is at hand and will be needed to judge it later: issuers, and of revocation data the newest that
+// tells of each certificate, up to so many octets together. What was signed and time-stamped stays as it is.
+func Enrich(t *tsp.Token, opt Options, most int) (*tsp.Token, error) {
+	p := newPool(opt)
+	p.addToken(t)
+	needed := map[string]bool{}
+	var need func(chain []*validation.Certificate)
+	need = func(chain []*validation.Certificate) {
+		for _, c := range chain {
+			if needed[c.ID] {
+				continue
+			}
+			needed[c.ID] = true
+			var newest *validation.Revocation
+			for _, s := range c.Revocations {
+				if newest == nil || s.Data.Produced.After(newest.Produced) {
+					newest = s.Data
+				}
+			}
+			if newest != nil && newest.Signer != nil {
+				needed[newest.ID] = true
+				need(newest.Chain)
+			}
+		}
+	}
+	need(p.token(t, "").Chain)
+	m, err := cms.Parse(bytes.Clone(t.Raw))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range slices.Concat(p.list, p.lists.Certificates()) {
+		if needed[idOf(c.Raw)] {
+			m.AddCertificates(c)
+		}
+	}
+	fits := func(raw []byte) bool {
+		if !needed[idOf(raw)] || len(raw) > most {
+			return false
+		}
+		most -= len(raw)
+		return true
+	}
+	for _, a := range p.ocsps {
+		if fits(a.Raw) {
+			m.AddOCSP(a.Raw)
+		}
+	}
+	for _, l := range p.crls {
+		if fits(l.Raw) {
+			m.AddCRL(l.Raw)
+		}
+	}
+	raw, err := m.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return tsp.ParseToken(raw)
 }

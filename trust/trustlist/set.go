@@ -186,6 +186,9 @@ func (s *Set) Named(rawSubject []byte) []*pki.Certificate {
 
 // Certificates are all anchors.
 func (s *Set) Certificates() []*pki.Certificate {
+	if s == nil {
+		return nil
+	}
 	out := make([]*pki.Certificate, 0, len(s.anchors))
 	for _, a := range s.anchors {
 		out = append(out, a.Certificate)

@@ -94,9 +94,17 @@ func (s *Suite) algorithm(a Algorithm, at time.Time) string {
 
 // until is when a token's algorithm stops being reliable; zero: no end in sight, or only a forecast.
 func (s *Suite) until(a Algorithm) time.Time {
+	return s.ends(a, func(t time.Time) bool { return !t.After(s.Updated) })
+}
+
+// Ends is when a token's algorithm will not be reliable any more, forecasts included: until then what it signed must be time-stamped anew.
+// Zero: no end in sight.
+func (s *Suite) Ends(a Algorithm) time.Time { return s.ends(a, func(time.Time) bool { return true }) }
+
+func (s *Suite) ends(a Algorithm, counts func(time.Time) bool) time.Time {
 	var end time.Time
 	earlier := func(t time.Time) {
-		if !t.IsZero() && !t.After(s.Updated) && (end.IsZero() || t.Before(end)) {
+		if !t.IsZero() && counts(t) && (end.IsZero() || t.Before(end)) {
 			end = t
 		}
 	}
