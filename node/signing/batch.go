@@ -60,7 +60,7 @@ func (s *Service) each(ctx context.Context, parts *multipart.Reader, tell func(n
 			defer leave()
 			ctx, cancel := context.WithTimeout(ctx, s.opt.Longest)
 			defer cancel()
-			v, err := s.Judge(ctx, name, bytes.NewReader(b), int64(len(b)), nil, nil, time.Time{})
+			v, err := s.Judge(ctx, name, bytes.NewReader(b), int64(len(b)), nil, time.Time{})
 			one(name, v, err)
 		})
 	}

@@ -42,8 +42,13 @@ func (t *epochOrTime) UnmarshalJSON(b []byte) error {
 
 func given(m *json.RawMessage) bool { return m != nil && string(*m) != "null" }
 
-// Judge reads a document and judges it, with documents and evidence records that stand beside it, as of a time.
-func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, records [][]byte, at time.Time) (*report.Verdict, error) {
+// Judge reads a document and judges it, with documents that stand elsewhere, as of a time.
+func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, at time.Time) (*report.Verdict, error) {
+	return s.judgeBeside(ctx, name, r, size, documents, nil, at)
+}
+
+// judgeBeside is Judge with evidence records that stand beside the document.
+func (s *Service) judgeBeside(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, records [][]byte, at time.Time) (*report.Verdict, error) {
 	opt := s.opt.Known()
 	opt.Documents, opt.Records = documents, records
 	g, err := gather.OpenAt(r, size, opt)
@@ -96,7 +101,7 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 		at = r.ValidationTime.Time
 	}
 	b := r.SignedDocument.Bytes
-	v, err := s.Judge(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, records, at)
+	v, err := s.judgeBeside(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, records, at)
 	return v, r, err
 }
 
