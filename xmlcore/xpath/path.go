@@ -47,6 +47,7 @@ func (c *compiler) path(e *expr) *code {
 	}
 	var stages []*stage
 	var w *walker
+	var kept *step // the first step, when its nodes are kept for the document
 	flush := func() {
 		if w != nil {
 			stages = append(stages, &stage{walk: w, unsure: !sorted})
@@ -94,6 +95,7 @@ func (c *compiler) path(e *expr) *code {
 		}
 		if root && len(stages) == 0 && w == nil && c.trace == nil && s.remembered() && parts[i].end-parts[i].pos < maxRemembered && !parts[i].typed() {
 			stages = append(stages, &stage{each: c.remember(s, parts[i])})
+			kept = s
 			single, peers, sorted = false, false, true
 			k.max1 = false
 			continue
@@ -160,6 +162,20 @@ func (c *compiler) path(e *expr) *code {
 	}
 	if len(stages) > 0 && stages[len(stages)-1].walk != nil {
 		k.ebv = pathExists(start, root, stages)
+	}
+	if kept != nil {
+		switch steps := []*step{kept}; {
+		case len(stages) == 1:
+			k.ebv = sooner(func(m *machine) bool {
+				base := len(m.stack)
+				k.push(m)
+				some := len(m.stack) > base
+				m.stack = m.stack[:base]
+				return some
+			}, &walker{steps: steps})
+		case len(stages) == 2 && stages[1].walk != nil:
+			k.ebv = sooner(k.ebv, &walker{steps: append(steps, stages[1].walk.steps...)})
+		}
 	}
 	if start == nil && len(stages) == 1 && stages[0].walk != nil && stages[0].walk.straight() {
 		k.straighten(stages[0].walk, root)

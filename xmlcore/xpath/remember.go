@@ -50,6 +50,26 @@ func (c *compiler) remember(s *step, e *expr) *code {
 	return k.complete(e)
 }
 
+// sooner asks whether there is a node among those that are kept for the document. Where one of them has an error, the way is
+// walked until the first that answers: what stands behind it need not be evaluated [XPath20 2.3.4], and rules rely on that.
+func sooner(kept func(*machine) bool, w *walker) func(*machine) bool {
+	return func(m *machine) (found bool) {
+		base, focus, fp, coll, depth := len(m.stack), m.focus, m.fp, m.coll, m.depth
+		defer func() {
+			r := recover()
+			if r == nil {
+				return
+			}
+			if err, ok := r.(*Error); !ok || err.kind != ErrDynamic {
+				panic(r)
+			}
+			m.stack, m.focus, m.fp, m.coll, m.depth = m.stack[:base], focus, fp, coll, depth
+			found = w.from(m, begin(m, true), true)
+		}()
+		return kept(m)
+	}
+}
+
 // typed reports whether an expression names a sequence type, which canonical does not write.
 func (e *expr) typed() bool {
 	if e.st != nil {
