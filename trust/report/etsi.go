@@ -20,6 +20,10 @@ const (
 	urnObject  = urn + "validationObject:"
 	urnSHA256  = "http://www.w3.org/2001/04/xmlenc#sha256"
 	xsDateTime = "2006-01-02T15:04:05Z"
+
+	// noSignature stands where a document holds time-stamps alone: the schema asks for a signature's status, and ETSI has no name for
+	// that there is none; other implementations read this one.
+	noSignature = "urn:cef:dss:mainindication:noSignatureFound"
 )
 
 // etsi writes a report.
@@ -37,16 +41,23 @@ type object struct {
 	conclusion      validation.Conclusion
 }
 
-// ETSI is the verdict as a signature validation report in XML [TS 119 102-2 4], unsigned. Where a document holds no signature,
-// the schema allows no report, and ETSI returns nil.
+// ETSI is the verdict as a signature validation report in XML [TS 119 102-2 4], unsigned. Of a document with neither
+// signature nor time-stamp there is none: nil.
 func (v *Verdict) ETSI() []byte {
-	if len(v.Signatures) == 0 {
+	if len(v.Signatures)+len(v.Result.TimeStamps) == 0 {
 		return nil
 	}
 	e := &etsi{Writer: dom.NewWriter(nil), v: v, seen: map[string]bool{}}
 	e.Start("ValidationReport", "xmlns", nsReport, "xmlns:ds", nsDSig)
 	for i, r := range v.Signatures {
 		e.signature(v.Result.Signatures[i], r)
+	}
+	if len(v.Signatures) == 0 {
+		e.Start("SignatureValidationReport")
+		e.Start("SignatureValidationStatus")
+		e.Element("MainIndication", noSignature)
+		e.End()
+		e.End()
 	}
 	for i, t := range v.Result.TimeStamps {
 		e.token("T-", "timestamp", t.ID, t, v.TimeStamps[i])
