@@ -34,6 +34,7 @@ type checker struct {
 	c        *config.Config
 	now      time.Time
 	running  bool // another process serves this configuration
+	machine  machine
 	trust    *pki.Verifier
 	findings []Finding
 }
@@ -53,13 +54,18 @@ func (k *checker) fail(what, remedy, format string, args ...any) {
 // Check looks at everything around a configuration: keys and trust, the store, addresses, the directory, partners, and
 // what the domains look at. Nothing is changed, and a node that runs on it is not disturbed.
 func Check(ctx context.Context, c *config.Config, domains []Domain) []Finding {
-	k := &checker{ctx: ctx, c: c, now: time.Now()}
+	return checkOn(ctx, c, domains, thisMachine())
+}
+
+func checkOn(ctx context.Context, c *config.Config, domains []Domain, on machine) []Finding {
+	k := &checker{ctx: ctx, c: c, now: time.Now(), machine: on}
 	k.keys()
 	k.anchors()
 	k.policy()
 	k.testbed()
 	k.store()
 	k.addresses()
+	k.hardening()
 	n := k.assemble(domains)
 	k.trustLists()
 	k.directory()
@@ -103,6 +109,7 @@ func (k *checker) listenerTLS(what, key string, t *config.TLS) {
 		k.fail(what, "", "%v", err)
 		return
 	}
+	k.length(what, cert)
 	k.validity(what, cert)
 }
 
@@ -139,6 +146,7 @@ func (k *checker) identity(what, key string, f config.Identity, purpose pki.Purp
 	if file := string(f.Key); !k.private(file) {
 		k.warn(what, "chmod 600 "+file, "%s can be read by others on this machine", file)
 	}
+	k.length(what, id.Certificate)
 	if !k.validity(what, id.Certificate) {
 		return
 	}
@@ -350,7 +358,7 @@ func (k *checker) assemble(domains []Domain) *Node {
 			return nil
 		}
 		if !k.keysWrong() { // else it was said already
-			k.fail("node", "", "a start would end with: %v", err)
+			k.fail("node", "mend it, and what is named beside it, and check again", "a start would end with: %v", err)
 		}
 		return nil
 	}

@@ -3,9 +3,7 @@ package node
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -93,40 +91,11 @@ func (k *checker) publisher(d *Directory) {
 
 // ownParticipant asks the running node for one of its participants.
 func (k *checker) ownParticipant() (p ids.Participant, ok bool) {
-	if len(k.c.API.Tokens) == 0 {
+	var l ParticipantListJSON
+	if k.ask("/api/v1/participants", scopeParticipants, &l) != nil || len(l.Participants) == 0 {
 		return p, false
 	}
-	token, err := k.c.API.Tokens[0].Secret.Read()
-	if err != nil {
-		return p, false
-	}
-	ctx, cancel := context.WithTimeout(k.ctx, probeTime)
-	defer cancel()
-	client, err := APIClient(k.c)
-	if err != nil {
-		return p, false
-	}
-	scheme := "http"
-	if k.c.API.TLS != nil {
-		scheme = "https"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+local(string(k.c.API.Listen))+"/api/v1/participants", nil)
-	if err != nil {
-		return p, false
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := client.Do(req)
-	if err != nil {
-		return p, false
-	}
-	defer resp.Body.Close()
-	var l struct {
-		Participants []ParticipantJSON `json:"participants"`
-	}
-	if json.NewDecoder(io.LimitReader(resp.Body, 4<<20)).Decode(&l) != nil || len(l.Participants) == 0 {
-		return p, false
-	}
-	p, err = ids.ParseParticipant(l.Participants[0].Participant)
+	p, err := ids.ParseParticipant(l.Participants[0].Participant)
 	return p, err == nil
 }
 

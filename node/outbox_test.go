@@ -82,6 +82,7 @@ func TestSeed(t *testing.T) {
 	t.Run("GEN-4", aDeliveredCaseProvesItself)
 	t.Run("GEN-5", theSameEitherWay)
 	t.Run("GEN-10", folderToFolder)
+	t.Run("ESENS-8", secureByDefault)
 	t.Run("ESENS-16", thePolicyDecides)
 }
 

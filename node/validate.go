@@ -34,11 +34,9 @@ const packsSeen = time.Second
 // loadJudges reads the section validation and the folder of rule packs.
 func (n *Node) loadJudges() error {
 	j := &n.judges
-	if err := config.Decode(n.Config.Validation, &j.settings); err != nil {
+	var err error
+	if j.settings, err = validationSettings(n.Config); err != nil {
 		return err
-	}
-	if n.Config.Validation.IsZero() {
-		j.settings.Packs = config.Path(filepath.Join(n.Config.Dir(), string(j.settings.Packs)))
 	}
 	library, err := rulepack.NewLibrary(rulepack.Folder(j.settings.Packs), rulepack.Options{})
 	if err != nil {
@@ -49,6 +47,20 @@ func (n *Node) loadJudges() error {
 	j.looked.Store(n.Clock().UnixNano())
 	j.service = validation.New(validation.Options{Judge: n.Validate, Packs: n.packNames, Clock: n.Clock, Version: Version, MaxDocument: int64(j.settings.MaxDocument)})
 	return nil
+}
+
+func validationSettings(c *config.Config) (s validation.Settings, err error) {
+	err = config.Decode(c.Validation, &s)
+	if c.Validation.IsZero() {
+		s.Packs = config.Path(filepath.Join(c.Dir(), string(s.Packs)))
+	}
+	return s, err
+}
+
+// PackFolder is where a configuration keeps rule packs. It need not be there.
+func PackFolder(c *config.Config) (string, error) {
+	s, err := validationSettings(c)
+	return string(s.Packs), err
 }
 
 // Validate judges a business document: by rule packs with these names; without names by the packs that are meant for it,

@@ -120,3 +120,74 @@ func (l *fileList) section(n *yaml.Node, dir, key string) {
 	}
 	l.add(path, secret || secretKey(key))
 }
+
+// Secrets gives each secret of the settings that can be read, with its key, and each that is named as a file in a section
+// whose meaning only its owner knows.
+func (c *Config) Secrets(f func(path, value string)) {
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		switch v.Type() {
+		case pathType:
+			return
+		case secretType:
+			if value, err := v.Interface().(Secret).Read(); err == nil && value != "" {
+				f(path, value)
+			}
+			return
+		case sectionType:
+			s := v.Interface().(Section)
+			s.Scalars(func(key, value string) {
+				var secret Secret
+				if strings.HasPrefix(value, "file:") && secret.UnmarshalText([]byte(value)) == nil {
+					if secret.kind == "file" && !filepath.IsAbs(secret.name) {
+						secret.name = filepath.Join(s.Dir, secret.name)
+					}
+					if read, err := secret.Read(); err == nil {
+						f(path+"."+key, read)
+					}
+				}
+			})
+			return
+		}
+		switch v.Kind() {
+		case reflect.Struct:
+			for _, f := range fields(v.Type()) {
+				walk(v.FieldByIndex(f.index), strings.TrimPrefix(path+"."+f.key, "."))
+			}
+		case reflect.Pointer:
+			if !v.IsNil() {
+				walk(v.Elem(), path)
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i), path)
+			}
+		case reflect.Map:
+			for it := v.MapRange(); it.Next(); {
+				walk(it.Value(), path+"."+it.Key().String())
+			}
+		}
+	}
+	walk(reflect.ValueOf(c).Elem(), "")
+}
+
+// Scalars gives each single value of the section, with its key from there on: "users.password".
+func (s Section) Scalars(f func(path, value string)) {
+	var walk func(n *yaml.Node, path string)
+	walk = func(n *yaml.Node, path string) {
+		switch {
+		case n == nil:
+		case n.Kind == yaml.ScalarNode:
+			f(path, n.Value)
+		case n.Kind == yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				walk(n.Content[i+1], strings.TrimPrefix(path+"."+n.Content[i].Value, "."))
+			}
+		default:
+			for _, c := range n.Content {
+				walk(c, path)
+			}
+		}
+	}
+	walk(s.node, "")
+}

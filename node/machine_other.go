@@ -1,0 +1,7 @@
+//go:build !linux
+
+package node
+
+func fileSystem(string) (fsKind, string) { return fsLocal, "" }
+
+func clockState() (synchronised, known bool) { return false, false }
