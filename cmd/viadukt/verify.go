@@ -66,6 +66,7 @@ func (c *call) evidenceFlags() func() (gather.Options, error) {
 	message := c.String("http", "", "`file` with the HTTP message whose fields a JSON signature covers, as it was on the wire")
 	lists := c.trustlistFlag()
 	return func() (o gather.Options, err error) {
+		o.Signatures = &pki.SignatureCache{}
 		if o.Lists, err = lists(); err != nil {
 			return o, err
 		}

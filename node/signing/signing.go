@@ -74,6 +74,12 @@ func New(opt Options) *Service {
 	if opt.Known == nil {
 		opt.Known = func() gather.Options { return gather.Options{} }
 	}
+	known, signatures := opt.Known, &pki.SignatureCache{}
+	opt.Known = func() gather.Options {
+		o := known()
+		o.Signatures = signatures
+		return o
+	}
 	if opt.Clock == nil {
 		opt.Clock = time.Now
 	}

@@ -39,6 +39,9 @@ type Options struct {
 	Documents    []xades.Document   // content that is signed and not in the document
 	Records      [][]byte           // evidence records beside the document
 	HTTP         *jades.HTTPMessage // whose fields a JWS signs
+
+	// Signatures of certificates that are remembered from one document to the next; nil: within one document only.
+	Signatures *pki.SignatureCache
 }
 
 // Result is what a document holds.

@@ -30,6 +30,7 @@ type pool struct {
 	facts   map[[32]byte]*validation.Certificate
 	up      map[[32]byte]*pki.Certificate
 	lists   *trustlist.Set // nil: none
+	checked *pki.SignatureCache
 }
 
 // list is a CRL with its facts, once its issuer was looked for.
@@ -48,6 +49,9 @@ func newPool(opt Options) *pool {
 	p := &pool{
 		known: map[[32]byte]bool{}, anchors: map[[32]byte]validation.Use{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
 		up: map[[32]byte]*pki.Certificate{}, lists: opt.Lists,
+	}
+	if p.checked = opt.Signatures; p.checked == nil {
+		p.checked = &pki.SignatureCache{}
 	}
 	for _, c := range opt.Anchors {
 		p.anchors[c.Fingerprint()] = 0
@@ -136,7 +140,7 @@ func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 		if c.AuthorityKeyID != nil && i.SubjectKeyID != nil && !bytes.Equal(c.AuthorityKeyID, i.SubjectKeyID) {
 			continue
 		}
-		if c.CheckSignatureFrom(i) != nil {
+		if p.checked.CheckSignatureFrom(c, i) != nil {
 			continue
 		}
 		if found == nil {
@@ -210,7 +214,7 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 	v := &validation.Certificate{}
 	p.facts[f] = v // a responder's certificate may be judged with data that it signed
 	up := p.issuer(c)
-	self := c.SelfIssued() && c.CheckSignatureFrom(c) == nil
+	self := c.SelfIssued() && p.checked.CheckSignatureFrom(c, c) == nil
 	signer := up
 	if self {
 		signer = c
@@ -353,7 +357,7 @@ func (p *pool) answerFacts(a *answer, issuer *pki.Certificate) *validation.Revoc
 		return a.facts
 	}
 	a.facts = &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw)}, OCSP: true, Produced: a.ProducedAt}
-	if by, err := a.OCSPResponse.Verify(issuer, a.ProducedAt); err == nil {
+	if by, err := p.checked.VerifyOCSP(a.OCSPResponse, issuer, a.ProducedAt); err == nil {
 		a.facts.Intact = true
 		a.facts.Algorithm = algorithmOf(a.SignatureAlgorithm, by)
 		a.facts.Signer, a.facts.Chain = p.certificate(by), p.chain(by)

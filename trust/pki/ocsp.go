@@ -255,6 +255,10 @@ func parseSingle(list *cryptobyte.String) (r SingleResponse, err error) {
 // responder that the same issuer key certified for it [RFC 6960 4.2.2.2]. at is the moment at which a
 // delegated responder's certificate must be valid. It returns the responder.
 func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, error) {
+	return r.verify(issuer, at, (*Certificate).CheckSignatureFrom)
+}
+
+func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, signed func(c, by *Certificate) error) (*Certificate, error) {
 	if r.by(issuer) {
 		if err := issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", issuer.Subject, err)
@@ -265,7 +269,7 @@ func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, 
 		if !r.by(c) {
 			continue
 		}
-		if err := delegated(c, issuer, at); err != nil {
+		if err := delegated(c, issuer, at, signed); err != nil {
 			return nil, err
 		}
 		if err := c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
@@ -276,8 +280,8 @@ func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, 
 	return nil, fmt.Errorf("%w: OCSP responder is neither %q nor in the response", ErrUntrusted, issuer.Subject)
 }
 
-func delegated(c, issuer *Certificate, at time.Time) error {
-	if err := c.CheckSignatureFrom(issuer); err != nil {
+func delegated(c, issuer *Certificate, at time.Time, signed func(c, by *Certificate) error) error {
+	if err := signed(c, issuer); err != nil {
 		return fmt.Errorf("OCSP responder: %w", err)
 	}
 	if !hasOID(c.ExtKeyUsage, EKUOCSPSigning) {

@@ -11,12 +11,17 @@ import (
 
 // crypto/rsa refuses keys below 1024 bits, PSS with two hash functions and digests named without NULL. All occur in old documents,
 // which must be judged weak, not broken: hence the two checks here, on public data only.
+//
+// They take larger keys, too, for which math/big needs less than half the time: crypto/rsa has assembly for 1024, 1536 and 2048 bits.
+
+// quick tells whether crypto/rsa takes a key and is the quicker one.
+func quick(k *rsa.PublicKey) bool { return k.N.BitLen() >= 1024 && k.N.BitLen() <= 2048 }
 
 func verifyPKCS1(k *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) bool {
-	if k.N.BitLen() >= 1024 && rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil {
+	prefix, ok := digestInfo[hash]
+	if (quick(k) || !ok && k.N.BitLen() >= 1024) && rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil {
 		return true
 	}
-	prefix, ok := digestInfo[hash]
 	em := rsaOpen(k, signature)
 	if !ok || em == nil || len(em) < len(prefix)+len(digest)+11 || len(digest) != hash.Size() {
 		return false
@@ -61,7 +66,7 @@ func rsaOpen(k *rsa.PublicKey, signature []byte) []byte {
 // verifyPSS is EMSA-PSS-VERIFY [RFC 8017 9.1.2] with a mask generation hash of its own. A salt length of
 // zero is computed here too, because crypto/rsa reads it as "whatever length was used".
 func verifyPSS(k *rsa.PublicKey, a SignatureAlgorithm, digest, signature []byte) bool {
-	if a.MGFHash == a.Hash && a.SaltLength > 0 && k.N.BitLen() >= 1024 {
+	if a.MGFHash == a.Hash && a.SaltLength > 0 && quick(k) {
 		return rsa.VerifyPSS(k, a.Hash, digest, signature, &rsa.PSSOptions{SaltLength: a.SaltLength}) == nil
 	}
 	em := rsaOpen(k, signature)

@@ -1,0 +1,79 @@
+package pki
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestASignatureCacheAnswersAsACheckDoes(t *testing.T) {
+	t.Parallel()
+	a, b := mustAuthority(t, "CN=Own CA", P256), mustAuthority(t, "CN=Own CA", P256) // one name, two keys
+	leaf := a.mustIssue(t, Template{CommonName: "Ada"}).Certificate
+	var s SignatureCache
+	for range 2 {
+		if err := s.CheckSignatureFrom(leaf, a.Certificate); err != nil {
+			t.Error(err)
+		}
+		if err := s.CheckSignatureFrom(leaf, b.Certificate); !errors.Is(err, ErrBadSignature) {
+			t.Errorf("signed by another key: %v", err)
+		}
+	}
+	forged := *leaf
+	forged.Raw = append([]byte(nil), leaf.Raw...)
+	forged.Raw[len(forged.Raw)-1] ^= 1
+	other, err := ParseCertificate(forged.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CheckSignatureFrom(other, a.Certificate); err == nil {
+		t.Error("a certificate that differs in its signature alone was taken for one that was checked")
+	}
+	if len(s.m) != 1 {
+		t.Errorf("%d signatures kept, want the good one", len(s.m))
+	}
+}
+
+func TestASignatureCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	a := mustAuthority(t, "CN=Own CA", P256)
+	s := SignatureCache{m: map[[2][32]byte]struct{}{}}
+	for i := range maxSignatures {
+		s.m[[2][32]byte{{byte(i), byte(i >> 8)}}] = struct{}{}
+	}
+	if err := s.CheckSignatureFrom(a.Certificate, a.Certificate); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.m) > maxSignatures {
+		t.Errorf("%d signatures kept", len(s.m))
+	}
+}
+
+// crypto/rsa is asked about keys up to 2,048 bits, math/big about larger ones.
+func TestRSAKeysOfAllSizes(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []KeyAlgorithm{RSA2048, RSA3072, RSA4096} {
+		a := mustAuthority(t, fmt.Sprintf("CN=Key %v", alg), alg)
+		c := a.Certificate
+		if err := c.CheckSignatureFrom(c); err != nil {
+			t.Errorf("%v: %v", alg, err)
+		}
+		c.Signature[9] ^= 1
+		if err := c.CheckSignatureFrom(c); !errors.Is(err, ErrBadSignature) {
+			t.Errorf("%v with an altered signature: %v", alg, err)
+		}
+	}
+}
+
+func BenchmarkSignatureCache(b *testing.B) {
+	a := mustAuthority(b, "CN=Own CA", P256)
+	leaf := a.mustIssue(b, Template{CommonName: "Ada", NotAfter: time.Now().AddDate(1, 0, 0)}).Certificate
+	var s SignatureCache
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.CheckSignatureFrom(leaf, a.Certificate); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
