@@ -56,10 +56,10 @@ func (s *scribe) pades(t *testing.T, id *pki.Identity, b []byte, p pades.Paramet
 
 func (s *scribe) extendPDF(t *testing.T, b []byte, level pades.Level) []byte {
 	t.Helper()
-	more, err := pades.Extend(context.Background(), openPDF(t, b), level, cades.Extension{Stamper: s.tsa,
+	more, err := pades.Extend(context.Background(), openPDF(t, b), level, pades.Extension{VRI: level == pades.LTA, Extension: cades.Extension{Stamper: s.tsa,
 		Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (cades.Material, error) {
 			return cades.Material{Certificates: []*pki.Certificate{s.ca.Certificate}, CRLs: [][]byte{s.crl}}, nil
-		}})
+		}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -284,6 +284,7 @@ func prepareExtend(c *call) func() error {
 	c.least, c.most = 1, 1
 	c.jsonFlag()
 	level := c.String("level", "t", "`t`, lt or lta")
+	vri := c.Bool("vri", false, "in PDF, say for each signature, too, which validation material is its own: for older readers")
 	out := c.String("out", "", "write to this `file`; default: FILE itself")
 	known := c.evidenceFlags()
 	online := c.onlineFlag()
@@ -307,7 +308,7 @@ func prepareExtend(c *call) func() error {
 		if *out != "" {
 			to = *out
 		}
-		x := ades.Extension{Stamper: stamp, Known: opt}
+		x := ades.Extension{Stamper: stamp, Known: opt, VRI: *vri}
 		if fetch := online(); fetch != nil {
 			x.Fetch = func(ctx context.Context, r *gather.Result, opt gather.Options) (gather.Options, error) {
 				opt, err := fetch(ctx, r, opt)

@@ -43,6 +43,8 @@ type Extension struct {
 	// Fetch adds to what is known what a document still needs: of its signers, and of its time-stamping authorities once it is
 	// time-stamped. It is asked for LT and LTA. nil: what is known must do.
 	Fetch func(context.Context, *gather.Result, gather.Options) (gather.Options, error)
+	// VRI writes into the store of a PDF document what belongs to each signature, too, for readers that ask for it.
+	VRI bool
 }
 
 // Extend brings every signature of a document to a level and returns the document. A signature that does not hold is not
@@ -168,7 +170,7 @@ func (x Extension) pdf(ctx context.Context, r io.ReaderAt, size int64, level Lev
 	if err != nil {
 		return nil, err
 	}
-	more, err := pades.Extend(ctx, d, map[Level]pades.Level{LevelT: pades.LevelT, LevelLT: pades.LevelLT, LTA: pades.LTA}[level], x.cades())
+	more, err := pades.Extend(ctx, d, map[Level]pades.Level{LevelT: pades.LevelT, LevelLT: pades.LevelLT, LTA: pades.LTA}[level], pades.Extension{Extension: x.cades(), VRI: x.VRI})
 	if errors.Is(err, pades.ErrLevel) {
 		err = fmt.Errorf("%w: %w", ErrBroken, err)
 	}

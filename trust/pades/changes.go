@@ -20,10 +20,11 @@ const (
 	Signed      Kind = "signature"           // a field was signed
 	Filled      Kind = "form"                // a field was filled in
 	Annotated   Kind = "annotation"          // added, changed or removed
-	FieldsMade  Kind = "fields"              // added, moved or removed
-	OtherChange Kind = "document"            // something that no page shows: names, outlines, actions
-	PageContent Kind = "page content"        // what a page shows; layers, which Page 0 stands for
-	PagesMoved  Kind = "pages"               // added, removed or put into another order
+	Covering    Kind = "annotation over content"
+	FieldsMade  Kind = "fields"       // added, moved or removed
+	OtherChange Kind = "document"     // something that no page shows: names, outlines, actions
+	PageContent Kind = "page content" // what a page shows; layers, which Page 0 stands for
+	PagesMoved  Kind = "pages"        // added, removed or put into another order
 )
 
 // Change is one thing that was done to the document after it was signed.
@@ -106,6 +107,8 @@ type comparison struct {
 	borders  map[pdf.Ref]bool    // nodes of the page tree and fields, which are compared by themselves
 	where    map[pdf.Ref]int     // the pages of annotations
 	steps    *int
+	marks    map[int][]pdf.Mark // of pages, by number
+	made     []*Field           // that were added or signed
 	out      []Change
 }
 
@@ -125,7 +128,7 @@ func (x *comparison) add(kind Kind, page int, what, field string) {
 }
 
 func compare(old, now *pdf.Document, steps *int) ([]Change, error) {
-	x := &comparison{steps: steps, old: old, now: now, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}, where: map[pdf.Ref]int{}}
+	x := &comparison{steps: steps, old: old, now: now, seen: map[[2]pdf.Ref]bool{}, borders: map[pdf.Ref]bool{}, where: map[pdf.Ref]int{}, marks: map[int][]pdf.Mark{}}
 	was, err := old.Catalog()
 	if err != nil {
 		return nil, err
@@ -170,6 +173,7 @@ func compare(old, now *pdf.Document, steps *int) ([]Change, error) {
 	x.form(was, is)
 	x.fields(oldFields, newFields)
 	x.pages(oldPages, newPages, oldFields, newFields)
+	x.widgets(newPages)
 	if *x.steps > maxSteps {
 		x.add(PageContent, 0, "too much to be compared", "")
 	}
@@ -284,8 +288,10 @@ func (x *comparison) fields(old, now []*Field) {
 		delete(before, f.Name)
 		switch {
 		case was == nil && f.kind == "Sig" && f.Dict["V"] != nil:
+			x.made = append(x.made, f)
 			x.signed(f)
 		case was == nil:
+			x.made = append(x.made, f)
 			x.addField(FieldsMade, f, f.Name+" is new")
 		default:
 			x.field(was, f)
@@ -333,6 +339,7 @@ func (x *comparison) field(was, is *Field) {
 	empty := was.Dict["V"] == nil
 	switch {
 	case is.kind == "Sig" && empty && is.Dict["V"] != nil:
+		x.made = append(x.made, is)
 		x.signed(is)
 	case is.kind == "Sig" && d.value:
 		x.addField(OtherChange, is, is.Name+": the signature is another one")
@@ -417,10 +424,10 @@ func (x *comparison) page(number int, was, is pdf.Page, widgets map[pdf.Ref]bool
 			}
 		}
 	}
-	x.annotations(number, was.Dict["Annots"], is.Dict["Annots"], widgets)
+	x.annotations(number, is, was.Dict["Annots"], is.Dict["Annots"], widgets)
 }
 
-func (x *comparison) annotations(number int, was, is pdf.Object, widgets map[pdf.Ref]bool) {
+func (x *comparison) annotations(number int, page pdf.Page, was, is pdf.Object, widgets map[pdf.Ref]bool) {
 	old, _ := pdf.Get[pdf.Array](x.old, was)
 	now, _ := pdf.Get[pdf.Array](x.now, is)
 	name := func(d *pdf.Document, o pdf.Object) string {
@@ -442,18 +449,18 @@ func (x *comparison) annotations(number int, was, is pdf.Object, widgets map[pdf
 		switch {
 		case ok && widgets[r]:
 		case ok && !before[r]:
-			x.add(Annotated, number, name(x.now, o)+" is new", "")
+			x.annotated(number, page, o, name(x.now, o)+" is new")
 		case ok:
 			a, _ := x.old.Resolve(r)
 			b, _ := x.now.Resolve(r)
 			if !x.equal(a, b, 0) {
-				x.add(Annotated, number, name(x.now, o)+" was changed", "")
+				x.annotated(number, page, o, name(x.now, o)+" was changed")
 			}
 		default:
 			if i := slices.IndexFunc(inline, func(a pdf.Object) bool { return x.equal(a, o, 0) }); i >= 0 {
 				inline = slices.Delete(inline, i, i+1)
 			} else {
-				x.add(Annotated, number, name(x.now, o)+" is new", "")
+				x.annotated(number, page, o, name(x.now, o)+" is new")
 			}
 		}
 		delete(before, r)
@@ -584,7 +591,7 @@ func (s *Signature) Violations(changes []Change) (out []Change) {
 	for _, c := range changes {
 		forbidden := false
 		switch c.Kind {
-		case PageContent, PagesMoved:
+		case PageContent, PagesMoved, Covering:
 			forbidden = true
 		case Signed, Filled:
 			forbidden = permission < 2 || c.Kind == Filled && locked(c.Field)

@@ -48,9 +48,9 @@ var theWorld = sync.OnceValue(func() *world {
 	return &world{ca, signer, unit}
 })
 
-func (w *world) extension() cades.Extension {
+func (w *world) extension() Extension {
 	minutes := 0
-	return cades.Extension{
+	return Extension{Extension: cades.Extension{
 		Stamper: &tsp.Responder{Identity: w.unit, Policy: "1.2.3.4", Clock: func() (time.Time, error) {
 			minutes++
 			return now.Add(time.Duration(minutes) * time.Minute), nil
@@ -59,7 +59,7 @@ func (w *world) extension() cades.Extension {
 			crl, err := w.ca.CRL(nil, now)
 			return cades.Material{Certificates: []*pki.Certificate{w.ca.Certificate}, CRLs: [][]byte{crl}}, err
 		},
-	}
+	}}
 }
 
 func ref(n int) pdf.Ref { return pdf.Ref{Number: n} }
@@ -166,6 +166,7 @@ func TestLevelsGrowByAppending(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		x := w.extension()
+		x.VRI = stream
 		last := signed
 		for _, level := range []Level{LevelT, LevelLT, LTA, LTA} {
 			more, err := Extend(context.Background(), open(t, last), level, x)
@@ -185,6 +186,19 @@ func TestLevelsGrowByAppending(t *testing.T) {
 			}
 			if level != LevelT && (len(d.Store.Certificates) != 3 || len(d.Store.CRLs) == 0) {
 				t.Errorf("%s: store with %d certificates, %d lists", level, len(d.Store.Certificates), len(d.Store.CRLs))
+			}
+			for i, s := range d.Signatures { // what belongs to the last time-stamp comes with the next
+				key, _ := s.Key()
+				var v VRI
+				ok := false
+				if d.Store != nil {
+					v, ok = d.Store.VRI[key]
+				}
+				if want := stream && level != LevelT && (level == LevelLT || i+1 < len(d.Signatures)); ok != want {
+					t.Errorf("%s: %s: what is related to it is there: %v", level, s.Field.Name, ok)
+				} else if ok && (len(v.Certificates) < 2 || len(v.CRLs) == 0) {
+					t.Errorf("%s: %s: %d certificates, %d lists", level, s.Field.Name, len(v.Certificates), len(v.CRLs))
+				}
 			}
 			last = grown
 		}
