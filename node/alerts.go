@@ -129,6 +129,7 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 	}
 	f.Lists = append(n.trust().facts(), n.trusted.online.facts()...)
 	f.TrustLists = n.trustListFacts()
+	f.Unstamped = n.Evidence.StampState().Failing
 	now := n.Clock()
 	k := n.key()
 	for use, list := range map[string][]timedKey{"signing": k.sign, "encryption": k.encrypt} {

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"mime"
@@ -11,6 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/audit/merkle"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/ers"
 )
 
 // evidenceTable lists the calls that prove what happened.
@@ -22,6 +25,8 @@ func (a api) evidenceTable() []route {
 			Query: []queryParam{textParam("payloads", "all, none, or the most octets of all payloads together. Default 268435456.")}},
 		{Method: "GET", Path: "/api/v1/log/head", Summary: "The newest signed head of the log", Scopes: messages, Status: http.StatusOK, Answer: HeadJSON{}, handler: a.logHead,
 			Query: []queryParam{textParam("fresh", "When present: sign what was added since.")}},
+		{Method: "GET", Path: "/api/v1/log/timestamp", Summary: "A signed head of the log that an authority outside time-stamped, with the evidence record over it", Scopes: messages, Status: http.StatusOK, Answer: LogStampJSON{}, handler: a.logStamp,
+			Query: []queryParam{{Name: "size", Doc: "The first that covers this many entries. Default: the newest.", Schema: int64(0)}}},
 		{Method: "GET", Path: "/api/v1/log/consistency", Summary: "Proof that the log of one size begins with that of another", Scopes: messages, Status: http.StatusOK, Answer: ConsistencyJSON{}, handler: a.logConsistency,
 			Query: []queryParam{{Name: "from", Doc: "Number of entries of the earlier log.", Schema: int64(0)}, {Name: "to", Doc: "Number of entries of the later one. Default: that of the newest head.", Schema: int64(0)}}},
 	}
@@ -35,6 +40,17 @@ type HeadJSON struct {
 	Time        time.Time `json:"time"`
 	Certificate string    `json:"certificate"` // its SHA-256
 	Octets      string    `json:"octets"`
+}
+
+// LogStampJSON is a time-stamped head.
+type LogStampJSON struct {
+	Head      HeadJSON   `json:"head"`
+	Time      time.Time  `json:"time" doc:"When the log was so, by the first time-stamp."`
+	Authority string     `json:"authority" doc:"Who time-stamped it first."`
+	Stamps    int        `json:"timeStamps" doc:"Time-stamps in the record; more than one after it was renewed."`
+	Due       time.Time  `json:"due" doc:"When it is to be renewed."`
+	Record    string     `json:"record" doc:"Evidence record of RFC 4998 over the octets of the head, in base64."`
+	Failing   *time.Time `json:"failing,omitempty" doc:"Since when the authority cannot be had."`
 }
 
 // ProofJSON is what the log says about a message.
@@ -161,6 +177,52 @@ func (a api) logHead(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, headJSON(h))
+}
+
+// stampedHead is the first time-stamped head that covers so many entries, or the newest.
+func (n *Node) stampedHead(ctx context.Context, size int64) (*LogStampJSON, error) {
+	s, err := n.Store.LogStamp(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	h, err := audit.ParseHead(s.Head)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ers.Parse(s.Record)
+	if err != nil {
+		return nil, err
+	}
+	first := r.Chains[0].Stamps[0].Token
+	if first == nil {
+		return nil, r.Chains[0].Stamps[0].Err
+	}
+	j := &LogStampJSON{Head: headJSON(h), Time: first.Info.Time.UTC(), Due: s.Due, Record: base64.StdEncoding.EncodeToString(s.Record)}
+	if signer := first.Verify().Certificate; signer != nil {
+		j.Authority = signer.Subject.String()
+	}
+	for _, c := range r.Chains {
+		j.Stamps += len(c.Stamps)
+	}
+	if at := n.Evidence.StampState().Failing; !at.IsZero() {
+		j.Failing = &at
+	}
+	return j, nil
+}
+
+func (a api) logStamp(w http.ResponseWriter, r *http.Request) error {
+	var size int64
+	if s := r.URL.Query().Get("size"); s != "" {
+		var err error
+		if size, err = strconv.ParseInt(s, 10, 64); err != nil || size < 1 {
+			return badRequest("size: a number of entries, not %.40q", s)
+		}
+	}
+	j, err := a.n.stampedHead(r.Context(), size)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, j)
 }
 
 func (a api) logConsistency(w http.ResponseWriter, r *http.Request) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -13,7 +14,9 @@ import (
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 )
 
 // loadRecorder reads the rules that say which evidence a message creates.
@@ -40,8 +43,20 @@ func (n *Node) openLog(ctx context.Context) (*audit.Log, error) {
 	}
 	cert := n.Identity().Certificate
 	started.Objects = append(started.Objects, store.Object{Kind: "certificate", SHA256: cert.Fingerprint(), Size: int64(len(cert.Raw))})
+	var stamping *audit.Stamping
+	if t := n.Config.Evidence.Timestamp; len(t.TSA) > 0 {
+		client := &tsp.Client{HTTP: &http.Client{Timeout: time.Minute}}
+		for _, u := range t.TSA {
+			client.URLs = append(client.URLs, string(u))
+		}
+		stamping = &audit.Stamping{Stamper: client, Every: t.Every.D(), Before: t.Before.D(), Known: n.knownOfDocuments,
+			Fetch: func(ctx context.Context, r *gather.Result, known gather.Options) (gather.Options, error) {
+				return gather.Fetch(ctx, &n.trusted.online.client, r, known)
+			}}
+	}
 	return audit.Open(ctx, audit.Options{
-		Store: n.Store, Identity: n.Identity, Rand: n.Rand, Clock: n.Clock, Logger: n.Log,
+		Stamping: stamping,
+		Store:    n.Store, Identity: n.Identity, Rand: n.Rand, Clock: n.Clock, Logger: n.Log,
 		HeadEvery: n.Config.Evidence.HeadEvery.D(), HeadAfter: int64(n.Config.Evidence.HeadAfter),
 	}, started)
 }

@@ -302,6 +302,9 @@ func (n *Node) Start(ctx context.Context) error {
 		}
 	}
 	n.work.Go(func() { n.Evidence.Run(ctx) })
+	if n.Evidence.Stamping != nil {
+		n.work.Go(func() { n.Evidence.RunStamps(ctx) })
+	}
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/audit"
@@ -34,6 +36,10 @@ it the question whether the certificates are those of who they name stays open.`
 			help: `Who keeps a head somewhere else can show later that nothing before it was changed, taken out or put in since:
 keep what --out writes, and give it with --since next time.`,
 			example: "viadukt evidence head --out head-2026-05.txt --since head-2026-04.txt", prepare: prepareHead},
+		{name: "timestamp", summary: "hands out a head of the node's log that an authority outside time-stamped, with the evidence record over it.",
+			help: `The head shows how the log was, the record (RFC 4998) since when. Both are checked without the node:
+viadukt preserve check head.ers head.txt --trust authority.pem`,
+			example: "viadukt evidence timestamp --out head.txt --record head.ers", prepare: prepareStampedHead},
 	},
 }
 
@@ -84,11 +90,15 @@ func (j *caseJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
 func prepareVerifyCase(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
-	trust := c.String("trust", "", "PEM or DER `file` with the certificates of authorities or access points that you trust")
+	trust := c.several("trust", "PEM or DER `file` with the certificates of authorities or access points that you trust")
 	return func() error {
-		known, err := readTrust(*trust)
-		if err != nil {
-			return err
+		var known []*pki.Certificate
+		for _, file := range *trust {
+			certs, err := readTrust(file)
+			if err != nil {
+				return err
+			}
+			known = append(known, certs...)
 		}
 		return judgeEach(c, c.values, func(file string) *caseJSON { return verifyCase(file, known) }, c.describeCase)
 	}
@@ -169,6 +179,48 @@ func (c *call) describeCase(j *caseJSON) {
 		c.printf("  %s, as far as it was asked: some things are open\n", paint.ok("proven"))
 	default:
 		c.printf("  %s\n", paint.bad("not proven"))
+	}
+}
+
+func prepareStampedHead(c *call) func() error {
+	c.jsonFlag()
+	open := c.apiFlags()
+	out := c.String("out", "", "write the head to this `file`")
+	record := c.String("record", "", "write the evidence record to this `file`")
+	size := c.Int64("size", 0, "the first that covers so `many` entries; default: the newest")
+	return func() error {
+		a, err := open()
+		if err != nil {
+			return err
+		}
+		q := url.Values{}
+		if *size != 0 {
+			q.Set("size", strconv.FormatInt(*size, 10))
+		}
+		var j node.LogStampJSON
+		if err := a.get("/log/timestamp", q, &j); err != nil {
+			return err
+		}
+		octets, err := base64.StdEncoding.DecodeString(j.Record)
+		if err != nil {
+			return err
+		}
+		for file, b := range map[string][]byte{*out: []byte(j.Head.Octets), *record: octets} {
+			if file == "" {
+				continue
+			}
+			if err := os.WriteFile(file, b, 0o644); err != nil {
+				return err
+			}
+		}
+		if c.json {
+			return c.print(j)
+		}
+		c.printf("%d entries, time-stamped at %s by %s; to be renewed at %s\n", j.Head.Size, j.Time.Format("2006-01-02 15:04:05Z"), j.Authority, j.Due.Format(time.DateOnly))
+		if j.Failing != nil {
+			c.printf("no authority answers since %s\n", j.Failing.Format("2006-01-02 15:04:05Z07:00"))
+		}
+		return nil
 	}
 }
 

@@ -53,7 +53,22 @@ func TestScript(t *testing.T) {
 				ts.Defer(server.Close)
 				ts.Setenv("CSC", server.URL+"/csc/v2")
 			},
-			// insert puts the lines of a file behind a line of another one.
+			// eventually runs a program again and again until it succeeds.
+			"eventually": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) < 1 {
+					ts.Fatalf("usage: eventually PROGRAM [ARG ...]")
+				}
+				for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+					err := ts.Exec(args[0], args[1:]...)
+					if err == nil {
+						return
+					}
+					if time.Now().After(end) {
+						ts.Fatalf("%v", err)
+					}
+				}
+			},
+			// insert puts the lines of a file, with its variables filled in, behind a line of another one.
 			"insert": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 3 {
 					ts.Fatalf("usage: insert FILE LINE LINES")
@@ -62,7 +77,7 @@ func TestScript(t *testing.T) {
 				if !ok {
 					ts.Fatalf("%s has no line %q", args[0], args[1])
 				}
-				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(before+"\n"+args[1]+"\n"+ts.ReadFile(args[2])+after), 0o600))
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(before+"\n"+args[1]+"\n"+os.Expand(ts.ReadFile(args[2]), ts.Getenv)+after), 0o600))
 			},
 			// answers waits until something listens on a port.
 			"answers": func(ts *testscript.TestScript, neg bool, args []string) {

@@ -67,6 +67,7 @@ type Facts struct {
 	Free, Least  int64         // octets on the volume of the store, and those below which messages are refused; Free < 0: unknown
 	Unsigned     time.Time     // of the oldest entry of the log of evidence that no signed head covers; zero: none
 	HeadEvery    time.Duration // how often heads are signed
+	Unstamped    time.Time     // since when heads cannot be time-stamped; zero: they can, or shall not
 	Lists        []List
 	TrustLists   []TrustList // that are not as they should be
 	GivenUp      []string    // names of queues of notices that were given up

@@ -16,7 +16,7 @@ import (
 // Rule says what is worth an alert. A zero number keeps what the rule of that id has.
 type Rule struct {
 	ID        string          `yaml:"id" required:"true" example:"queue-out-depth" doc:"Which rule: one of the built-in ones, or a new name with a kind."`
-	Kind      string          `yaml:"kind" enum:"certificate,planned,queue-depth,queue-age,retries,events,disk,log,revocation-list,trust-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
+	Kind      string          `yaml:"kind" enum:"certificate,planned,queue-depth,queue-age,retries,events,disk,log,log-timestamp,revocation-list,trust-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
 	Off       bool            `yaml:"off" doc:"Do not look."`
 	Severity  string          `yaml:"severity" enum:"info,warning,critical" doc:"How much it hurts."`
 	Uses      []string        `yaml:"uses" enum:"own,partner,tls,authority" doc:"Whose certificates."`
@@ -60,6 +60,7 @@ var kinds = map[string]func(*Rule) string{
 	"log":  func(r *Rule) string { return need(r.Times >= 1, "times of at least 1") },
 
 	"revocation-list": func(*Rule) string { return "" },
+	"log-timestamp":   func(*Rule) string { return "" },
 	"trust-list":      func(*Rule) string { return "" },
 	"given-up":        func(*Rule) string { return "" },
 	"trouble":         func(*Rule) string { return "" },
@@ -218,6 +219,10 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 		limit := max(time.Duration(r.Times*float64(f.HeadEvery)), r.Age.D())
 		if !f.Unsigned.IsZero() && now.Sub(f.Unsigned) >= limit {
 			add("", "log-unsigned", 1, severity, span(now.Sub(f.Unsigned)))
+		}
+	case "log-timestamp":
+		if !f.Unstamped.IsZero() && now.Sub(f.Unstamped) >= r.Age.D() {
+			add("", "log-timestamp", 1, severity, span(now.Sub(f.Unstamped)))
 		}
 	case "revocation-list":
 		for _, l := range f.Lists {

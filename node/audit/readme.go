@@ -25,6 +25,8 @@ WHAT IS IN IT
   log/head.txt       the head of the log: its size and the hash over all of its entries, signed
   log/first-head.txt the first head that was signed after the first of these entries was written
   log/consistency.proof  shows that the later head continues the earlier
+  log/stamped-head.*  where an authority outside time-stamped the log: the head that it saw, its evidence record
+                     (RFC 4998, over the octets of the head), and the proof that log/head.txt continues that head
   certificates/      the certificates of who signed, and of their authorities
 
 HOW TO CHECK IT

@@ -58,23 +58,24 @@ func (l *Log) StampState() StampState {
 func (l *Log) RunStamps(ctx context.Context) {
 	s := l.Stamping
 	look := min(s.Every, time.Minute)
-	pause := look
+	pause := stampFirst
 	for {
-		t := time.NewTimer(pause)
+		wait := look
+		switch err := l.Stamp(ctx); {
+		case err == nil:
+			pause = stampFirst
+		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
+			return
+		default:
+			l.Logger.LogAttrs(ctx, slog.LevelWarn, "log head not time-stamped", slog.Any("err", err))
+			wait, pause = pause, min(2*pause, stampLongest)
+		}
+		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			t.Stop()
 			return
 		case <-t.C:
-		}
-		switch err := l.Stamp(ctx); {
-		case err == nil:
-			pause = look
-		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
-			return
-		default:
-			pause = min(max(stampFirst, 2*pause), stampLongest)
-			l.Logger.LogAttrs(ctx, slog.LevelWarn, "log head not time-stamped", slog.Any("err", err))
 		}
 	}
 }

@@ -265,6 +265,15 @@ type Evidence struct {
 	Policy    Path     `yaml:"policy" example:"policy/evidence.yaml" doc:"YAML file with rules that say which evidence a message creates. Default: everything."`
 	HeadEvery Duration `yaml:"headEvery" default:"1m" min:"1s" doc:"The longest time after which the log of evidence is signed anew when something was added to it."`
 	HeadAfter int      `yaml:"headAfter" default:"10000" min:"1" doc:"Number of new entries after which it is signed earlier."`
+
+	Timestamp Timestamp `yaml:"timestamp" doc:"Time-stamps of an authority outside over the signed heads of the log, for whoever does not take the node's word for the time. The authority must be trusted for the purpose time, by as4.trust or a trusted list."`
+}
+
+// Timestamp says who time-stamps the log.
+type Timestamp struct {
+	TSA    []URL    `yaml:"tsa" example:"[\"https://tsa.example.eu\"]" doc:"Addresses of time-stamping authorities, asked in turn until one answers. Without any, heads are not time-stamped."`
+	Every  Duration `yaml:"every" default:"1h" min:"1m" doc:"How often the newest head is time-stamped, when something was added."`
+	Before Duration `yaml:"before" default:"60d" min:"1d" doc:"How long before the end of the authority's certificate, or of an algorithm, a time-stamp is renewed."`
 }
 
 // Folders exchange messages with a back office.
