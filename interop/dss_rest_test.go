@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +18,21 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/revocation"
+	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 )
+
+// unsignedList is a trusted list without services.
+func unsignedList() *trustlist.List {
+	en := func(s string) trustlist.Texts { return trustlist.Texts{{Language: "en", Value: s}} }
+	return &trustlist.List{
+		Version: 6, Sequence: 1, Type: trustlist.TypeGeneric, Operator: en("Authority"), Name: en("A list"), Information: en("https://scheme.example/"),
+		Address: trustlist.Address{Postal: []trustlist.PostalAddress{{Language: "en", Street: "Long Street 1", Locality: "Tallinn", Country: "EE"}},
+			Electronic: trustlist.Texts{{Language: "en", Value: "mailto:lists@scheme.example"}}},
+		StatusDetermination: "http://uri.etsi.org/TrstSvc/TrustedList/StatusDetn/EUappropriate", Rules: en("http://uri.etsi.org/TrstSvc/TrustedList/schemerules/EUcommon"),
+		Territory: "EE", Legal: en("For tests."), HistoryDays: 65535, Issued: time.Now().Add(-time.Hour), Next: time.Now().AddDate(0, 5, 0),
+	}
+}
 
 // TestADSSClientUsesOurService: a client built of the classes that DSS publishes signs with our keys, in every format, raises to
 // LTA, has the results judged, reads all our reports; and DSS itself judges what came out.
@@ -49,8 +63,14 @@ func TestADSSClientUsesOurService(t *testing.T) {
 	if err := os.WriteFile(root, s.root.Certificate.Raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	list := filepath.Join(dir, "tl.xml")
+	if b, err := unsignedList().Write(); err != nil {
+		t.Fatal(err)
+	} else if err := os.WriteFile(list, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	e := entry(t, "dss", received, took)
-	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--out", filepath.Join(dir, "out")).CombinedOutput()
+	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--list", list, "--out", filepath.Join(dir, "out")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -71,12 +91,20 @@ func TestADSSClientUsesOurService(t *testing.T) {
 			}
 			continue
 		}
-		if line.Indication != "TOTAL_PASSED" || line.Valid != 1 || line.Blocks == 0 || line.Certificates < 3 || line.Signatures != 1 || line.Etsi < 1000 {
+		// One signature, but for counter-signatures and time-stamps.
+		indication, signatures := "TOTAL_PASSED", 1
+		switch {
+		case strings.HasPrefix(line.Name, "timestamp-"):
+			indication, signatures = "PASSED", 0
+		case line.Name == "counter-signature":
+			signatures = 2
+		}
+		if line.Indication != indication || line.Valid != signatures || line.Blocks == 0 || line.Certificates < 3 || line.Signatures != signatures || line.Etsi < 1000 {
 			t.Errorf("%+v", line)
 		}
 		files = append(files, line.File)
 	}
-	if count != 17 {
+	if count != 24 {
 		t.Fatalf("%d lines:\n%s", count, out)
 	}
 	for _, v := range dss(t, append([]string{"verify", "--json", "--online", "--trust", root}, files...)...) {
@@ -86,5 +114,5 @@ func TestADSSClientUsesOurService(t *testing.T) {
 			}
 		}
 	}
-	e.detail = "16 documents signed, raised to LTA and judged over REST"
+	e.detail = "16 documents signed, raised to LTA and judged over REST; a message made elsewhere, a counter-signature, four time-stamped documents and a trusted list"
 }

@@ -75,8 +75,66 @@ final class Rest {
             c.judged(k.name + "-B", dir.resolve(k.name + "-B." + k.ending), signed);
             c.judged(k.name + "-LTA", dir.resolve(k.name + "-LTA." + k.ending), raised);
         }
+        c.elsewhere(key, new RemoteDocument(pdf, "page.pdf"), dir);
+        c.counterSigned(key, xml, dir);
+        c.stamped(new RemoteDocument(pdf, "page.pdf"), text, xml, dir);
+        c.listed(key, Files.readAllBytes(Path.of(a.need("--list"))), dir);
         CertificateReportsDTO report = c.call("certificate-validation/validateCertificate", new CertificateToValidateDTO(key.getCertificate(), null, null), CertificateReportsDTO.class);
         System.out.println(c.json.writeValueAsString(Map.of("name", "certificate", "indication", report.getSimpleCertificateReport().getCertificate().getIndication().toString())));
+    }
+
+    private static RemoteSignatureParameters parameters(RemoteKeyEntry key, SignatureLevel level) {
+        RemoteSignatureParameters p = new RemoteSignatureParameters();
+        p.setSigningCertificate(key.getCertificate());
+        p.setCertificateChain(Arrays.asList(key.getCertificateChain()));
+        p.setSignatureLevel(level);
+        p.setDigestAlgorithm(DigestAlgorithm.SHA256);
+        return p;
+    }
+
+    /** The message of a PDF signature is made apart from the document. */
+    private void elsewhere(RemoteKeyEntry key, RemoteDocument pdf, Path dir) throws Exception {
+        RemoteSignatureParameters p = parameters(key, SignatureLevel.PAdES_BASELINE_B);
+        DigestDTO digest = call("signature/pades-external-cms/getMessageDigest", new PDFExternalMessageDigestDTO(pdf, p), DigestDTO.class);
+        ToBeSignedDTO data = call("signature/external-cms/getDataToSign", new DataToSignExternalCmsDTO(digest, p), ToBeSignedDTO.class);
+        SignatureValueDTO value = call("server-signing/sign/" + key.getAlias() + "/SHA256", data, SignatureValueDTO.class);
+        RemoteDocument message = call("signature/external-cms/signMessageDigest", new SignMessageDigestExternalCmsDTO(digest, p, value), RemoteDocument.class);
+        RemoteDocument signed = call("signature/pades-external-cms/signDocument", new PDFExternalSignDocumentDTO(pdf, p, message), RemoteDocument.class);
+        RemoteDocument raised = call("signature/one-document/extendDocument", new ExtendDocumentDTO(signed, SignatureProfile.BASELINE_LTA, new RemoteSignatureParameters()), RemoteDocument.class);
+        judged("external-cms", dir.resolve("external-cms.pdf"), raised);
+    }
+
+    private void counterSigned(RemoteKeyEntry key, RemoteDocument xml, Path dir) throws Exception {
+        RemoteSignatureParameters p = parameters(key, SignatureLevel.XAdES_BASELINE_B);
+        p.setSignaturePackaging(SignaturePackaging.ENVELOPED);
+        ToBeSignedDTO data = call("signature/one-document/getDataToSign", new DataToSignOneDocumentDTO(xml, p), ToBeSignedDTO.class);
+        SignatureValueDTO value = call("server-signing/sign/" + key.getAlias() + "/SHA256", data, SignatureValueDTO.class);
+        RemoteDocument signed = call("signature/one-document/signDocument", new SignOneDocumentDTO(xml, p, value), RemoteDocument.class);
+        data = call("signature/one-document/getDataToBeCounterSigned", new DataToBeCounterSignedDTO(signed, p), ToBeSignedDTO.class);
+        value = call("server-signing/sign/" + key.getAlias() + "/SHA256", data, SignatureValueDTO.class);
+        judged("counter-signature", dir.resolve("counter-signature.xml"), call("signature/one-document/counterSignSignature", new CounterSignSignatureDTO(signed, p, value), RemoteDocument.class));
+    }
+
+    private void stamped(RemoteDocument pdf, RemoteDocument text, RemoteDocument xml, Path dir) throws Exception {
+        for (TimestampContainerForm form : TimestampContainerForm.values()) {
+            RemoteTimestampParameters p = new RemoteTimestampParameters(form, DigestAlgorithm.SHA512);
+            RemoteDocument in = form == TimestampContainerForm.PDF ? pdf : text;
+            judged("timestamp-" + form, dir.resolve("timestamp-" + form + (form == TimestampContainerForm.PDF ? ".pdf" : form == TimestampContainerForm.ASiC_S ? ".asics" : ".asice")),
+                call("signature/one-document/timestampDocument", new TimestampOneDocumentDTO(in, p), RemoteDocument.class));
+        }
+        RemoteTimestampParameters p = new RemoteTimestampParameters(TimestampContainerForm.ASiC_E, DigestAlgorithm.SHA256);
+        judged("timestamp-many", dir.resolve("timestamp-many.asice"), call("signature/multiple-documents/timestampDocument", new TimestampMultipleDocumentDTO(List.of(text, xml), p), RemoteDocument.class));
+    }
+
+    private void listed(RemoteKeyEntry key, byte[] list, Path dir) throws Exception {
+        RemoteTrustedListSignatureParameters p = new RemoteTrustedListSignatureParameters();
+        p.setSigningCertificate(key.getCertificate());
+        p.setBLevelParameters(new RemoteBLevelParameters());
+        p.setTlVersion("6");
+        RemoteDocument in = new RemoteDocument(list, "tl.xml");
+        ToBeSignedDTO data = call("signature/trusted-list/getDataToSign", new DataToSignTrustedListDTO(in, p), ToBeSignedDTO.class);
+        SignatureValueDTO value = call("server-signing/sign/" + key.getAlias() + "/SHA512", data, SignatureValueDTO.class);
+        judged("trusted-list", dir.resolve("trusted-list.xml"), call("signature/trusted-list/signDocument", new SignTrustedListDTO(in, p, value), RemoteDocument.class));
     }
 
     private void judged(String name, Path file, RemoteDocument d) throws Exception {
