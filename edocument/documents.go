@@ -57,6 +57,37 @@ func (d *DocumentType) Namespace() string {
 	return ubl + d.Root + "-2"
 }
 
+// roles says for a document element which child issues the document, and which one gets it.
+var roles = map[string][2]string{
+	"Invoice": {"AccountingSupplierParty", "AccountingCustomerParty"}, "CreditNote": {"AccountingSupplierParty", "AccountingCustomerParty"},
+	"Order": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderChange": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderCancellation": {"BuyerCustomerParty", "SellerSupplierParty"},
+	"OrderResponse": {"SellerSupplierParty", "BuyerCustomerParty"}, "DespatchAdvice": {"DespatchSupplierParty", "DeliveryCustomerParty"},
+	"Catalogue": {"ProviderParty", "ReceiverParty"}, "ApplicationResponse": {"SenderParty", "ReceiverParty"},
+	"ExpressionOfInterestRequest": {"EconomicOperatorParty", "ContractingParty"}, "ExpressionOfInterestResponse": {"ContractingParty", "EconomicOperatorParty"},
+	"TenderStatusRequest": {"EconomicOperatorParty", "ContractingParty"}, "CallForTenders": {"ContractingParty", "ReceiverParty"},
+	"Tender": {"TendererParty", "ContractingParty"}, "TenderWithdrawal": {"TendererParty", "ContractingParty"}, "TenderReceipt": {"SenderParty", "ReceiverParty"},
+	"Enquiry": {"RequestorParty", "ResponderParty"}, "EnquiryResponse": {"ResponderParty", "RequestorParty"}, "AwardedNotification": {"SenderParty", "ReceiverParty"},
+	// Notices and the European Single Procurement Document are for everybody.
+	"PriorInformationNotice": {"ContractingParty", ""}, "ContractNotice": {"ContractingParty", ""}, "ContractAwardNotice": {"ContractingParty", ""},
+	"QualificationApplicationRequest": {"ContractingParty", ""}, "QualificationApplicationResponse": {"EconomicOperatorParty", "ContractingParty"},
+}
+
+// Roles returns the children of a UBL document element that name who issues the document and who gets it. The receiver is ""
+// where the document is for everybody; ok says whether the document element is known.
+func Roles(documentElement string) (issuer, receiver string, ok bool) {
+	r, ok := roles[documentElement]
+	return r[0], r[1], ok
+}
+
+// PartyIn returns the party of a role: the child itself, or the party in it.
+func PartyIn(root dom.Node, role string) dom.Node {
+	n := root.Child(ublCAC, role)
+	if inner := n.Child(ublCAC, "Party"); inner.Valid() {
+		return inner
+	}
+	return n
+}
+
 // names reports whether a customization identifier is one of this type. What a customization adds to follows a "#" or
 // an "@", and the version may go on after a dot.
 func (d *DocumentType) names(customization string) bool {

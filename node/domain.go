@@ -6,6 +6,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/thread"
 )
 
 // Domain is one field of use: procurement, justice, health, business, identity. The node knows this much of it.
@@ -50,6 +51,12 @@ type Answerer interface {
 type Debtor interface {
 	// Owed says whether a message is owed, and what can be done while nobody takes it.
 	Owed(m *store.Message) (remedy string, owed bool)
+}
+
+// Threader is a Handler that knows which messages belong to one business process.
+type Threader interface {
+	// Thread gathers what belongs together with a message, itself among it.
+	Thread(ctx context.Context, m *store.Message) (*thread.Thread, error)
 }
 
 // RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.

@@ -34,7 +34,7 @@ var sampleKinds = sample.Kinds
 
 // makeSample writes a document between invented parties.
 func makeSample(kind, number string, at time.Time) ([]byte, error) {
-	if kind == "order" || kind == "response" {
+	if kind == "order" || kind == "response" || kind == "award" {
 		return sample.Make(kind, number, sample.Buyer, sample.Supplier, at)
 	}
 	return sample.Make(kind, number, sample.Supplier, sample.Buyer, at)

@@ -11,7 +11,6 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/node"
-	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -74,10 +73,6 @@ func (c *call) labels(file string) (view.Labels, error) {
 
 // creator names the program in the files that it makes.
 func creator() string { return "Viadukt " + node.Version }
-
-func renderPDF(i *invoice.Invoice, l view.Labels) ([]byte, error) {
-	return view.Document(i, l, page.Options{Created: time.Now(), Creator: creator()}).Bytes()
-}
 
 // writeHybrid writes the invoice within a PDF: a new one, or the one in a file.
 func (c *call) writeHybrid(i *invoice.Invoice, l view.Labels, source *dom.Document, into string) (*facturx.Written, error) {

@@ -26,8 +26,9 @@ With --to factur-x the invoice is laid out as PDF/A-3 and attached to it in CII,
 			example: "viadukt invoice fix invoice.xml --out mended.xml", prepare: prepareFix},
 		{name: "render", summary: "shows an invoice to people, as a page or PDF in their language.", args: "FILE",
 			help: `Writes one HTML page that needs nothing else, runs nothing and can be printed, or with --pdf the same as PDF for archives and for everybody (PDF/A-3a, PDF/UA-1); attachments are named, not opened.
-Reads UBL, CII or a PDF with an invoice attached, of which it shows what programs read. A further language is a file of labels.`,
-			example: "viadukt invoice render invoice.xml --lang de --out invoice.html\nviadukt invoice render invoice.xml --pdf --out invoice.pdf", prepare: prepareRender},
+Reads UBL, CII or a PDF with an invoice attached, of which it shows what programs read. A further language is a file of labels.
+It is viadukt document render for those who have invoices only.`,
+			example: "viadukt invoice render invoice.xml --lang de --out invoice.html\nviadukt invoice render invoice.xml --pdf --out invoice.pdf", prepare: func(c *call) func() error { return prepareRender(c, true) }},
 		{name: "new", summary: "makes an invoice from a few lines of YAML or JSON.", args: "[FILE]",
 			help:    `Computes net amounts, VAT and totals, writes UBL or CII by the Peppol billing specification (or the one named in the file), and says what the rules find.`,
 			example: "viadukt invoice new --example --out order.yaml\nviadukt invoice new order.yaml --out invoice.xml", prepare: prepareNew},
@@ -42,7 +43,7 @@ func (c *call) readInvoice(file string) (*invoice.Invoice, *dom.Document, error)
 	}
 	i, err := invoice.Read(doc)
 	if errors.Is(err, edocument.ErrUnknownType) {
-		return nil, nil, &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("{%s}%s is no invoice or credit note in UBL 2.1 or CII D16B", doc.Root().Space(), doc.Root().Local()), Where: file}
+		return nil, nil, noInvoice(file, doc)
 	}
 	return i, doc, err
 }
@@ -239,35 +240,5 @@ func (c *call) describeFix(j fixJSON, found, left []invoice.Correction) {
 	}
 	if !j.Valid {
 		c.printf("other rules are still broken: viadukt validate shows which\n")
-	}
-}
-
-func prepareRender(c *call) func() error {
-	c.least, c.most = 1, 1
-	lang := c.String("lang", "en", "`language` of the labels: "+strings.Join(view.Languages(), ", "))
-	file := c.String("labels", "", "`file` with the labels of another language: key, tab and text in each line")
-	asPDF := c.Bool("pdf", false, "write PDF instead of HTML")
-	out := c.String("out", "", "`file` to write to; default: standard output")
-	return func() error {
-		labels, err := labelsIn(*lang)
-		if *file != "" {
-			labels, err = c.labels(*file)
-		}
-		if err != nil {
-			return err
-		}
-		i, _, err := c.readInvoice(c.values[0])
-		if err != nil {
-			return err
-		}
-		show := view.HTML
-		if *asPDF {
-			show = renderPDF
-		}
-		page, err := show(i, labels)
-		if err != nil {
-			return err
-		}
-		return c.write(*out, page)
 	}
 }

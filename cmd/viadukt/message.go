@@ -24,6 +24,9 @@ is looked up. With --pmode, files of any kind go to the partner of that P-Mode a
 		{name: "list", summary: "lists messages, the newest first.", example: "viadukt message list --direction in --state delivered", prepare: prepareList},
 		{name: "show", summary: "tells everything about a message, or writes out its documents and evidence.", args: "ID",
 			example: "viadukt message show 17\nviadukt message show 17 --payload 1 --out invoice.xml\nviadukt message show 17 --evidence 1", prepare: prepareShow},
+		{name: "thread", summary: "lists the documents of the business process that a message belongs to.", args: "ID",
+			help:    `From the tender to the answer to the invoice, in the order in which the node got them: what each one is, what it is about, what an answer says, and how an invoice differs from what was ordered.`,
+			example: "viadukt message thread 17", prepare: prepareThread},
 		{name: "wait", summary: "waits until a message has arrived at its goal, or has failed.", args: "ID", example: "viadukt message wait 17 --timeout 1m", prepare: prepareWait},
 		{name: "sample", summary: "writes a document to try things out with.", args: "KIND", help: "The parties in it are invented. Kinds: " + strings.Join(sampleKinds, ", ") + ".",
 			example: "viadukt message sample invoice > invoice.xml", prepare: prepareSample},
@@ -203,6 +206,48 @@ func prepareShow(c *call) func() error {
 			return c.print(m)
 		}
 		c.describe(&m)
+		return nil
+	}
+}
+
+func prepareThread(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	open := c.apiFlags()
+	return func() error {
+		a, err := open()
+		if err != nil {
+			return err
+		}
+		var t node.ThreadJSON
+		if err := a.get("/messages/"+url.PathEscape(c.values[0])+"/thread", nil, &t); err != nil {
+			return err
+		}
+		if c.json {
+			return c.print(t)
+		}
+		paint := c.p.paint(c.p.out)
+		for _, d := range t.Documents {
+			arrow := "→"
+			if d.Message.Direction == "in" {
+				arrow = "←"
+			}
+			what := strings.TrimSpace(firstOf(d.Type, shortAction(d.Message.Action)) + " " + d.Number)
+			if d.Says != "" {
+				what += ", " + d.Says
+			}
+			if d.Amount != "" {
+				what += ", " + d.Amount
+			}
+			if len(d.About) > 0 {
+				what += paint.dim(" (about " + strings.Join(d.About, ", ") + ")")
+			}
+			c.printf("%5d  %s  %s  %s %s\n", d.Message.ID, d.Message.Created.Local().Format(time.DateTime), paint.state(d.Message.State, 12), arrow, what)
+			c.describeDifferences(d.Findings, "       ")
+		}
+		if t.Partial {
+			c.printf("there are more\n")
+		}
 		return nil
 	}
 }

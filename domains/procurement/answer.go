@@ -14,6 +14,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/match"
 	"github.com/viadukt-eu/viadukt/edocument/response"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/node"
@@ -57,17 +58,20 @@ func fits(setting, participant string) bool {
 // Answers implements [node.Answerer]. Answers are never answered, nor are reports to the network, or two nodes would go on
 // for ever.
 func (d *Domain) Answers(m *store.Message) bool {
-	return d.refuses(m) || d.answerKind(m, false) != ""
+	return d.refuses(m) || d.answerKind(m, "") != ""
 }
 
-// answerKind is which answer is due to a message, "" for none. That its document was refused is told by a status at least.
-func (d *Domain) answerKind(m *store.Message, refused bool) response.Kind {
+// answerKind is which answer is due to a message, "" for none. That its document breaks rules is told by a status at least,
+// that it is not as ordered by an invoice response.
+func (d *Domain) answerKind(m *store.Message, refused string) response.Kind {
 	kind := d.answerTo(m.Sender)
 	invoice := strings.Contains(m.Action, "::Invoice##") || strings.Contains(m.Action, "::CreditNote##")
 	switch {
 	case strings.Contains(m.Action, "::ApplicationResponse##"), !strings.Contains(m.Action, nsUBL):
 		return ""
-	case refused && (kind == "" || kind == response.Invoice && !invoice):
+	case refused == NotAsOrdered:
+		return response.Invoice
+	case refused != "" && (kind == "" || kind == response.Invoice && !invoice):
 		return response.Status
 	case kind == response.Invoice && !invoice:
 		return ""
@@ -79,12 +83,16 @@ func (d *Domain) answerKind(m *store.Message, refused bool) response.Kind {
 // a message id that is made of the message's own, so that a second run sends nothing again. Where the directory is silent
 // the delivery is tried again; where it says that nobody takes the answer, there is none, but for a status: that is owed
 // to the provider who sent the message, and waits until it is registered.
-func (d *Domain) answer(ctx context.Context, m *store.Message, refused bool) error {
+func (d *Domain) answer(ctx context.Context, m *store.Message, refusal *node.RejectedError, found *match.Result) error {
+	refused := ""
+	if refusal != nil {
+		refused = refusal.Problem.Code
+	}
 	kind := d.answerKind(m, refused)
 	if kind == "" {
 		return nil
 	}
-	r, provider, err := d.answerFor(ctx, m, kind)
+	r, provider, err := d.answerFor(ctx, m, kind, found)
 	if err != nil || r == nil {
 		return err
 	}
@@ -125,8 +133,9 @@ func (d *Domain) Owed(m *store.Message) (remedy string, owed bool) {
 	return "the service provider must register " + m.Receiver + " for message level statuses: tell it; when the attempts are over, viadukt message resend starts anew", true
 }
 
-// answerFor makes the answer to a message; nil where none is due. provider is who sent the message, for a status.
-func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.Kind) (_ *response.Response, provider string, _ error) {
+// answerFor makes the answer to a message; nil where none is due. provider is who sent the message, for a status. found is
+// why an invoice is refused that is not as ordered.
+func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.Kind, found *match.Result) (_ *response.Response, provider string, _ error) {
 	if len(m.Payloads) == 0 {
 		return nil, "", nil
 	}
@@ -143,6 +152,9 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.
 		case errors.Is(err, edocument.ErrUnknownType):
 			report, err = &edocument.Report{Type: "document", Valid: true}, nil
 		}
+	}
+	if found != nil {
+		report, err = &edocument.Report{Type: "invoice", Pack: []string{"comparison with order " + found.Order}, Findings: found.Findings, Suppressed: found.Suppressed}, nil
 	}
 	ref := response.Reference{ID: envelope.Header.InstanceID}
 	if doc != nil && kind != response.Status {
@@ -199,18 +211,33 @@ func statusTo(h *sbdh.Header, provider string) string {
 }
 
 // linkAnswer finds out which message an answer is about, and marks an answer that rejects it.
-func (d *Domain) linkAnswer(ctx context.Context, stored *store.Message, doc *dom.Document) {
+func (d *Domain) linkAnswer(ctx context.Context, stored *store.Message, doc *dom.Document, b bonds) error {
 	r, err := response.Read(doc)
 	if err != nil {
-		return
+		return nil // no answer
 	}
-	if stored.RefToMessageID == "" && r.Document.ID != "" {
-		list, err := d.n.Store.List(ctx, store.Filter{Direction: store.Out, ConversationID: r.Document.ID}, store.Page{Limit: 1})
-		if err == nil && len(list.Messages) == 1 {
-			stored.RefToMessageID = list.Messages[0].MessageID
+	about := []string{label(labelEnvelope, r.Document.ID)}
+	for _, l := range b.about {
+		about = append(about, labelSelf+l)
+	}
+	for _, l := range about {
+		if stored.RefToMessageID != "" || r.Document.ID == "" {
+			break
+		}
+		list, err := d.n.Store.Labelled(ctx, l, 1)
+		if err != nil {
+			return err
+		}
+		for _, id := range list {
+			if m, err := d.n.Store.Message(ctx, id); err == nil && m.Direction == store.Out {
+				stored.RefToMessageID = m.MessageID
+			} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
 		}
 	}
 	if r.Code == response.Rejected && stored.Error.IsZero() {
 		stored.Error = store.Problem{Code: RejectedByReceiver, Text: r.Document.ID + " is " + r.Summary(), Remedy: "mend the document and send it again under a new number"}
 	}
+	return nil
 }

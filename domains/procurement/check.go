@@ -12,6 +12,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/match"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -24,12 +25,12 @@ const InvalidDocument = "INVALID_DOCUMENT"
 
 // checksFor is how documents for and from a participant are judged.
 func (d *Domain) checksFor(participant string) Checks {
-	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Packs: d.settings.Packs}
+	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Match: d.settings.Match, Packs: d.settings.Packs}
 	for _, own := range d.settings.Partners {
 		if !fits(own.Participant, participant) {
 			continue
 		}
-		c.Outgoing, c.Incoming = cmp.Or(own.Outgoing, c.Outgoing), cmp.Or(own.Incoming, c.Incoming)
+		c.Outgoing, c.Incoming, c.Match = cmp.Or(own.Outgoing, c.Outgoing), cmp.Or(own.Incoming, c.Incoming), cmp.Or(own.Match, c.Match)
 		if own.Packs != nil {
 			c.Packs = own.Packs
 		}
@@ -97,7 +98,8 @@ func (d *Domain) checkIncoming(ctx context.Context, sender string, doc *dom.Docu
 
 // refuses reports whether a message is not delivered for what its document breaks.
 func (d *Domain) refuses(m *store.Message) bool {
-	return m.Error.Code == InvalidDocument && d.checksFor(m.Sender).Incoming == "refuse"
+	c := d.checksFor(m.Sender)
+	return m.Error.Code == InvalidDocument && c.Incoming == "refuse" || m.Error.Code == NotAsOrdered && c.Match == "refuse"
 }
 
 // receiptFirst reports whether the network wants a receipt for a message whose content is refused: in Peppol the sender
@@ -105,19 +107,29 @@ func (d *Domain) refuses(m *store.Message) bool {
 func (d *Domain) receiptFirst() bool { return d.settings.Profile == "peppol" }
 
 // refusal says why a message that has its receipt is not delivered; nil for one that is. It is found out anew, since
-// what an earlier attempt to deliver came to may stand at the message.
-func (d *Domain) refusal(ctx context.Context, m *store.Message) (*node.RejectedError, error) {
-	if d.checksFor(m.Sender).Incoming != "refuse" || len(m.Payloads) == 0 {
-		return nil, nil
+// what an earlier attempt to deliver came to may stand at the message. found is how an invoice differs from its order.
+func (d *Domain) refusal(ctx context.Context, m *store.Message) (_ *node.RejectedError, found *match.Result, _ error) {
+	c := d.checksFor(m.Sender)
+	if c.Incoming != "refuse" && c.Match != "refuse" || len(m.Payloads) == 0 {
+		return nil, nil, nil
 	}
 	_, doc, err := d.stored(ctx, m)
 	if err != nil && !unreadable(err) {
-		return nil, err
+		return nil, nil, err
 	}
-	if p := d.checkIncoming(ctx, m.Sender, doc, err); p.Code == InvalidDocument {
-		return &node.RejectedError{Problem: p}, nil
+	p := store.Problem{}
+	if c.Incoming == "refuse" {
+		p = d.checkIncoming(ctx, m.Sender, doc, err)
 	}
-	return nil, nil
+	if p.Code != InvalidDocument && c.Match == "refuse" && err == nil {
+		if p, found, err = d.checkMatch(ctx, doc, m.Sender, m.Receiver); err != nil {
+			return nil, nil, err
+		}
+	}
+	if p.Code != InvalidDocument && p.Code != NotAsOrdered {
+		return nil, nil, nil
+	}
+	return &node.RejectedError{Problem: p}, found, nil
 }
 
 // content reads a business document, without what is attached to it.

@@ -1,12 +1,14 @@
 package procurement
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -33,32 +35,24 @@ type Document struct {
 // ErrDocument says that a document cannot be routed: it is of an unknown kind or lacks what names its process or parties.
 var ErrDocument = errors.New("procurement: document not recognised")
 
-// kinds says, for each root element, which party issues the document and which one gets it.
-var kinds = map[string]struct{ from, to string }{
-	"Invoice":     {"AccountingSupplierParty", "AccountingCustomerParty"},
-	"CreditNote":  {"AccountingSupplierParty", "AccountingCustomerParty"},
-	"Order":       {"BuyerCustomerParty", "SellerSupplierParty"},
-	"OrderChange": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderCancellation": {"BuyerCustomerParty", "SellerSupplierParty"},
-	"OrderResponse":  {"SellerSupplierParty", "BuyerCustomerParty"},
-	"DespatchAdvice": {"DespatchSupplierParty", "DeliveryCustomerParty"},
-	"Catalogue":      {"ProviderParty", "ReceiverParty"},
-	// What the buyer says to an invoice, for one.
-	"ApplicationResponse": {"SenderParty", "ReceiverParty"},
-}
+// addressless are the documents that hold no address: their sender is of the node's country where nothing else is said.
+var addressless = map[string]bool{"ApplicationResponse": true, "OrderResponse": true, "OrderCancellation": true}
 
 // Recognise finds out what a UBL document is and between whom it goes: the customization and the profile make the
 // document type and the process [PFUOI POLICY 20, POLICY 25], the endpoint ids the participants.
-func Recognise(root dom.Node) (*Document, error) {
-	kind, ok := kinds[root.Local()]
-	if !ok || root.Space() != nsUBL+root.Local()+"-2" {
-		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL invoices, credit notes, orders and what answers them, despatch advices, catalogues and application responses", root.Space(), root.Local())
+func Recognise(root dom.Node) (*Document, error) { return recognise(root, &node.Submission{}) }
+
+// recognise is Recognise for a document that is handed over: what documents for everybody do not say, notices and
+// procurement documents, is said beside them.
+func recognise(root dom.Node, s *node.Submission) (*Document, error) {
+	issuer, receiver, ok := edocument.Roles(root.Local())
+	if t := edocument.RecogniseType(root); !ok && t != nil && root.Space() == t.Namespace() { // a message of registries
+		ok = true
+	} else if root.Space() != nsUBL+root.Local()+"-2" {
+		ok = false
 	}
-	customization, profile := text(root, "CustomizationID"), text(root, "ProfileID")
-	switch {
-	case customization == "":
-		return nil, refuse(root, "cbc:CustomizationID is missing: it says by which rules the document was made")
-	case profile == "":
-		return nil, refuse(root, "cbc:ProfileID is missing: it names the process")
+	if !ok {
+		return nil, refuse(root, "{%s}%s is no document this domain knows: it takes UBL invoices, credit notes, orders and what answers them, despatch advices, catalogues, application responses, and the documents of tendering", root.Space(), root.Local())
 	}
 	d := &Document{Kind: root.Local(), Number: text(root, "ID"), Root: root, Version: "2.1"}
 	if t := edocument.RecogniseType(root); t != nil {
@@ -66,36 +60,63 @@ func Recognise(root dom.Node) (*Document, error) {
 	} else if v := text(root, "UBLVersionID"); v != "" {
 		d.Version = v
 	}
-	d.Type = ids.DocumentType{Value: root.Space() + "::" + root.Local() + "##" + customization + "::" + d.Version}.Qualified()
-	d.Process = ids.Process{Scheme: ids.SchemeProcess, Value: profile}
 	var err error
-	if d.Sender, d.Country, err = party(root, kind.from); err != nil {
+	if d.Type, d.Process, err = typeOf(d, s); err != nil {
 		return nil, err
 	}
-	if d.Receiver, _, err = party(root, kind.to); err != nil {
+	if d.Sender, d.Country, err = party(root, issuer, s.Sender); err != nil {
+		return nil, err
+	}
+	if d.Receiver, _, err = party(root, receiver, s.Receiver); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func party(root dom.Node, role string) (ids.Participant, string, error) {
-	p, where := root.Child(nsCAC, role), ""
-	if role != "SenderParty" && role != "ReceiverParty" && role != "ProviderParty" { // those are parties themselves
-		p, where = p.Child(nsCAC, "Party"), "/cac:Party"
+// typeOf is the document type and process of a document. The European Single Procurement Document names its edition as
+// its profile's execution.
+func typeOf(d *Document, s *node.Submission) (t ids.DocumentType, process ids.Process, err error) {
+	customization := cmp.Or(text(d.Root, "CustomizationID"), text(d.Root, "ProfileExecutionID"))
+	profile := cmp.Or(text(d.Root, "ProfileID"), text(d.Root, "ProfileExecutionID"), s.Service)
+	switch {
+	case customization == "" && s.Action != "":
+		if t, err = ids.ParseDocumentType(s.Action); err != nil {
+			return t, process, refuse(d.Root, "%v", err)
+		}
+	case customization == "":
+		return t, process, refuse(d.Root, "cbc:CustomizationID is missing: it says by which rules the document was made")
+	default:
+		t = ids.DocumentType{Value: d.Root.Space() + "::" + d.Root.Local() + "##" + customization + "::" + d.Version}.Qualified()
 	}
-	if !p.Valid() {
-		return ids.Participant{}, "", refuse(root, "cac:%s%s is missing", role, where)
+	if profile == "" {
+		return t, process, refuse(d.Root, "cbc:ProfileID is missing: it names the process")
 	}
+	return t, ids.Process{Scheme: ids.SchemeProcess, Value: profile}, nil
+}
+
+// party reads who has a role in a document, or what is said beside it where the document does not say.
+func party(root dom.Node, role, beside string) (ids.Participant, string, error) {
+	p := edocument.PartyIn(root, role)
+	country := strings.ToUpper(p.Child(nsCAC, "PostalAddress").Child(nsCAC, "Country").Child(nsCBC, "IdentificationCode").TrimmedText())
 	endpoint := p.Child(nsCBC, "EndpointID")
-	if !endpoint.Valid() || endpoint.Attr("schemeID") == "" {
+	if said := endpoint.Valid() && endpoint.Attr("schemeID") != ""; !said && beside != "" {
+		id, err := ids.ParseParticipant(beside)
+		if err != nil {
+			return id, "", refuse(root, "%v", err)
+		}
+		return id, country, nil
+	} else if !p.Valid() && role == "" {
+		return ids.Participant{}, "", refuse(root, "the document names nobody who gets it: say it beside the document")
+	} else if !p.Valid() {
+		return ids.Participant{}, "", refuse(root, "cac:%s is missing", role)
+	} else if !said {
 		return ids.Participant{}, "", refuse(p, "cbc:EndpointID with a schemeID is missing: it is the electronic address")
 	}
 	id, err := ids.ParseParticipant(ids.SchemeActor + "::" + endpoint.Attr("schemeID") + ":" + endpoint.TrimmedText())
 	if err != nil {
 		return id, "", refuse(endpoint, "%v", err)
 	}
-	country := p.Child(nsCAC, "PostalAddress").Child(nsCAC, "Country").Child(nsCBC, "IdentificationCode").TrimmedText()
-	return id, strings.ToUpper(country), nil
+	return id, country, nil
 }
 
 func text(root dom.Node, local string) string { return root.Child(nsCBC, local).TrimmedText() }

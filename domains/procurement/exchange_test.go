@@ -201,6 +201,8 @@ func TestSeed(t *testing.T) {
 	t.Run("PEPPOL-1", networkOnTheWire)
 	t.Run("ESENS-11", sameValuesEverywhere)
 	t.Run("PEPPOL-9", invoicesOvernight)
+	t.Run("PEPPOL-3", tenderToPayment)
+	t.Run("PEPPOL-8", boundTogether)
 	t.Run("PEPPOL-7", func(t *testing.T) { // a receiver without credit note: refused, nothing sent
 		t.Parallel()
 		root := t.TempDir()

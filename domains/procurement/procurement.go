@@ -8,6 +8,7 @@ package procurement
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -37,6 +38,7 @@ type Settings struct {
 	Packs       []string    `yaml:"checkPacks" example:"[eu.peppol.bis3:invoice]" doc:"Rule packs to judge by. Default: those that are meant for a document, where there are such, else the rules of the program."`
 	Answer      string      `yaml:"answer" default:"none" enum:"none,mlr,mls,invoice-response" doc:"What the sender of a document is told of the verdict on it: mlr is a message level response to the sender, mls a message level status to its service provider, invoice-response a response to invoices and credit notes alone. A status about a sound document is sent where the envelope asks for it."`
 	Answers     []Answering `yaml:"answerPartners" doc:"Senders who are told something else. The first that fits counts."`
+	Match       string      `yaml:"matchOrders" default:"off" enum:"refuse,mark,off" doc:"What happens to an invoice that arrives and differs from its order, the seller's response, the despatch advices or what was billed before: mark delivers it with an error at the message, refuse does not deliver it and answers as for checkIncoming, in the network of Peppol by an invoice response, off does not look. All must have come through this node."`
 	Partners    []Checks    `yaml:"checkPartners" doc:"Participants for whom documents are judged in another way. The first that fits counts."`
 }
 
@@ -45,6 +47,7 @@ type Checks struct {
 	Participant string   `yaml:"participant" required:"true" example:"iso6523-actorid-upis::0191:10137025" doc:"Who gets what is sent, and who has sent what arrives. A value that ends with * stands for all that begin so."`
 	Outgoing    string   `yaml:"outgoing" enum:"refuse,warn,off" doc:"As checkOutgoing."`
 	Incoming    string   `yaml:"incoming" enum:"refuse,mark,off" doc:"As checkIncoming."`
+	Match       string   `yaml:"match" enum:"refuse,mark,off" doc:"As matchOrders."`
 	Packs       []string `yaml:"packs" doc:"As checkPacks."`
 }
 
@@ -132,11 +135,11 @@ func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*st
 	if err != nil {
 		return nil, &node.RefusedError{Code: "NOT_XML", Text: err.Error(), Remedy: "mend the document at that place", Err: err}
 	}
-	document, err := Recognise(doc.Root())
+	document, err := recognise(doc.Root(), s)
 	if err != nil {
 		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note, order or response that names customization, profile and both electronic addresses", Err: err}
 	}
-	if document.Kind == "ApplicationResponse" && document.Country == "" && s.Country == "" { // responses hold no address
+	if addressless[document.Kind] && document.Country == "" && s.Country == "" {
 		document.Country = d.n.Config.Node.Country
 	}
 	if err := agree(document, s); err != nil {
@@ -193,8 +196,13 @@ func (d *Domain) store(ctx context.Context, s *node.Submission, document *Docume
 	}
 	s.Sender, s.Receiver = document.Sender.String(), document.Receiver.String()
 	s.Service, s.ServiceType, s.Action = document.Process.Value, document.Process.Scheme, document.Type.String()
+	b := bondsOf(doc.Root(), s.Sender, s.Receiver)
+	s.Labels = b.labels(instance)
 	if s.ConversationID == "" {
-		s.ConversationID = instance
+		if s.ConversationID, err = d.conversation(ctx, b); err != nil {
+			return nil, err
+		}
+		s.ConversationID = cmp.Or(s.ConversationID, instance)
 	}
 	p, err := d.n.NewPayload(d.pmode, "application/xml", func(w io.Writer) error { return sbdh.Write(w, h, bytes.NewReader(doc.Source())) })
 	if err != nil {
@@ -247,11 +255,22 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
 	doc, readErr := d.content(m.Payload)
-	if in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr); d.refuses(in.Stored) && !d.receiptFirst() {
-		return ebms.Refuse(nil, in.Stored.Error.Text)
-	}
+	in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr)
+	in.Labels = bonds{}.labels(h.InstanceID)
 	if readErr == nil {
-		d.linkAnswer(ctx, in.Stored, doc)
+		b := bondsOf(doc.Root(), in.Stored.Sender, in.Stored.Receiver)
+		in.Labels = b.labels(h.InstanceID)
+		if in.Stored.Error.IsZero() {
+			if in.Stored.Error, _, err = d.checkMatch(ctx, doc, in.Stored.Sender, in.Stored.Receiver); err != nil {
+				return err
+			}
+		}
+		if err := d.linkAnswer(ctx, in.Stored, doc, b); err != nil {
+			return err
+		}
+	}
+	if d.refuses(in.Stored) && !d.receiptFirst() {
+		return ebms.Refuse(nil, in.Stored.Error.Text)
 	}
 	// A sender that tries again may use another message id for the same envelope. The name is the sender's own, so
 	// that nobody can block the envelopes of others.
@@ -262,7 +281,7 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 // Deliver writes the document, out of its envelope, into the inbox folder, and answers its sender. Without a folder the
 // document waits for the API. What is refused goes nowhere, and its sender is told.
 func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
-	refusal, err := d.refusal(ctx, m)
+	refusal, found, err := d.refusal(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -271,7 +290,7 @@ func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
 			return err
 		}
 	}
-	if err := d.answer(ctx, m, refusal != nil); err != nil {
+	if err := d.answer(ctx, m, refusal, found); err != nil {
 		return err
 	}
 	if refusal != nil {

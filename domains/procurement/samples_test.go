@@ -1,7 +1,9 @@
 package procurement_test
 
 import (
+	"errors"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 	"testing"
@@ -21,6 +23,11 @@ func TestSamplesAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := rules.Validate(d, rules.Options{})
+		if kind == "tender" || kind == "award" { // there are no rules for what comes before the award
+			if errors.Is(err, edocument.ErrUnknownType) && edocument.RecogniseType(d.Root()) != nil {
+				continue
+			}
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", kind, err)
 		}

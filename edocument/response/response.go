@@ -161,29 +161,18 @@ func party(n dom.Node) Party {
 
 func text(n dom.Node, local string) string { return n.Child(nsCBC, local).TrimmedText() }
 
-// roles says for a document element which child issues the document, and which one gets it.
-var roles = map[string][2]string{
-	"Invoice": {"AccountingSupplierParty", "AccountingCustomerParty"}, "CreditNote": {"AccountingSupplierParty", "AccountingCustomerParty"},
-	"Order": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderChange": {"BuyerCustomerParty", "SellerSupplierParty"}, "OrderCancellation": {"BuyerCustomerParty", "SellerSupplierParty"},
-	"OrderResponse": {"SellerSupplierParty", "BuyerCustomerParty"}, "DespatchAdvice": {"DespatchSupplierParty", "DeliveryCustomerParty"},
-	"Catalogue": {"ProviderParty", "ReceiverParty"}, "ApplicationResponse": {"SenderParty", "ReceiverParty"},
-}
-
 // Parties returns who issued a UBL document and who gets it, as they are named in answers.
 func Parties(root dom.Node) (from, to Party) {
 	side := func(role string) Party {
-		n := root.Child(nsCAC, role)
-		if inner := n.Child(nsCAC, "Party"); inner.Valid() {
-			n = inner
-		}
+		n := edocument.PartyIn(root, role)
 		p := party(n)
 		if p.Name == "" {
 			p.Name = text(n.Child(nsCAC, "PartyName"), "Name")
 		}
 		return p
 	}
-	r := roles[root.Local()]
-	return side(r[0]), side(r[1])
+	issuer, receiver, _ := edocument.Roles(root.Local())
+	return side(issuer), side(receiver)
 }
 
 // About names a UBL document in an answer to it.
@@ -369,12 +358,17 @@ var names = map[Code]string{
 	Acknowledged: "acknowledged", Accepted: "accepted", Rejected: "rejected", InProcess: "in process", UnderQuery: "under query", Conditional: "accepted with conditions", Paid: "paid",
 }
 
+// String is the code in English, for people.
+func (c Code) String() string {
+	if s := names[c]; s != "" {
+		return s
+	}
+	return string(c)
+}
+
 // Summary says the answer in a sentence: "rejected: BR-CO-15, line 12: ...".
 func (r *Response) Summary() string {
-	s := names[r.Code]
-	if s == "" {
-		s = string(r.Code)
-	}
+	s := r.Code.String()
 	why := r.Description
 	for _, i := range r.Issues {
 		if i.Reason != RuleWarning {

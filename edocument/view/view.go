@@ -1,6 +1,9 @@
-// Package view shows business documents to people that are no invoices: orders and the answers to them, despatch advices,
-// catalogues, and the responses to messages and invoices. One HTML page needs nothing else, runs nothing and prints, in the
-// words of the reader's language.
+// Package view shows business documents of every kind to people: invoices, orders and the answers to them, despatch advices,
+// catalogues, responses to messages and invoices, the documents of tendering, and European Single Procurement Documents. One
+// HTML page needs nothing else, runs nothing and prints; the same is laid out as PDF for archives and for everybody. Both are
+// in the words of the reader's language.
+//
+// What invoices look like is package invoice/view, what procurement documents look like is package espd.
 package view
 
 import (
@@ -10,17 +13,21 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/espd"
+	"github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/edocument/response"
+	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 //go:embed labels/*.txt page.html
 var files embed.FS
 
-var page = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "page.html")) })
+var parsed = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(files, "page.html")) })
 
 // own are the words of this package by language; those that invoices have too come from there.
 var own = sync.OnceValue(func() map[string]view.Labels {
@@ -39,6 +46,59 @@ var own = sync.OnceValue(func() map[string]view.Labels {
 
 // Languages lists the languages that are built in.
 func Languages() []string { return view.Languages() }
+
+// Options say how a document is shown.
+type Options struct {
+	Language string      // English where it is not built in
+	Labels   view.Labels // words of another language, for all but procurement documents; what they lack is English
+	Created  time.Time   // of a PDF
+	Creator  string      // the program that a PDF comes from
+}
+
+func (o Options) labels() view.Labels {
+	if o.Labels != nil {
+		return o.Labels
+	}
+	l, _ := view.ForLanguage(o.Language)
+	return l
+}
+
+func (o Options) page() page.Options { return page.Options{Created: o.Created, Creator: o.Creator} }
+
+// HTML writes the page of a document. What is no business document that is known gives [edocument.ErrUnknownType].
+func HTML(doc *dom.Document, o Options) ([]byte, error) {
+	if i, err := invoice.Read(doc); err == nil {
+		return view.HTML(i, o.labels())
+	}
+	if d, err := espd.Read(doc); err == nil {
+		return d.HTML(o.Language)
+	}
+	s, err := fill(doc, o)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := parsed().ExecuteTemplate(&b, "page.html", s); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// PDF lays a document out for paper and archives: what HTML shows, in the same order and words. What it is fit for stands at
+// package page.
+func PDF(doc *dom.Document, o Options) ([]byte, error) {
+	if i, err := invoice.Read(doc); err == nil {
+		return view.Document(i, o.labels(), o.page()).Bytes()
+	}
+	if d, err := espd.Read(doc); err == nil {
+		return d.PDF(o.Language, o.Created)
+	}
+	s, err := fill(doc, o)
+	if err != nil {
+		return nil, err
+	}
+	return s.document(o).Bytes()
+}
 
 // words looks labels up.
 type words struct{ own, invoice view.Labels }
@@ -91,19 +151,22 @@ type sheet struct {
 	Groups            []group
 	Notes             []string
 	Lines, Issues     table
+	Documents         table // that are attached or named
 	Totals, Technical group
 }
 
-// HTML writes the page in a language, in English where that is not built in. What [edocument.RecogniseType] does not know,
-// and invoices, give [edocument.ErrUnknownType].
-func HTML(doc *dom.Document, lang string) ([]byte, error) {
+// fill collects what is shown of a document that is neither an invoice nor a procurement document.
+func fill(doc *dom.Document, o Options) (*sheet, error) {
 	root := doc.Root()
 	t := edocument.RecogniseType(root)
 	if t == nil || root.Space() != nsUBL+root.Local()+"-2" || root.Local() == "Invoice" || root.Local() == "CreditNote" {
 		return nil, edocument.ErrUnknownType
 	}
-	labels, _ := view.ForLanguage(lang)
+	labels := o.labels()
 	w := words{own()[labels["lang"]], labels}
+	if o.Labels != nil {
+		w.own = o.Labels
+	}
 	s := &sheet{Lang: w.text("lang"), Title: strings.TrimSpace(w.text("type-"+t.Transaction) + " " + text(root, "ID")), Skip: w.text("skip"), Style: template.CSS(view.Style)}
 	if s.Title == "type-"+t.Transaction+" "+text(root, "ID") {
 		s.Title = t.Name + " " + text(root, "ID")
@@ -113,15 +176,12 @@ func HTML(doc *dom.Document, lang string) ([]byte, error) {
 	m.overview(root)
 	m.lines(root)
 	m.totals(root)
+	m.documents(root)
 	if r, err := response.Read(doc); err == nil {
 		m.answer(r)
 	}
 	s.Technical = m.group("technical", row{w.text("BT-24"), text(root, "CustomizationID")}, row{w.text("BT-23"), text(root, "ProfileID")})
-	var b bytes.Buffer
-	if err := page().ExecuteTemplate(&b, "page.html", s); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return s, nil
 }
 
 type maker struct {
@@ -228,7 +288,7 @@ var references = [][2]string{
 }
 
 func (m *maker) overview(root dom.Node) {
-	rows := []row{{m.text("BT-1"), text(root, "ID")}, {m.text("BT-2"), join(" ", m.date(text(root, "IssueDate")), text(root, "IssueTime"))}, {m.text("answer"), m.code("answer-", text(root, "OrderResponseCode"))},
+	rows := []row{{m.text("BT-1"), text(root, "ID")}, {m.text("procedure"), text(root, "ContractFolderID")}, {m.text("BT-2"), join(" ", m.date(text(root, "IssueDate")), text(root, "IssueTime"))}, {m.text("answer"), m.code("answer-", text(root, "OrderResponseCode"))},
 		{m.text("BT-5"), m.currency}, {m.text("valid"), m.period(child(root, "ValidityPeriod"))}, {m.text("BT-10"), text(root, "CustomerReference")}, {m.text("BT-19"), text(root, "AccountingCost")},
 		{m.text("cancelled"), text(root, "CancellationNote")}}
 	for _, r := range references {
@@ -236,7 +296,18 @@ func (m *maker) overview(root dom.Node) {
 	}
 	for n := range root.Elements() {
 		switch {
-		case n.Is(nsCBC, "Note"):
+		case n.Is(nsCAC, "ProcurementProject"):
+			rows = append(rows, row{m.text("project"), join("\n", text(n, "Name"), text(n, "Description"))})
+		case n.Is(nsCAC, "ProcurementProjectLot"):
+			rows = append(rows, row{m.text("lot"), join(" ", text(n, "ID"), text(child(n, "ProcurementProject"), "Name"))})
+		case n.Is(nsCAC, "TenderedProject"):
+			rows = append(rows, row{m.text("lot"), text(child(n, "ProcurementProjectLot"), "ID")}, row{m.text("BT-115"), m.amount(child(n, "LegalMonetaryTotal").Child(nsCBC, "PayableAmount"))})
+		case n.Is(nsCAC, "TenderResult"):
+			rows = append(rows, row{m.text("result"), m.code("result-", text(n, "TenderResultCode"))}, row{m.text("awarded"), m.date(text(n, "AwardDate"))},
+				row{m.text("winner"), text(child(n, "WinningParty/Party/PartyName"), "Name")}, row{m.text("lot"), text(child(n, "AwardedTenderedProject/ProcurementProjectLot"), "ID")})
+		case n.Is(nsCAC, "TenderingProcess"):
+			rows = append(rows, row{m.text("until"), join(" ", m.date(text(child(n, "TenderSubmissionDeadlinePeriod"), "EndDate")), text(child(n, "TenderSubmissionDeadlinePeriod"), "EndTime"))})
+		case n.Is(nsCBC, "Description"), n.Is(nsCBC, "Note"):
 			m.s.Notes = append(m.s.Notes, n.TrimmedText())
 		case n.Is(nsCAC, "Delivery"):
 			rows = append(rows, row{m.text("BG-13"), join(", ", m.period(child(n, "RequestedDeliveryPeriod")), m.period(child(n, "PromisedDeliveryPeriod")), text(child(n, "DeliveryLocation"), "Name"), text(child(n, "DeliveryLocation/Address"), "CityName"))})
@@ -308,6 +379,23 @@ func (m *maker) totals(root dom.Node) {
 	sum := func(label, name string) row { return row{m.text(label), m.amount(n.Child(nsCBC, name))} }
 	m.s.Totals = m.group("BG-22", sum("BT-106", "LineExtensionAmount"), sum("BT-107", "AllowanceTotalAmount"), sum("BT-108", "ChargeTotalAmount"), sum("BT-109", "TaxExclusiveAmount"),
 		row{m.text("BT-110"), m.amount(child(root, "TaxTotal").Child(nsCBC, "TaxAmount"))}, sum("BT-112", "TaxInclusiveAmount"), sum("BT-113", "PrepaidAmount"), sum("BT-114", "PayableRoundingAmount"), sum("BT-115", "PayableAmount"))
+}
+
+// documents are those that come with a document of tendering, or that it is about.
+func (m *maker) documents(root dom.Node) {
+	t := table{Title: m.text("BG-24"), Columns: []string{m.text("BT-1"), m.text("BT-123"), m.text("BT-124"), m.text("BT-125")}}
+	for n := range root.Elements() {
+		if !n.Is(nsCAC, "DocumentReference") && !n.Is(nsCAC, "AdditionalDocumentReference") && !n.Is(nsCAC, "TenderDocumentReference") {
+			continue
+		}
+		external := child(n, "Attachment/ExternalReference")
+		file := child(n, "Attachment").Child(nsCBC, "EmbeddedDocumentBinaryObject").Attr("filename")
+		if file == "" {
+			file = text(external, "FileName")
+		}
+		t.Lines = append(t.Lines, []cell{{Value: text(n, "ID")}, {Value: join(", ", text(n, "DocumentDescription"), text(n, "DocumentType"))}, {Value: text(external, "URI")}, {Value: file}})
+	}
+	m.s.Documents = t
 }
 
 // answer shows what a response says, and why.

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/edocument/response"
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/internal/pdftest"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -23,7 +25,7 @@ func parse(t testing.TB, b []byte) *dom.Document {
 
 func shown(t *testing.T, d *dom.Document, lang string) string {
 	t.Helper()
-	b, err := HTML(d, lang)
+	b, err := HTML(d, Options{Language: lang})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,12 +88,75 @@ func TestLabelsAreThereInEachLanguage(t *testing.T) {
 	}
 }
 
-func TestOtherDocumentsAreNotShownHere(t *testing.T) {
+func TestWhatIsNoDocumentIsNotShown(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{`<a/>`, `<Invoice xmlns="` + nsUBL + `Invoice-2"/>`} {
-		if _, err := HTML(parse(t, []byte(s)), "en"); err != edocument.ErrUnknownType {
-			t.Error(err)
+	for _, s := range []string{`<a/>`, `<Order xmlns="urn:other"/>`} {
+		for _, show := range []func(*dom.Document, Options) ([]byte, error){HTML, PDF} {
+			if _, err := show(parse(t, []byte(s)), Options{Created: time.Unix(0, 0)}); err != edocument.ErrUnknownType {
+				t.Error(err)
+			}
 		}
+	}
+}
+
+// award is a document of tendering.
+const award = `<AwardedNotification xmlns="urn:oasis:names:specification:ubl:schema:xsd:AwardedNotification-2" xmlns:cac="` + nsCAC + `" xmlns:cbc="` + nsCBC + `">
+<cbc:CustomizationID>urn:fdc:peppol.eu:prac:trns:t017:1.1</cbc:CustomizationID><cbc:ID>Z-1</cbc:ID><cbc:ContractFolderID>PP-17</cbc:ContractFolderID><cbc:IssueDate>2026-04-17</cbc:IssueDate><cbc:Note>You won.</cbc:Note>
+<cac:SenderParty><cbc:EndpointID schemeID="9946">PT502011378</cbc:EndpointID><cac:PartyName><cbc:Name>Porto Novo</cbc:Name></cac:PartyName></cac:SenderParty>
+<cac:AdditionalDocumentReference><cbc:ID>7</cbc:ID><cbc:DocumentDescription>Minutes</cbc:DocumentDescription><cac:Attachment><cac:ExternalReference><cbc:URI>https://porto.example/minutes</cbc:URI><cbc:FileName>minutes.pdf</cbc:FileName></cac:ExternalReference></cac:Attachment></cac:AdditionalDocumentReference>
+<cac:TenderResult><cbc:TenderResultCode>selec-w</cbc:TenderResultCode><cbc:AwardDate>2026-04-16</cbc:AwardDate><cac:WinningParty><cac:Party><cac:PartyName><cbc:Name>Tuletorn OÜ</cbc:Name></cac:PartyName></cac:Party></cac:WinningParty></cac:TenderResult></AwardedNotification>`
+
+func TestADocumentOfTenderingIsShownInEachLanguage(t *testing.T) {
+	t.Parallel()
+	for _, lang := range Languages() {
+		s := shown(t, parse(t, []byte(award)), lang)
+		for _, want := range []string{"<h1>" + own()[lang]["type-t017"] + " Z-1</h1>", own()[lang]["procedure"], "PP-17", own()[lang]["result-selec-w"] + " (selec-w)", "Tuletorn OÜ", "You won.", "minutes.pdf"} {
+			if !strings.Contains(s, want) {
+				t.Errorf("%s: no %s", lang, want)
+			}
+		}
+	}
+}
+
+// A further language is a file of labels, for every kind of document.
+func TestLabelsOfAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	b, err := HTML(parse(t, []byte(order)), Options{Labels: view.Labels{"lang": "ga", "type-T01": "Ordú"}})
+	if err != nil || !bytes.Contains(b, []byte(`<html lang="ga">`)) || !bytes.Contains(b, []byte("<h1>Ordú B-7")) || !bytes.Contains(b, []byte(">Seller<")) {
+		t.Errorf("%v %s", err, b)
+	}
+}
+
+// TestPaperSaysWhatThePageSays: the PDF holds what the page holds, in the same order, for every document of the corpus.
+func TestPaperSaysWhatThePageSays(t *testing.T) {
+	t.Parallel()
+	said := 0
+	same := func(name string, d *dom.Document) {
+		o := Options{Language: Languages()[said%len(Languages())], Created: time.Unix(0, 0)}
+		said++
+		page, err := HTML(d, o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		paper, err := PDF(d, o)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got, want := pdftest.Spoken(t, paper), pdftest.Written(page); got != want {
+			t.Errorf("%s in %s: paper says\n%s\npage says\n%s", name, o.Language, got, want)
+		}
+	}
+	same("award", parse(t, []byte(award)))
+	for _, c := range corpus.Index(t, "edocuments") {
+		if !strings.HasPrefix(c["file"], "examples/peppol-2026.5/") || !strings.HasSuffix(c["file"], ".xml") {
+			continue
+		}
+		if d := parse(t, corpus.Read(t, "edocuments", c["file"])); edocument.RecogniseType(d.Root()) != nil {
+			same(c["file"], d)
+		}
+	}
+	if t.Logf("%d documents", said); said < 60 {
+		t.Errorf("only %d documents", said)
 	}
 }
 
@@ -127,7 +192,7 @@ func BenchmarkHTML(b *testing.B) {
 	d := parse(b, []byte(order))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := HTML(d, "de"); err != nil {
+		if _, err := HTML(d, Options{Language: "de"}); err != nil {
 			b.Fatal(err)
 		}
 	}

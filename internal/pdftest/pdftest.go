@@ -1,4 +1,4 @@
-// Package pdftest writes small PDF files, for tests.
+// Package pdftest writes small PDF files, and says what is written in others, for tests.
 package pdftest
 
 import (

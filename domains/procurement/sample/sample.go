@@ -35,7 +35,7 @@ var (
 )
 
 // Kinds of documents there are samples of.
-var Kinds = []string{"invoice", "creditnote", "order", "response"}
+var Kinds = []string{"invoice", "creditnote", "order", "response", "catalogue", "orderresponse", "despatch", "tender", "award"}
 
 //go:embed *.xml
 var files embed.FS
@@ -44,9 +44,15 @@ var templates = template.Must(template.New("").ParseFS(files, "*.xml"))
 
 // Make writes one document. The kind is one of [Kinds].
 func Make(kind, number string, from, to Party, at time.Time) ([]byte, error) {
+	return MakeAbout(kind, number, "", from, to, at)
+}
+
+// MakeAbout is Make for a document that refers to another one by its number: an order to a catalogue, a response to an invoice,
+// a tender and an award to a procedure, everything else to an order.
+func MakeAbout(kind, number, about string, from, to Party, at time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	err := templates.ExecuteTemplate(&out, kind+".xml", map[string]any{
-		"Number": escape(number), "From": from.escaped(), "To": to.escaped(), "Date": at.Format(time.DateOnly),
+		"Number": escape(number), "About": escape(about), "From": from.escaped(), "To": to.escaped(), "Date": at.Format(time.DateOnly),
 		"Due": at.AddDate(0, 0, 30).Format(time.DateOnly), "Reference": "PROJ-2026-17", "Item": "Development of the harbour register",
 	})
 	if err != nil {
