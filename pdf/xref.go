@@ -141,7 +141,7 @@ func (d *Document) section(offset int64) (*Revision, error) {
 // table reads a table of cross-references and its trailer [ISO 32000-1 7.5.4].
 func (d *Document) table(rev *Revision, at int64) error {
 	rest := io.NewSectionReader(d.r, at, d.size-at)
-	in := bufio.NewReaderSize(rest, 16<<10)
+	in := bufio.NewReader(rest)
 	for {
 		word, err := token(in)
 		if err != nil {

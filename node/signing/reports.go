@@ -25,11 +25,21 @@ func stampTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z
 
 // tokenID makes an identifier as those of DSS look.
 func tokenID(prefix, id string) string {
-	if b, err := hex.DecodeString(id); err != nil || len(b) != sha256.Size {
+	if !isDigest(id) {
 		sum := sha256.Sum256([]byte(id))
 		id = hex.EncodeToString(sum[:])
 	}
 	return prefix + strings.ToUpper(id)
+}
+
+// isDigest tells whether an identifier is a SHA-256 in hexadecimal digits already.
+func isDigest(id string) bool {
+	var b [sha256.Size]byte
+	if len(id) != 2*len(b) {
+		return false
+	}
+	_, err := hex.Decode(b[:], []byte(id))
+	return err == nil
 }
 
 // reports are the four of a validation.
@@ -40,21 +50,43 @@ func reports(v *report.Verdict) obj {
 	}
 }
 
-func message(key, text string) obj { return obj{"Key": key, "value": text} }
+// What a report has many of has a type of its own: a map for each would be half of the work of a request.
+type (
+	messageJSON struct {
+		Key   string
+		Value string `json:"value"`
+	}
+	constraintJSON struct {
+		Name           messageJSON
+		Status         string
+		Warning, Error *messageJSON `json:",omitempty"`
+	}
+	conclusionJSON struct {
+		Indication              validation.Indication
+		SubIndication           validation.Sub `json:",omitempty"`
+		Errors, Warnings, Infos []messageJSON
+	}
+	itemJSON struct{ Certificate string }
+)
 
 // details sorts checks that did not hold.
 func details(checks []validation.Check) obj {
-	errs, warnings := []obj{}, []obj{}
+	errs, warnings := faults(checks)
+	return obj{"Error": errs, "Warning": warnings, "Info": []messageJSON{}}
+}
+
+func faults(checks []validation.Check) (errs, warnings []messageJSON) {
+	errs, warnings = []messageJSON{}, []messageJSON{}
 	for _, c := range checks {
 		switch {
 		case c.OK:
 		case c.Warning:
-			warnings = append(warnings, message(c.Clause, c.Question+" "+c.Answer))
+			warnings = append(warnings, messageJSON{c.Clause, c.Question + " " + c.Answer})
 		default:
-			errs = append(errs, message(c.Clause, c.Question+" "+c.Answer))
+			errs = append(errs, messageJSON{c.Clause, c.Question + " " + c.Answer})
 		}
 	}
-	return obj{"Error": errs, "Warning": warnings, "Info": []obj{}}
+	return errs, warnings
 }
 
 func chainJSON(chain []*validation.Certificate) []obj {
@@ -156,29 +188,29 @@ func stampJSON(t *validation.TimeStamp, c validation.Conclusion, q *validation.Q
 }
 
 // constraints are checks as the detailed report has them.
-func constraints(checks []validation.Check) []obj {
-	out := []obj{}
+func constraints(checks []validation.Check) []constraintJSON {
+	out := make([]constraintJSON, 0, len(checks))
 	for _, c := range checks {
-		x := obj{"Name": message(c.Clause, c.Question), "Status": "OK"}
+		x := constraintJSON{Name: messageJSON{c.Clause, c.Question}, Status: "OK"}
 		switch {
 		case c.OK:
 		case c.Warning:
-			x["Status"], x["Warning"] = "WARNING", message(c.Clause, c.Answer)
+			x.Status, x.Warning = "WARNING", &messageJSON{c.Clause, c.Answer}
 		default:
-			x["Status"], x["Error"] = "NOT OK", message(c.Clause, c.Answer)
+			x.Status, x.Error = "NOT OK", &messageJSON{c.Clause, c.Answer}
 		}
 		out = append(out, x)
 	}
 	return out
 }
 
-func conclusion(c validation.Conclusion) obj {
-	d := details(c.Checks)
-	errs := []obj{}
+func conclusion(c validation.Conclusion) conclusionJSON {
+	out := conclusionJSON{Indication: c.Indication, SubIndication: c.Sub, Errors: []messageJSON{}, Infos: []messageJSON{}}
 	if c.Why != "" {
-		errs = append(errs, message(string(c.Sub), c.Why))
+		out.Errors = append(out.Errors, messageJSON{string(c.Sub), c.Why})
 	}
-	return sub(obj{"Indication": string(c.Indication), "Errors": errs, "Warnings": d["Warning"], "Infos": []obj{}}, c.Sub)
+	_, out.Warnings = faults(c.Checks)
+	return out
 }
 
 func process(title string, c validation.Conclusion) obj {
@@ -298,10 +330,10 @@ func newFacts(all []*pki.Certificate) *facts {
 	return f
 }
 
-func (f *facts) items(chain []*validation.Certificate) []obj {
-	out := []obj{}
+func (f *facts) items(chain []*validation.Certificate) []itemJSON {
+	out := []itemJSON{}
 	for _, c := range chain {
-		out = append(out, obj{"Certificate": tokenID("C-", c.ID)})
+		out = append(out, itemJSON{tokenID("C-", c.ID)})
 		if c.Trusted {
 			break
 		}

@@ -7,6 +7,7 @@ package asic
 
 import (
 	"archive/zip"
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -244,7 +245,10 @@ func (f *File) small(most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	var in bytes.Buffer
+	in.Grow(int(min(f.Size, 64<<10)) + bytes.MinRead)
+	_, err = in.ReadFrom(io.LimitReader(r, most+1))
+	b := in.Bytes()
 	if err == nil && int64(len(b)) > most {
 		err = fmt.Errorf("%w: %q has more than %d octets", ErrLimit, f.Name, most)
 	}

@@ -3,6 +3,7 @@ package xmldsig
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -41,6 +42,7 @@ type base64Decoder struct {
 }
 
 func (d *base64Decoder) append(dst, src []byte) ([]byte, error) {
+	dst = slices.Grow(dst, len(src)/4*3+3)
 	for i := 0; i < len(src); i++ {
 		if d.n == 0 && d.pads == 0 {
 			for i+4 <= len(src) {
