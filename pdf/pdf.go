@@ -27,6 +27,8 @@ var (
 const (
 	maxObject    = 8_388_607 // the highest object number [ISO 32000-1 C.2]
 	maxWindow    = 64 << 20  // octets of one object without its stream
+	firstWindow  = 2 << 10   // octets in which an object is looked for at first
+	keptWindow   = 256 << 10 // octets that are kept for the next object
 	maxDecoded   = 64 << 20  // octets of a stream that is read at once
 	maxProblems  = 100
 	maxCached    = 50_000   // objects
@@ -64,8 +66,8 @@ type Document struct {
 	busy    map[int]bool
 	scanned map[int]entry // found by looking; nil before
 	crypt   *crypt
-	first   [2 << 10]byte // the first window of an object; what is read copies from it
-	budget  int64         // octets that may still be looked through for ends of streams
+	window  []byte // in which an object is read, which copies from it
+	budget  int64  // octets that may still be looked through for ends of streams
 }
 
 // Open reads the cross-references of a file of the given size.
@@ -151,19 +153,21 @@ func (d *Document) fill(b []byte, at int64) ([]byte, error) {
 
 // parse reads at an offset with a window that grows until what is read ends within it.
 func (d *Document) parse(at int64, read func(l *lexer) error) error {
-	for length := int64(len(d.first)); ; length *= 4 {
+	for length := int64(firstWindow); ; length *= 4 {
 		if length > maxWindow {
 			return fmt.Errorf("%w: object at offset %d has more than %d octets", ErrLimit, at, maxWindow)
 		}
-		b := d.first[:]
-		if length > int64(len(b)) {
-			b = make([]byte, length)
+		if length > int64(cap(d.window)) {
+			d.window = make([]byte, length)
 		}
-		b, err := d.fill(b, at)
+		b, err := d.fill(d.window[:length], at)
 		if err != nil {
 			return err
 		}
 		if err = read(&lexer{b: b, whole: at+int64(len(b)) >= d.size}); err != errShort {
+			if cap(d.window) > keptWindow {
+				d.window = nil
+			}
 			return err
 		}
 	}

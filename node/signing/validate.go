@@ -1,11 +1,11 @@
 package signing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/ades"
@@ -101,7 +101,7 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 		at = r.ValidationTime.Time
 	}
 	b := r.SignedDocument.Bytes
-	v, err := s.judgeBeside(ctx, r.SignedDocument.Name, strings.NewReader(string(b)), int64(len(b)), documents, records, at)
+	v, err := s.judgeBeside(ctx, r.SignedDocument.Name, bytes.NewReader(b), int64(len(b)), documents, records, at)
 	return v, r, err
 }
 
