@@ -72,7 +72,10 @@ func prepareBackup(c *call) func() error {
 		}
 		o := backup.Options{Program: "Viadukt " + node.Version, Keys: *keys, Previous: *previous, Copy: *whole, Clock: time.Now}
 		if cfg != nil {
-			o.Node, o.Config = cfg.Node.Name, configOf(cfg)
+			o.Node = cfg.Node.Name
+			if o.Config, err = configOf(cfg); err != nil {
+				return err
+			}
 		}
 		bar := newProgress(c.p, longUpload)
 		o.Progress = bar.set
@@ -101,12 +104,24 @@ func (c *call) given(name string) (yes bool) {
 	return yes
 }
 
-func configOf(cfg *config.Config) *backup.Config {
+// configOf lists the files that the configuration names, rule packs, and the copies of trusted lists.
+func configOf(cfg *config.Config) (*backup.Config, error) {
 	out := &backup.Config{Dir: cfg.Dir()}
 	for _, f := range cfg.Files() {
 		out.Files = append(out.Files, backup.ConfigFile{Path: f.Path, Secret: f.Secret})
 	}
-	return out
+	packs, err := node.PackFolder(cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{packs, string(cfg.TrustLists.Dir)} {
+		below, err := backup.FilesBelow(dir)
+		if err != nil {
+			return nil, err
+		}
+		out.Files = append(out.Files, below...)
+	}
+	return out, nil
 }
 
 func backupError(err error) error {

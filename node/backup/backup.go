@@ -96,8 +96,25 @@ type Config struct {
 
 // ConfigFile is a file of a configuration.
 type ConfigFile struct {
-	Path   string
-	Secret bool
+	Path    string
+	Secret  bool
+	Passing bool // it may be gone when its turn comes, and is then left out
+}
+
+// FilesBelow lists the files of a folder of the configuration. It need not be there.
+func FilesBelow(dir string) (out []ConfigFile, err error) {
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case d.Type().IsRegular():
+			out = append(out, ConfigFile{Path: name, Passing: true})
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Progress is told how many octets are to be read or written, once that is known, and as it goes on. May be nil.

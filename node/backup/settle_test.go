@@ -159,7 +159,7 @@ func TestTheConfigurationComesBackWhereItIsNotThere(t *testing.T) {
 		if err := os.WriteFile(name, []byte(f.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o.Config.Files = append(o.Config.Files, ConfigFile{name, f.secret})
+		o.Config.Files = append(o.Config.Files, ConfigFile{Path: name, Secret: f.secret})
 	}
 	for _, keys := range []bool{false, true} {
 		t.Run(fmt.Sprintf("keys %t", keys), func(t *testing.T) {

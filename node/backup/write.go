@@ -176,7 +176,8 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// config takes the files of the configuration. They are small.
+// config takes the files of the configuration. Each fits into memory, and is read at once: what replaces it meanwhile is
+// another file.
 func (w *writing) config() error {
 	c := w.Options.Config
 	if c == nil {
@@ -194,11 +195,14 @@ func (w *writing) config() error {
 			name = filepath.Join("outside", f.Path)
 		}
 		name = filepath.ToSlash(name)
-		b, err := os.ReadFile(f.Path)
-		if err != nil {
-			return fmt.Errorf("backup: %w", err)
-		}
 		info, err := os.Stat(f.Path)
+		var b []byte
+		if err == nil {
+			b, err = os.ReadFile(f.Path)
+		}
+		if f.Passing && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("backup: %w", err)
 		}
