@@ -13,6 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/node/trace"
 )
 
 // A message that waits to be pulled is queued like any other, under a peer that names its channel: no worker claims it,
@@ -45,14 +46,20 @@ func (n *Node) pullOne(ctx context.Context, channel string) (*as4.Outgoing, func
 			return nil, nil, nil
 		}
 		m := claimed[0]
+		_, span := n.trace.Message(ctx, "offer", trace.Producer, m.MessageID)
+		describeSpan(span, m).Number("viadukt.attempt", int64(m.Attempts)).Text("viadukt.mpc", channel)
 		out, err := n.outgoing(ctx, job{Message: m})
 		if err == nil && !(out.PMode.Pull && out.PMode.Channel() == channel) {
 			err = ebms.ProcessingModeMismatch.Newf("P-Mode %q does not let messages be fetched from this channel any more", m.PMode)
 		}
 		if err == nil {
-			return out, func(err error) { n.handedOver(ctx, m, out, err) }, nil
+			return out, func(err error) {
+				n.handedOver(ctx, m, out, err)
+				done(span, err)
+			}, nil
 		}
 		n.giveUp(ctx, m, err)
+		done(span, err)
 	}
 }
 
@@ -227,7 +234,9 @@ func empty(err error) error {
 // fetchOne fetches one message and says so to its sender. A receipt that does not arrive is posted again later; should it
 // be lost, the sender offers the message once more and gets the same one. An error means that it is better to pause.
 func (n *Node) fetchOne(ctx context.Context, pm *as4.PMode) error {
+	ctx, end := n.arriving(ctx)
 	got, err := n.sender.Pull(ctx, pm, n.receiver)
+	end()
 	if err != nil {
 		return err
 	}

@@ -156,11 +156,22 @@ func (n *Node) tracedArrivals(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &arrival{n: n, start: n.Clock()}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), arrivalKey{}, a)))
+		ctx, end := n.arriving(r.Context())
+		next.ServeHTTP(w, r.WithContext(ctx))
+		end()
+	})
+}
+
+// arriving records a message that comes in with this context, pushed or fetched, until the end.
+func (n *Node) arriving(ctx context.Context) (_ context.Context, end func()) {
+	if n.trace == nil {
+		return ctx, func() {}
+	}
+	a := &arrival{n: n, start: n.Clock()}
+	return context.WithValue(ctx, arrivalKey{}, a), func() {
 		a.step("")
 		a.whole.End()
-	})
+	}
 }
 
 func arrivalOf(ctx context.Context) *arrival {

@@ -164,6 +164,44 @@ func TestOneMessageIsOneTraceAcrossNodes(t *testing.T) {
 	}
 }
 
+// TestAFetchedMessageIsOneTrace: who offers it and who fetches it write the same trace.
+func TestAFetchedMessageIsOneTrace(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t)
+	a, b := agreePull(t)
+	on := func(conf *config.Config) {
+		conf.Telemetry = config.Telemetry{Traces: config.URL(c.URL), Sample: 1}
+		conf.Outbound.FirstRetry = config.Duration(patience)
+	}
+	ee := begin(t, a, on, nil)
+	id := ee.send(t, letter(text("a.txt", "hello"))).MessageID
+	pt := begin(t, b, on, nil)
+	ee.until(t, store.Out, id, store.Acknowledged)
+	pt.until(t, store.In, id, store.Delivered)
+	for _, g := range []*gateway{ee, pt} {
+		if err := g.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := trace.OfMessage(id)
+	names, spans := c.of(hex.EncodeToString(of.Trace[:]))
+	want := []string{"ee offer", "ee store", "ee submit", "pt check", "pt deliver", "pt receive", "pt store", "pt verify"}
+	if !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	offer := spans["ee offer"]
+	if offer.ParentSpanID != spans["ee submit"].SpanID || offer.Status != nil || offer.Start > offer.End {
+		t.Errorf("%+v", offer)
+	}
+	said := map[string]string{}
+	for _, k := range offer.Attributes {
+		said[k.Key] = k.Value["stringValue"] + k.Value["intValue"]
+	}
+	if said["viadukt.attempt"] != "1" || said["viadukt.mpc"] != "urn:test:letters" || said["viadukt.message.id"] != id {
+		t.Errorf("it says %v", said)
+	}
+}
+
 // TestFailedStepsSayWhy: the attempt that found nobody, and the message that was refused.
 func TestFailedStepsSayWhy(t *testing.T) {
 	t.Parallel()
