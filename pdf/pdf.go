@@ -66,7 +66,7 @@ type Document struct {
 	busy    map[int]bool
 	scanned map[int]entry // found by looking; nil before
 	crypt   *crypt
-	window  []byte // in which an object is read, which copies from it
+	scratch []byte // in which an object is read, which copies from it
 	budget  int64  // octets that may still be looked through for ends of streams
 }
 
@@ -157,16 +157,16 @@ func (d *Document) parse(at int64, read func(l *lexer) error) error {
 		if length > maxWindow {
 			return fmt.Errorf("%w: object at offset %d has more than %d octets", ErrLimit, at, maxWindow)
 		}
-		if length > int64(cap(d.window)) {
-			d.window = make([]byte, length)
+		if length > int64(cap(d.scratch)) {
+			d.scratch = make([]byte, length)
 		}
-		b, err := d.fill(d.window[:length], at)
+		b, err := d.fill(d.scratch[:length], at)
 		if err != nil {
 			return err
 		}
 		if err = read(&lexer{b: b, whole: at+int64(len(b)) >= d.size}); err != errShort {
-			if cap(d.window) > keptWindow {
-				d.window = nil
+			if cap(d.scratch) > keptWindow {
+				d.scratch = nil
 			}
 			return err
 		}
