@@ -55,6 +55,7 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Reload:  func(ctx context.Context) error { _, err := n.Reload(ctx); return err },
 		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
+	opt.Trust = trustView{n}
 	if n.trustLists.loader != nil {
 		opt.RefreshTrustLists = func(ctx context.Context) { n.RefreshTrustLists(ctx) }
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/viadukt-eu/viadukt/node/audit"
@@ -52,6 +53,22 @@ func parseEntries(list []store.LogEntry) (out []console.AuditEntry, err error) {
 }
 
 func (n evidenceLog) Head(ctx context.Context) (*audit.Head, error) { return n.Evidence.Head(ctx, 0) }
+
+func (n evidenceLog) Stamped(ctx context.Context) (*console.Stamped, error) {
+	if n.Evidence.Stamping == nil {
+		return nil, nil
+	}
+	out := &console.Stamped{Failing: n.Evidence.StampState().Failing}
+	j, err := n.stampedHead(ctx, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Size, out.Time, out.Authority = j.Head.Size, j.Time, j.Authority
+	return out, nil
+}
 
 func (n evidenceLog) WriteCase(ctx context.Context, w io.Writer, message int64, documents bool) error {
 	o := n.caseOptions()

@@ -306,16 +306,9 @@ func listCode(err error) string {
 	return listUnreachable
 }
 
-// listRemedies are what can be done, by code.
-var listRemedies = map[string]string{
-	listExpired:     "its operator is late, or the node does not reach the new list: ask the operator; trustlists.grace lets it count for a while",
-	listForged:      "somebody changed the list on its way, or its file is broken: fetch it again, and ask its operator when that does not help",
-	listStranger:    "take the certificates of its signers from where the operator announces them, and check them by another way",
-	listOlder:       "the newer list stays in use; an older one that is offered is a mistake of its operator, or an attack",
-	listOther:       "another list is at this address than was asked for: correct address or territory",
-	listUnreadable:  "what is at this address is no trusted list: correct the address",
-	listAnnounced:   "take the signers from the new announcement into trustlists.sources, with its address",
-	listUnreachable: "look at network, proxy and address; the last good copy counts until its next update is due",
+// listAlert is the alert about a list, whose words say what is wrong with it and what can be done.
+func listAlert(code, name string, due time.Time) *alert.Alert {
+	return alert.OfTrustList(&alert.TrustList{Name: name, Code: code, Due: due})
 }
 
 // States of a trusted list.
@@ -335,7 +328,7 @@ func (n *Node) trustListStates() []TrustListJSON {
 	}
 	problem := func(j *TrustListJSON, err error) {
 		j.Code, j.Error = listCode(err), err.Error()
-		j.Remedy = listRemedies[j.Code]
+		j.Remedy = listAlert(j.Code, "", time.Time{}).Remedy("en")
 	}
 	for _, l := range set.Lists {
 		j := TrustListJSON{URL: l.URL, Via: l.Via, Territory: l.Territory, ListOfLists: l.ListOfLists(), State: listCurrent, Sequence: l.Sequence, Issued: &l.Issued,
@@ -493,9 +486,9 @@ func (k *checker) trustLists() {
 	for _, p := range set.Problems {
 		code := listCode(p.Err)
 		if p.Kept || code == listAnnounced {
-			k.warn("trusted list", listRemedies[code], "%v", p)
+			k.warn("trusted list", listAlert(code, "", time.Time{}).Remedy("en"), "%v", p)
 		} else {
-			k.fail("trusted list", listRemedies[code], "%v", p)
+			k.fail("trusted list", listAlert(code, "", time.Time{}).Remedy("en"), "%v", p)
 		}
 	}
 	if len(set.Lists) > 0 {

@@ -241,7 +241,8 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 			if l.Missing {
 				s, step = Critical, 2
 			}
-			add(l.Code+" "+l.Name, "trust-list-"+l.Code, step, s, l.Name, date(l.Due))
+			a := OfTrustList(&l)
+			add(l.Code+" "+l.Name, a.Text, step, s, a.Args...)
 		}
 	case "given-up":
 		for _, q := range f.GivenUp {
@@ -253,6 +254,11 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 		}
 	}
 	return out
+}
+
+// OfTrustList is an alert with the words about a trusted list alone.
+func OfTrustList(l *TrustList) *Alert {
+	return &Alert{Text: "trust-list-" + l.Code, Args: []string{l.Name, date(l.Due)}}
 }
 
 // before says how many of the days before an end have begun, and how long it is until then.

@@ -47,7 +47,6 @@ var TrustStoreNames = []string{"as4", "tls"}
 type certificatesData struct {
 	All     []judged
 	Stores  bool
-	Lists   bool // trusted lists are followed
 	Trusted []Trusted
 	Form    struct{ Store, Alias string }
 	Problem string // key
@@ -56,7 +55,6 @@ type certificatesData struct {
 
 func (c *Console) showCertificates(x *call, status int, d *certificatesData) error {
 	d.All = judgeAll(c.opt.Network.Certificates(), x.now())
-	d.Lists = c.opt.RefreshTrustLists != nil
 	if d.Stores = c.opt.TrustStores != nil; d.Stores {
 		var err error
 		if d.Trusted, err = c.opt.TrustStores.Trusted(x.r.Context()); err != nil {
@@ -106,7 +104,7 @@ func (c *Console) refreshTrustLists(x *call) error {
 	}
 	x.act("trustlists.refresh", "")
 	c.opt.RefreshTrustLists(x.r.Context())
-	return x.done("certificates", "done.trust-lists")
+	return x.done("trust", "done.trust-lists")
 }
 
 // reload reads partners and P-Modes of the configuration again.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -21,8 +22,18 @@ type Audit interface {
 	EntriesOf(ctx context.Context, message int64) ([]AuditEntry, error)
 	// Head is the newest signed head.
 	Head(ctx context.Context) (*audit.Head, error)
+	// Stamped is the newest time-stamped head; nil where heads are not time-stamped.
+	Stamped(ctx context.Context) (*Stamped, error)
 	// WriteCase writes a message with all of its evidence as a file that can be checked without the node.
 	WriteCase(ctx context.Context, w io.Writer, message int64, documents bool) error
+}
+
+// Stamped is a head that an authority outside time-stamped.
+type Stamped struct {
+	Size      int64     // entries that it is over; 0: none was time-stamped yet
+	Time      time.Time // of the first time-stamp
+	Authority string
+	Failing   time.Time // since when no authority answers; zero: one does
 }
 
 // AuditEntry is one entry with its place.
@@ -45,6 +56,7 @@ type auditData struct {
 	Next    int64 // Before of the next page; 0: none
 	Message int64 // whose entries are shown; 0: all
 	Head    *audit.Head
+	Stamped *Stamped
 	Root    string
 	Log     string
 }
@@ -71,6 +83,9 @@ func (c *Console) auditPage(x *call) error {
 	}
 	d.Head, err = c.opt.Audit.Head(ctx)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if d.Stamped, err = c.opt.Audit.Stamped(ctx); err != nil {
 		return err
 	}
 	if d.Head != nil {

@@ -282,12 +282,13 @@ type frame struct {
 	Audit     bool   // there is a log of evidence
 	Validates bool   // documents are judged
 	Verifies  bool   // signatures are
+	Trusts    bool   // whom the node trusts is shown
 	Insecure  bool   // the connection is not encrypted and leaves the machine
 	OneTime   bool
 }
 
 func (x *call) frame(name string, v view) frame {
-	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI(), Audit: x.con.opt.Audit != nil, Validates: x.con.opt.Validator != nil, Verifies: x.con.opt.Verifier != nil}
+	f := frame{view: v, About: x.con.opt.About, Page: name, Role: x.role(), CSRF: x.csrf(), Look: x.look, Here: x.r.URL.RequestURI(), Audit: x.con.opt.Audit != nil, Validates: x.con.opt.Validator != nil, Verifies: x.con.opt.Verifier != nil, Trusts: x.con.opt.Trust != nil}
 	if x.role() != "" {
 		f.User, f.OneTime = x.who.User, x.who.user.OneTime
 	}

@@ -40,6 +40,7 @@ type Options struct {
 	Post        Post        // nil: nobody sends messages here
 	Tokens      Tokens      // nil: tokens of the API are not shown
 	TrustStores TrustStores // nil: certificates are not added here
+	Trust       Trust       // nil: whom the node trusts is not shown
 	// Reload reads partners and P-Modes of the configuration again; nil: that is not done here.
 	Reload func(ctx context.Context) error
 	// RefreshTrustLists fetches what changed of the trusted lists; nil: there are none.
@@ -183,6 +184,7 @@ func (c *Console) routes() {
 	c.page("POST /console/certificates/lists", Administrator, c.refreshTrustLists)
 	c.page("POST /console/certificates/trust", Administrator, c.trust)
 	c.page("POST /console/certificates/distrust", Administrator, c.distrust)
+	c.page("GET /console/trust", Viewer, c.trustPage)
 	c.page("GET /console/participants", Viewer, c.participants)
 	c.page("POST /console/participants", Operator, c.addParticipant)
 	c.page("POST /console/participants/remove", Operator, c.removeParticipant)

@@ -71,7 +71,7 @@ func newWorldIn(t testing.TB, dir string) *world {
 	w.Console, err = New(Options{
 		About: About{Name: "ee", Country: "EE", Version: "1", Party: "POP000001", URL: "https://as4.example/as4", Profile: "eu-edelivery", Started: start},
 		Store: st, Network: w.net, Messages: &fakeMessages{st, w.clock}, Key: NewKey(), Publisher: w.pub, Clock: w.clock.Now,
-		Post: fakePost{}, Tokens: fakeTokens{}, TrustStores: fakeTrust{}, Reload: func(context.Context) error { return nil }, RefreshTrustLists: func(context.Context) {},
+		Post: fakePost{}, Tokens: fakeTokens{}, TrustStores: fakeTrust{}, Trust: fakeTrust{}, Reload: func(context.Context) error { return nil }, RefreshTrustLists: func(context.Context) {},
 		Acted: func(_ context.Context, a Act) { w.mu.Lock(); defer w.mu.Unlock(); w.acts = append(w.acts, a) },
 	})
 	if err != nil {
@@ -316,6 +316,25 @@ func (fakeTrust) Trust(context.Context, string, string, []byte) error {
 	return &Refused{store.Problem{Code: "X", Text: hostile}}
 }
 func (fakeTrust) Distrust(context.Context, string, string) error { return store.ErrNotFound }
+
+// Lists and Anchors have one of each kind.
+func (fakeTrust) Lists(language string) (out []TrustedList, asked time.Time) {
+	for i, s := range TrustedListStates {
+		x := TrustedList{Territory: hostile, Operator: hostile, URL: "https://x/" + hostile, ListOfLists: i == 0, State: s, Signer: hostile, Problem: hostile + language, Remedy: hostile, Detail: hostile}
+		if i < 2 {
+			x.Sequence, x.Next, x.Fetched, x.SignersChanged = 7, start, start, start
+		}
+		out = append(out, x)
+	}
+	return out, start
+}
+
+func (fakeTrust) Anchors(_ context.Context, purpose, from string, at, limit int) (out []Anchor, total int, err error) {
+	for i, s := range AnchorSources {
+		out = append(out, Anchor{Subject: hostile, Fingerprint: "ab", Purposes: AnchorPurposes, Qualified: i > 0, From: s, Of: hostile + purpose + from, Until: start, State: AnchorStates[i%3]})
+	}
+	return out, at + len(out) + 1, nil
+}
 
 type fakeNetwork struct {
 	partners     []Partner

@@ -73,7 +73,7 @@ func pages(id int64) []string {
 	return []string{
 		"/console/", "/console/?span=month", "/console/messages", "/console/messages?direction=out&group=failed&test=no&since=2026-01-01", fmt.Sprintf("/console/messages/%d", id),
 		"/console/queues", "/console/partners", "/console/partners/pt", "/console/agreements", "/console/agreements/in/pm",
-		"/console/participants", "/console/certificates", "/console/users", "/console/send", "/console/account", "/console/nowhere",
+		"/console/participants", "/console/certificates", "/console/trust", "/console/trust?purpose=time&from=list&at=2", "/console/users", "/console/send", "/console/account", "/console/nowhere",
 	}
 }
 

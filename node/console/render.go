@@ -92,6 +92,8 @@ func (t *texts) funcs() template.FuncMap {
 		"languages": func() []string { return Languages },
 		"roles":     func() []Role { return Roles },
 		"stores":    func() []string { return TrustStoreNames },
+		"purposes":  func() []string { return AnchorPurposes },
+		"sources":   func() []string { return AnchorSources },
 		"may":       func(have, need Role) bool { return have.May(need) },
 		"static":    func(name string) string { return Root + "static/" + name + "?v=" + staticVersions[name] },
 		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },

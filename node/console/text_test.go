@@ -43,6 +43,10 @@ func families() map[string]bool {
 		add("role.", string(r))
 	}
 	add("trust.store.", TrustStoreNames...)
+	add("trustlists.state.", TrustedListStates...)
+	add("anchors.purpose.", AnchorPurposes...)
+	add("anchors.from.", AnchorSources...)
+	add("anchors.state.", AnchorStates...)
 	add("language.", Languages...)
 	add("direction.", "in", "out")
 	add("queue.", "in", "out")
