@@ -258,13 +258,7 @@ func (p *pool) listed(c *pki.Certificate) {
 	}
 	// What cannot be read was not said.
 	q, _ := c.QCStatements()
-	v.Claims = validation.QualifiedClaims{Compliance: q.Compliance, SSCD: q.SSCD, Legislation: q.Legislation}
-	for _, t := range q.Types {
-		v.Claims.Types = append(v.Claims.Types, qcTypes[t])
-	}
-	for _, o := range c.Policies {
-		v.Claims.Policies = append(v.Claims.Policies, string(o))
-	}
+	v.Claims = claims(q, c.Policies)
 	for _, x := range p.path(c) {
 		services := p.lists.Services(x)
 		for _, s := range services {
@@ -274,10 +268,15 @@ func (p *pool) listed(c *pki.Certificate) {
 			}
 			for i := range s.Periods {
 				t := &s.Periods[i]
+				var recognised *validation.QualifiedClaims
+				if t.Equivalence != nil {
+					as := claims(t.Equivalence.Claims(c), c.Policies)
+					recognised = &as
+				}
 				v.Services = append(v.Services, validation.TrustService{
 					Territory: s.Provider.List.Territory, Provider: s.Provider.Names.In("en"), Name: t.Names.In("en"), Identity: idOf(x.Raw),
 					Type: t.Type, Status: t.Status, From: t.From, Until: t.Until, Qualifiers: t.Qualifiers(c), Additional: t.Additional,
-					ListProblem: problem,
+					ListProblem: problem, Foreign: t.Foreign, Claims: recognised,
 				})
 			}
 		}
@@ -285,6 +284,18 @@ func (p *pool) listed(c *pki.Certificate) {
 			return
 		}
 	}
+}
+
+// claims are statements of a certificate with its policies.
+func claims(q pki.QCStatements, policies []pki.OID) validation.QualifiedClaims {
+	out := validation.QualifiedClaims{Compliance: q.Compliance, SSCD: q.SSCD, Legislation: q.Legislation}
+	for _, t := range q.Types {
+		out.Types = append(out.Types, qcTypes[t])
+	}
+	for _, o := range policies {
+		out.Policies = append(out.Policies, string(o))
+	}
+	return out
 }
 
 func name(c *pki.Certificate) string {

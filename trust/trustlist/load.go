@@ -175,7 +175,7 @@ func (p *pass) source(s Source) []*Listed {
 		case slices.ContainsFunc(wanted, func(w want) bool { return w.url == x.Location }):
 		case len(wanted) >= maxLists:
 		default:
-			wanted = append(wanted, want{url: x.Location, signers: x.Certificates(), territory: x.Territory, typ: x.Type, via: s.URL})
+			wanted = append(wanted, want{url: x.Location, signers: x.Certificates(), territory: x.Territory, typ: x.Type, via: s.URL, agreement: x.Agreement})
 		}
 	}
 	found := make([]*Listed, len(wanted))
@@ -240,7 +240,8 @@ type want struct {
 	territory string
 	typ       string
 	via       string
-	pivot     bool // a list of the past: it may be expired
+	agreement Agreement // under which it counts; nil: by its own words
+	pivot     bool      // a list of the past: it may be expired
 }
 
 // got is what fetching brought: the newest copy, and the one that was good before.
@@ -439,6 +440,9 @@ func (p *pass) take(w want, g *got, err error) *Listed {
 		}
 		note(late, true)
 		why = errors.Join(why, late)
+	}
+	if w.agreement != nil {
+		checked = w.agreement.apply(checked)
 	}
 	return &Listed{Checked: checked, URL: w.url, Via: w.via, Fetched: fresh.Fetched, Signers: w.signers, Kept: why}
 }

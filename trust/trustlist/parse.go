@@ -209,6 +209,11 @@ func (r *reader) pointer(n dom.Node) (p Pointer) {
 				p.Operator = texts(e)
 			case "SchemeTypeCommunityRules":
 				p.Rules = texts(e)
+			case "MutualRecognitionAgreementInformation":
+				if e.Space() != namespaceAgreement {
+					r.flaw(e.Errorf("an agreement in another form: it recognises nothing"))
+				}
+				p.Agreement = append(Agreement{}, r.agreement(e)...)
 			}
 		}
 	}
@@ -383,6 +388,8 @@ func (r *reader) criteria(n dom.Node) (c Criteria) {
 				switch {
 				case o.Is(namespaceAdditional, "ExtendedKeyUsage"):
 					c.ExtKeyUsage = append(c.ExtKeyUsage, r.oids(o, &c, "KeyPurposeId"))
+				case o.Is(namespaceAgreement, "QcStatementSet"):
+					c.Statements = append(c.Statements, r.statements(o, &c))
 				case o.Is(namespaceAdditional, "CertSubjectDNAttribute"):
 					c.Attributes = append(c.Attributes, r.oids(o, &c, "AttributeOID"))
 				default:

@@ -239,7 +239,7 @@ func (s *Set) add(c *pki.Certificate, a Anchor) {
 func (s *Service) trust() (a Anchor, ok bool) {
 	for i := range s.Periods {
 		p := &s.Periods[i]
-		if !p.trusted() || !p.issues() {
+		if p.Foreign || !p.trusted() || !p.issues() {
 			continue
 		}
 		if !ok {

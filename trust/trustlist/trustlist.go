@@ -130,6 +130,7 @@ type Pointer struct {
 	Rules     Texts
 	Territory string
 	MimeType  string
+	Agreement Agreement // with another country, whose list it is; nil: none
 }
 
 // Certificates are those of the signers.
@@ -183,6 +184,11 @@ type Period struct {
 	ExpiredCerts   time.Time // revocation data tells of certificates that expired after this; zero: not said
 	TakenOver      string    // who took the service over
 	Critical       []string  // names of critical extensions that are not known
+
+	// Foreign: it stands in the list of another country as it is there, and counts for nothing. Equivalence: it is what such a
+	// period is recognised as.
+	Foreign     bool
+	Equivalence *Equivalence
 }
 
 // covers tells whether a period holds at a time.
@@ -216,6 +222,7 @@ type Criteria struct {
 	Policies    [][]pki.OID
 	ExtKeyUsage [][]pki.OID
 	Attributes  [][]pki.OID // that the subject has
+	Statements  [][]QCStatement
 	Lists       []Criteria
 	Unknown     bool // there are criteria of another kind, and they are never met
 }
@@ -246,6 +253,10 @@ func (c *Criteria) Match(cert *pki.Certificate) bool {
 	}
 	for _, a := range c.Attributes {
 		count(!slices.ContainsFunc(a, func(o pki.OID) bool { return cert.Subject.Get(o) == "" }))
+	}
+	for _, set := range c.Statements {
+		q, _ := cert.QCStatements() // what cannot be read was not said
+		count(!slices.ContainsFunc(set, func(s QCStatement) bool { return !s.in(&q) }))
 	}
 	for i := range c.Lists {
 		count(c.Lists[i].Match(cert))

@@ -153,6 +153,8 @@ type xmlDiagnostic struct {
 				Qualifiers []string   `xml:"CapturedQualifiers>Qualifier"`
 				Additional []string   `xml:"AdditionalServiceInfoUris>AdditionalServiceInfoUri"`
 				Expired    *time.Time `xml:"ExpiredCertsRevocationInfo"`
+				Enacted    bool       `xml:"enactedMRA,attr"`
+				Recognised time.Time  `xml:"MRATrustServiceMapping>EquivalenceStatusStartingTime"`
 			} `xml:"TrustServices>TrustService"`
 		} `xml:"TrustServiceProviders>TrustServiceProvider"`
 		Status []struct {
@@ -265,11 +267,12 @@ func factsOf(t *testing.T, dir, name string) (*diagnostic, time.Time, *xmlDiagno
 			out.Claims.Types = append(out.Claims.Types, map[string]string{"0.4.0.1862.1.6.1": "esign", "0.4.0.1862.1.6.2": "eseal", "0.4.0.1862.1.6.3": "web"}[q])
 		}
 		for _, p := range c.Providers {
-			counts := true
+			counts, foreign := true, false
 			for _, l := range x.Lists {
-				if (l.ID == p.List || l.ID == p.Above) && (!l.WellSigned || l.MRA) {
+				if (l.ID == p.List || l.ID == p.Above) && !l.WellSigned {
 					counts = false
 				}
+				foreign = foreign || l.ID == p.List && l.MRA
 			}
 			for _, s := range p.Services {
 				if s.Expired != nil {
@@ -278,8 +281,11 @@ func factsOf(t *testing.T, dir, name string) (*diagnostic, time.Time, *xmlDiagno
 				if counts {
 					out.Services = append(out.Services, TrustService{
 						Provider: strings.Join(p.Names, "/"), Name: strings.Join(s.Names, "/"), Identity: s.Identity, Type: s.Type, Status: s.Status, From: s.From,
-						Until: at(s.Until), Qualifiers: s.Qualifiers, Additional: s.Additional,
+						Until: at(s.Until), Qualifiers: s.Qualifiers, Additional: s.Additional, Foreign: foreign && !s.Enacted,
 					})
+					if t := &out.Services[len(out.Services)-1]; foreign && s.Recognised.After(t.From) {
+						t.From = s.Recognised
+					}
 				}
 			}
 		}

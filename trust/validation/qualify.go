@@ -31,6 +31,10 @@ type TrustService struct {
 	From, Until               time.Time
 	Qualifiers, Additional    []string // URIs
 	ListProblem               string   // what is not as it should be with the list in which it stands
+	// Foreign: the list is that of another country, and no agreement recognises the service for this time.
+	Foreign bool
+	// Claims is what the certificate says by an agreement with that country; nil: as it says itself.
+	Claims *QualifiedClaims
 }
 
 const (
@@ -112,13 +116,20 @@ func QualifyCertificate(c *QualifiedClaims, issued time.Time, services []TrustSe
 		q := CertificateQualification{Known: true, Type: c.kind(issued)}
 		return q, r.checks
 	}
-	list := keep(services, func(s *TrustService) bool { return s.Type == svctype+"CA/QC" })
+	list := keep(services, func(s *TrustService) bool { return !s.Foreign })
+	if !r.ask(len(list) > 0, clause, "Is it one of the Union, or recognised by an agreement?", "it is of another country, and not recognised") {
+		return none()
+	}
+	list = keep(list, func(s *TrustService) bool { return s.Type == svctype+"CA/QC" })
 	if !r.ask(len(list) > 0, clause, "Does one issue qualified certificates?", "none does") {
 		return none()
 	}
 	list = keep(list, func(s *TrustService) bool { return s.covers(at) })
 	if !r.ask(len(list) > 0, clause, "Was it listed at "+when(at)+"?", "none was") {
 		return none()
+	}
+	if list[0].Claims != nil {
+		c = list[0].Claims
 	}
 	all := list
 	list = keep(list, func(s *TrustService) bool { return s.issuesFor(c, issued) })
@@ -388,7 +399,7 @@ func QualifyTimeStamp(t *TimeStamp, exists time.Time) *Qualification {
 	if t.Signer == nil || !r.ask(len(t.Signer.Services) > 0, clause, "Is a service of a trusted list in its chain?", "there is none") {
 		return &Qualification{Name: "NA", Checks: r.checks}
 	}
-	list := keep(t.Signer.Services, func(s *TrustService) bool { return s.Type == svctype+"TSA/QTST" })
+	list := keep(t.Signer.Services, func(s *TrustService) bool { return !s.Foreign && s.Type == svctype+"TSA/QTST" })
 	name := "TSA"
 	if r.ask(len(list) > 0, clause, "Does one make qualified time-stamps?", "none does") {
 		at := func(at time.Time) bool {
