@@ -181,7 +181,7 @@ func (k *checker) names(what string, t *config.TLS, address config.URL) {
 
 // length warns of a key that is too short.
 func (k *checker) length(what string, c *pki.Certificate) {
-	const remedy = "make a new key, RSA of 3,072 bits or a curve: viadukt cert request"
+	const remedy = "make a new key, RSA of 3,072 bits or a curve: viadukt cert renew plans the change"
 	switch key := c.PublicKey.(type) {
 	case *rsa.PublicKey:
 		switch bits := key.N.BitLen(); {
@@ -196,7 +196,7 @@ func (k *checker) length(what string, c *pki.Certificate) {
 		}
 	}
 	if k.reachable() && strings.Contains(c.Issuer.String(), "O="+TestNetwork) {
-		k.warn(what, "order a certificate of the network: viadukt cert request", "the key was made by viadukt init for tests")
+		k.warn(what, "order a certificate of the network: viadukt cert renew makes key and request", "the key was made by viadukt init for tests")
 	}
 }
 

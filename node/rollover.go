@@ -3,12 +3,12 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -72,44 +72,80 @@ func newest(c *config.Config, use KeyUse) (*pki.Identity, error) {
 	return nil, fmt.Errorf("%w: there is no use %q: signing or encryption", ErrKeyPlan, use)
 }
 
-// RequestKey makes a key like the one that it is to follow and a request for its certificate (PKCS #10), for the same
-// subject, beside it.
-func RequestKey(c *config.Config, use KeyUse, now time.Time) (keyFile, requestFile string, err error) {
+// KeyRequest is a key that was made, with what its authority needs.
+type KeyRequest struct {
+	Key       string // file
+	Request   string // file with a request (PKCS #10); empty where the key cannot sign one
+	PublicKey string // file with the public key, in its place
+	Subject   string // for the certificate
+}
+
+// RequestKey makes a key like the one that it is to follow and a request for its certificate, for the same subject, beside
+// it. X25519 signs nothing: its public key is written instead.
+func RequestKey(c *config.Config, use KeyUse, now time.Time) (*KeyRequest, error) {
 	old, err := newest(c, use)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	var key any
-	switch pub := old.Certificate.PublicKey.(type) {
-	case *rsa.PublicKey:
-		key, err = rsa.GenerateKey(rand.Reader, max(2048, pub.N.BitLen()))
-	case *ecdsa.PublicKey:
-		if !slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, pub.Curve) {
-			return "", "", ErrNoRequest
-		}
-		key, err = ecdsa.GenerateKey(pub.Curve, rand.Reader)
-	case ed25519.PublicKey:
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	default: // X25519 does not sign, not even its own request
-		return "", "", ErrNoRequest
-	}
+	alg, err := keyLike(old.Certificate.PublicKey)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	key, err := pki.GenerateKey(rand.Reader, alg)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{RawSubject: old.Certificate.RawSubject, DNSNames: old.Certificate.DNSNames}, key)
+	der, err := pki.MarshalPrivateKey(key)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
 	base := filepath.Join(filepath.Dir(string(c.AS4.Signing.Key)), string(use)+"-"+now.UTC().Format("20060102-150405"))
-	keyFile, requestFile = base+".key", base+".csr"
-	if err := writeNew(keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))); err != nil {
-		return "", "", err
+	r := &KeyRequest{Key: base + ".key", Subject: old.Certificate.Subject.String()}
+	file, kind := &r.Request, "CERTIFICATE REQUEST"
+	var octets []byte
+	if alg == pki.X25519 {
+		file, kind = &r.PublicKey, "PUBLIC KEY"
+		*file = base + ".pub"
+		octets, err = pki.MarshalPublicKey(key.Public())
+	} else {
+		*file = base + ".csr"
+		octets, err = pki.CreateRequest(rand.Reader, old.Certificate.RawSubject, old.Certificate.DNSNames, key)
 	}
-	return keyFile, requestFile, os.WriteFile(requestFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: request}), 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(r.Key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))); err != nil {
+		return nil, err
+	}
+	return r, os.WriteFile(*file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: octets}), 0o644)
+}
+
+// keyLike is the kind of a new key that follows one.
+func keyLike(public crypto.PublicKey) (pki.KeyAlgorithm, error) {
+	switch k := public.(type) {
+	case *rsa.PublicKey:
+		switch bits := k.N.BitLen(); {
+		case bits <= 2048:
+			return pki.RSA2048, nil
+		case bits <= 3072:
+			return pki.RSA3072, nil
+		}
+		return pki.RSA4096, nil
+	case *ecdsa.PublicKey:
+		for name, alg := range map[string]pki.KeyAlgorithm{
+			"P-256": pki.P256, "P-384": pki.P384, "P-521": pki.P521,
+			"brainpoolP256r1": pki.BrainpoolP256r1, "brainpoolP384r1": pki.BrainpoolP384r1, "brainpoolP512r1": pki.BrainpoolP512r1,
+		} {
+			if k.Curve.Params().Name == name {
+				return alg, nil
+			}
+		}
+	case ed25519.PublicKey:
+		return pki.Ed25519, nil
+	case *ecdh.PublicKey:
+		return pki.X25519, nil
+	}
+	return "", ErrNoRequest
 }
 
 // PlannedKey is a key that is to take over.

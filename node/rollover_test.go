@@ -19,6 +19,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/smp"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/audit"
+	"github.com/viadukt-eu/viadukt/node/authority"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/console"
 	"github.com/viadukt-eu/viadukt/node/setup"
@@ -393,10 +394,11 @@ func TestAKeyIsRequestedPlannedAndActivated(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	keyFile, requestFile, err := node.RequestKey(c, node.KeySigning, now)
+	made, err := node.RequestKey(c, node.KeySigning, now)
 	if err != nil {
 		t.Fatal(err)
 	}
+	keyFile, requestFile := made.Key, made.Request
 	if info, err := os.Stat(keyFile); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the key: %v %v", info, err)
 	}
@@ -472,5 +474,61 @@ func TestAKeyIsRequestedPlannedAndActivated(t *testing.T) {
 	}
 	if _, err := node.ActivateKey(c, node.KeySigning, now, now); !errors.Is(err, node.ErrKeyPlan) {
 		t.Errorf("nothing is left to activate: %v", err)
+	}
+}
+
+// TestKeysOfEveryKindAreRenewed: Brainpool keys ask like others, and X25519 shows its public key.
+func TestKeysOfEveryKindAreRenewed(t *testing.T) {
+	t.Parallel()
+	for _, k := range []struct {
+		profile string
+		use     node.KeyUse
+		request bool
+	}{{"bdew", node.KeySigning, true}, {"entsog", node.KeySigning, true}, {"entsog", node.KeyEncryption, false}, {"eu-edelivery2-ec", node.KeySigning, true}} {
+		t.Run(k.profile+" "+string(k.use), func(t *testing.T) {
+			t.Parallel()
+			a, _ := agreeBy(t, k.profile)
+			c, err := config.Load(a.ConfigFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := time.Now().UTC().Truncate(time.Second)
+			r, err := node.RequestKey(c, k.use, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (r.Request != "") != k.request || (r.PublicKey != "") == k.request || !strings.Contains(r.Subject, a.Party) {
+				t.Fatalf("%+v", r)
+			}
+			dir := filepath.Join(t.TempDir(), "ca")
+			root := accessPoints(t, a)
+			ca, err := authority.Create(dir, authority.Options{Subject: "CN=Pilot", URL: "http://127.0.0.1:1"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := authority.Request{Profile: "access-point", Subject: r.Subject}
+			if k.request {
+				ask.Subject, ask.CSR = "", must(os.ReadFile(r.Request))
+			} else {
+				ask.PublicKey = must(os.ReadFile(r.PublicKey))
+			}
+			got, err := ca.Issue(ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Certificate.Subject.String() != r.Subject {
+				t.Errorf("it is for %s, not %s", got.Certificate.Subject, r.Subject)
+			}
+			certificate := filepath.Join(t.TempDir(), "next.pem")
+			put(t, certificate, string(pki.MarshalPEM(got.Certificate)))
+			put(t, filepath.Join(a.Dir, "trust", "access-points.pem"), string(pki.MarshalPEM(ca.Certificate(), root.Certificate)))
+			plan, _, err := node.PlanKey(c, k.use, node.PlannedKey{Certificate: certificate}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !plan.Equal(got.Certificate) {
+				t.Error("another certificate is planned")
+			}
+		})
 	}
 }

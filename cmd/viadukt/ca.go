@@ -125,6 +125,7 @@ func prepareCAIssue(c *call) func() error {
 	profile := c.String("profile", "", "`profile` of the certificate")
 	subject := c.String("subject", "", "`name` in the certificate; default: that of the request")
 	request := c.String("request", "", "PKCS#10 `file`; without it a key is made")
+	public := c.String("public-key", "", "`file` with a public key of X25519, which cannot sign a request: be sure whose it is")
 	key := c.String("key", string(pki.P256), "`kind` of the key that is made")
 	days := c.Int("days", 0, "how many `days` it lasts; default: as the profile has it")
 	out := c.String("out", "", "write certificate and chain, and the key that was made, to this `file`")
@@ -141,6 +142,13 @@ func prepareCAIssue(c *call) func() error {
 				return usage("--request: %v", err)
 			}
 			r.CSR = b
+		}
+		if *public != "" {
+			b, err := os.ReadFile(*public)
+			if err != nil {
+				return usage("--public-key: %v", err)
+			}
+			r.PublicKey = b
 		}
 		a, err := openCA(c.values[0])
 		if err != nil {

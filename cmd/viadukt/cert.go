@@ -19,7 +19,7 @@ this node need the next one before it signs: they put it beside the old one.`,
 		{name: "list", summary: "lists the node's certificates with what each is for and when it ends.", example: "viadukt cert list --config ee/viadukt.yaml", prepare: prepareCertList},
 		{name: "renew", summary: "makes the next key and a request for its certificate; with the certificate, plans the change.", args: "signing|encryption",
 			help: `Without --certificate and --key a key of the same kind is made beside the one in use, and a request (PKCS #10) for the
-authority. With the certificate that it sends the change is planned: published now and signing after 14 days, unless
+authority; of X25519, which cannot sign a request, the public key. With the certificate that it sends the change is planned: published now and signing after 14 days, unless
 --publish and --activate say otherwise. A running node is told.`,
 			example: "viadukt cert renew signing --certificate from-authority.pem --activate 2026-12-15", prepare: prepareCertRenew},
 		{name: "activate", summary: "lets the next key take over now, or at another time than planned.", args: "signing|encryption", example: "viadukt cert activate signing --at 2026-12-20T06:00:00Z", prepare: prepareCertActivate},
@@ -135,14 +135,26 @@ func prepareCertRenew(c *call) func() error {
 		}
 		now := time.Now()
 		if *cert == "" && *key == "" {
-			keyFile, request, err := node.RequestKey(cfg, use, now)
+			r, err := node.RequestKey(cfg, use, now)
 			if err != nil {
 				return keyError(err)
 			}
 			if c.json {
-				return c.print(map[string]string{"key": keyFile, "request": request})
+				j := map[string]string{"key": r.Key, "subject": r.Subject}
+				if r.PublicKey != "" {
+					j["publicKey"] = r.PublicKey
+				} else {
+					j["request"] = r.Request
+				}
+				return c.print(j)
 			}
-			c.printf("The next key is %s.\nSend %s to the authority. With its certificate:\n  viadukt cert renew %s --certificate FILE --config %s\n", keyFile, request, use, *file)
+			c.printf("The next key is %s.\n", r.Key)
+			if r.PublicKey != "" {
+				c.printf("It agrees on keys and signs nothing, so there is no request that shows that it is yours. Hand its public half\n%s to the authority on a way that it trusts, for the subject %s;\nan authority of viadukt: viadukt ca issue DIR --profile access-point --public-key %s --subject %q --out FILE\n", r.PublicKey, r.Subject, r.PublicKey, r.Subject)
+			} else {
+				c.printf("Send %s to the authority.\n", r.Request)
+			}
+			c.printf("With its certificate:\n  viadukt cert renew %s --certificate FILE --config %s\n", use, *file)
 			return nil
 		}
 		p := node.PlannedKey{Key: *key, Certificate: *cert}

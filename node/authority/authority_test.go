@@ -121,6 +121,31 @@ func TestRequests(t *testing.T) {
 	if _, err := a.Issue(Request{Profile: "person", CSR: make(pki.P256, func(b []byte) []byte { b[len(b)-1] ^= 1; return b })}); !errors.Is(err, ErrRequest) {
 		t.Errorf("a request by somebody without the key: %v", err)
 	}
+	public := func(alg pki.KeyAlgorithm) []byte {
+		k, err := pki.GenerateKey(rand.Reader, alg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := pki.MarshalPublicKey(k.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	id, err = a.Issue(Request{Profile: "access-point", PublicKey: public(pki.X25519), Subject: "CN=Node,C=EE"})
+	if err != nil || id.Key != nil || id.Certificate.KeyUsage != pki.UseKeyAgreement {
+		t.Errorf("a key that signs nothing: %+v %v", id, err)
+	}
+	for what, r := range map[string]Request{
+		"a key that could have signed": {Profile: "access-point", PublicKey: public(pki.P256), Subject: "CN=Node,C=EE"},
+		"nobody":                       {Profile: "access-point", PublicKey: public(pki.X25519)},
+		"two keys":                     {Profile: "access-point", PublicKey: public(pki.X25519), CSR: make(pki.P256, same)},
+		"no key":                       {Profile: "access-point", PublicKey: []byte("none"), Subject: "CN=Node,C=EE"},
+	} {
+		if _, err := a.Issue(r); !errors.Is(err, ErrRequest) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }
 
 // TestRevocationIsSeen: what one process revokes, another one that serves answers with, and a client sees.

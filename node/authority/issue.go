@@ -1,9 +1,8 @@
 package authority
 
 import (
-	"crypto"
+	"crypto/ecdh"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"maps"
@@ -42,11 +41,13 @@ func Names() []string { return slices.Sorted(maps.Keys(Profiles)) }
 type Request struct {
 	Profile string
 	// CSR is a PKCS #10 request in PEM or DER; its key and, unless Subject is given, its subject are taken. Without one, a key is made.
-	CSR     []byte
-	Subject string // RFC 4514
-	Key     pki.KeyAlgorithm
-	Names   []string // of hosts
-	Days    int      // default: that of the profile
+	CSR []byte
+	// PublicKey, in PEM or DER, is of X25519: such a key signs no request, so whoever asks must be known to have it.
+	PublicKey []byte
+	Subject   string // RFC 4514
+	Key       pki.KeyAlgorithm
+	Names     []string // of hosts
+	Days      int      // default: that of the profile
 }
 
 // Issue grants a request. The identity has a key where one was made; it is nowhere else then.
@@ -61,7 +62,14 @@ func (a *Authority) Issue(r Request) (*pki.Identity, error) {
 			return nil, err
 		}
 	}
+	if len(r.PublicKey) > 0 {
+		if err := fromPublicKey(r.PublicKey, &t); err != nil {
+			return nil, err
+		}
+	}
 	switch {
+	case len(r.CSR) > 0 && len(r.PublicKey) > 0:
+		return nil, fmt.Errorf("%w: either a request or a public key", ErrRequest)
 	case t.Subject == "":
 		return nil, fmt.Errorf("%w: a subject is missing", ErrRequest)
 	case len(t.DNSNames) > 0 && !p.names, p.names && len(t.DNSNames) == 0:
@@ -141,30 +149,35 @@ func fromCSR(b []byte, t *pki.Template, names bool) error {
 	if block, _ := pem.Decode(b); block != nil {
 		b = block.Bytes
 	}
-	q, err := x509.ParseCertificateRequest(b)
-	if err == nil {
-		err = q.CheckSignature()
-	}
+	q, err := pki.ParseRequest(b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	if t.Subject == "" {
-		n, err := pki.ParseNameDER(q.RawSubject)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrRequest, err)
-		}
-		t.Subject = n.String()
+		t.Subject = q.Subject.String()
 	}
 	if names {
 		t.DNSNames = q.DNSNames
 	}
-	spki, err := pki.ParsePublicKey(q.RawSubjectPublicKeyInfo)
+	if bits := pki.KeyBits(q.PublicKey); bits < 224 || isRSA(q.PublicKey) && bits < 2048 {
+		return fmt.Errorf("%w: a key of %d bits is too weak", ErrRequest, bits)
+	}
+	t.PublicKey = q.PublicKey
+	return nil
+}
+
+// fromPublicKey takes a key that only agrees on others.
+func fromPublicKey(b []byte, t *pki.Template) error {
+	if block, _ := pem.Decode(b); block != nil {
+		b = block.Bytes
+	}
+	key, err := pki.ParsePublicKey(b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, err)
 	}
-	if bits := pki.KeyBits(spki); bits < 224 || isRSA(spki) && bits < 2048 {
-		return fmt.Errorf("%w: a key of %d bits is too weak", ErrRequest, bits)
+	if _, ok := key.(*ecdh.PublicKey); !ok {
+		return fmt.Errorf("%w: a key that can sign asks with a request, which shows that it is the asker's", ErrRequest)
 	}
-	t.PublicKey = crypto.PublicKey(spki)
+	t.PublicKey = key
 	return nil
 }

@@ -75,7 +75,7 @@ func (a *Authority) resign(der, spki []byte, signer crypto.Signer) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	alg, hash, err := signingAlgorithm(signer.Public())
+	alg, _, err := signingAlgorithm(signer.Public())
 	if err != nil {
 		return nil, err
 	}
@@ -90,21 +90,7 @@ func (a *Authority) resign(der, spki []byte, signer crypto.Signer) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	message := tbs
-	if hash != 0 {
-		message = digest(hash, tbs)
-	}
-	signature, err := signer.Sign(a.rand, message, hash)
-	if err != nil {
-		return nil, err
-	}
-	var out cryptobyte.Builder
-	out.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddBytes(tbs)
-		b.AddBytes(alg)
-		b.AddASN1BitString(signature)
-	})
-	return out.Bytes()
+	return signed(a.rand, tbs, signer)
 }
 
 func signingAlgorithm(public crypto.PublicKey) (identifier []byte, hash crypto.Hash, err error) {
