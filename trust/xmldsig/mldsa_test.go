@@ -56,6 +56,15 @@ func TestMLDSAOnlyWhereItIsNamed(t *testing.T) {
 			if err := verify(strings.Replace(signed, "text", "Text", 1), VerifyOptions{Signatures: []string{uri}}); !errors.Is(err, ErrDigest) {
 				t.Errorf("%s: other content: %v", uri, err)
 			}
+			p := must(Prepare(key.Public(), refs, SignOptions{SignatureMethod: uri}))
+			value := must(p.Value(signer, nil))
+			if _, err := p.Complete(value); err != nil {
+				t.Errorf("%s: in two steps: %v", uri, err)
+			}
+			value[0] ^= 1
+			if _, err := p.Complete(value); !errors.Is(err, ErrSignature) {
+				t.Errorf("%s: in two steps, another value: %v", uri, err)
+			}
 			ed := must(edPair())
 			if err := verify(signed, VerifyOptions{Signatures: []string{uri}, Key: fixed(ed.Public())}); !errors.Is(err, ErrKey) {
 				t.Errorf("%s: a key of another kind: %v", uri, err)

@@ -129,10 +129,14 @@ func (p *Prepared) Complete(value []byte) ([]byte, error) {
 		return nil, err
 	}
 	var check parsed
-	if err := check.parse(doc.Root(), &VerifyOptions{}); err != nil {
+	var named VerifyOptions
+	if p.opt.SignatureMethod != "" { // one that is accepted only where it is named
+		named.Signatures = []string{p.opt.SignatureMethod}
+	}
+	if err := check.parse(doc.Root(), &named); err != nil {
 		return nil, err
 	}
-	if err := check.verifyOctets(p.pub, value, p.octets, &VerifyOptions{}); err != nil {
+	if err := check.verifyOctets(p.pub, value, p.octets, &named); err != nil {
 		return nil, err
 	}
 	return out, nil
