@@ -275,12 +275,12 @@ func (s *sideBySide) goldenRows(dir, table string, which func(t *testing.T, dir 
 			})
 			continue
 		}
-		s.add(peer, "sch:"+filepath.Join(dir, name), file, shown, func() func(*dom.Document) (told, error) { return rulesOf(t, dir, name) })
+		s.add(peer, "sch:"+filepath.Join(dir, name), file, shown, func() func(*dom.Document) (told, error) { return rulesOf(t, dir, name, false) })
 	}
 }
 
-// rulesOf compiles one schema of Schematron.
-func rulesOf(t *testing.T, dir, name string) func(*dom.Document) (told, error) {
+// rulesOf compiles one schema of Schematron; with texts what fired is a line each, with its text.
+func rulesOf(t *testing.T, dir, name string, texts bool) func(*dom.Document) (told, error) {
 	rules, err := schematron.Compile(os.DirFS(dir), filepath.ToSlash(name), schematron.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -295,10 +295,16 @@ func rulesOf(t *testing.T, dir, name string) func(*dom.Document) (told, error) {
 		}
 		counts := map[string]int{}
 		valid := true
+		var lines []string
 		for i := range r.Findings {
 			f := &r.Findings[i]
 			counts[cmp.Or(f.ID, "?")+":"+cmp.Or(f.Flag, "null")]++
+			lines = append(lines, f.ID+":"+f.Flag+" "+f.Message())
 			valid = valid && (f.Flag == "warning" || f.Flag == "information" || f.Role == "warning")
+		}
+		if texts {
+			slices.Sort(lines)
+			return told{valid, strings.Join(lines, "\n"), false}, nil
 		}
 		var list []string
 		for k, n := range counts {
@@ -418,15 +424,21 @@ func (s *sideBySide) ask() (map[string]told, map[string]time.Duration) {
 			fmt.Fprintf(&list, "%s\t%s\n", set.peer, file)
 		}
 	}
-	names := filepath.Join(s.scratch, "list")
-	if err := os.WriteFile(names, list.Bytes(), 0o600); err != nil {
+	return askBatch(t, list.Bytes())
+}
+
+// askBatch has the peer judge a list of rule sets and documents. With the option --text what fired of Schematron is a line each, with its text.
+func askBatch(t *testing.T, list []byte, options ...string) (map[string]told, map[string]time.Duration) {
+	names := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(names, list, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(rulesPeer, "batch", "--list", names, "--threads", "2")
-	cmd.Stderr = os.Stderr
+	cmd := exec.Command(rulesPeer, append([]string{"batch", "--list", names, "--threads", "2"}, options...)...)
+	var log bytes.Buffer // Saxon says there what it warns of, and where each error arose
+	cmd.Stderr = &log
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, &log)
 	}
 	said, spent := map[string]told{}, map[string]time.Duration{}
 	sc := bufio.NewScanner(bytes.NewReader(out))
@@ -436,7 +448,7 @@ func (s *sideBySide) ask() (map[string]told, map[string]time.Duration) {
 			Rules, File, Golden, Error string
 			Valid                      bool
 			CPU                        float64 `json:"cpuMs"`
-			Failed                     []struct{ ID string }
+			Failed                     []failure
 		}
 		if err := json.Unmarshal(sc.Bytes(), &o); err != nil {
 			t.Fatalf("%v: %s", err, sc.Bytes())
@@ -444,7 +456,7 @@ func (s *sideBySide) ask() (map[string]told, map[string]time.Duration) {
 		key := o.Rules + "\t" + o.File
 		switch {
 		case o.File == "" && o.Error != "":
-			t.Logf("%s: the peer says %s", o.Rules, o.Error)
+			t.Logf("%s: the peer says %s\n%s", o.Rules, o.Error, &log)
 		case o.File == "":
 			spent[o.Rules] = time.Duration(o.CPU * float64(time.Millisecond))
 		case o.Error != "":
@@ -455,6 +467,13 @@ func (s *sideBySide) ask() (map[string]told, map[string]time.Duration) {
 			said[key] = told{fired: "ERROR"}
 		case strings.HasPrefix(o.Rules, "xsd:"):
 			said[key] = told{fired: "*" + strconv.Itoa(len(o.Failed)) + " " + o.Failed[0].ID}
+		case len(options) > 0:
+			var lines []string
+			for _, f := range o.Failed {
+				lines = append(lines, f.ID+":"+f.Flag+" "+f.Text)
+			}
+			slices.Sort(lines)
+			said[key] = told{valid: o.Valid, fired: strings.Join(lines, "\n")}
 		default:
 			said[key] = told{valid: o.Valid, fired: listed(strings.Fields(o.Golden))}
 		}
