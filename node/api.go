@@ -62,9 +62,9 @@ const (
 // wrap checks that the token has one of the scopes, runs the handler and answers its error: in one place.
 func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		t, err := a.authorize(r, scopes)
+		actor, err := a.authorize(r, scopes)
 		if err == nil {
-			err = h(w, r.WithContext(store.WithActor(r.Context(), "token "+t.Name)))
+			err = h(w, r.WithContext(store.WithActor(r.Context(), actor)))
 		}
 		if err == nil {
 			return
@@ -80,27 +80,34 @@ func (a api) wrap(h func(http.ResponseWriter, *http.Request) error, scopes ...st
 	}
 }
 
-func (a api) authorize(r *http.Request, scopes []string) (*store.Token, error) {
+// authorize finds out who calls, by the token or else by the certificate of the connection, for the log.
+func (a api) authorize(r *http.Request, scopes []string) (actor string, err error) {
+	if k := a.n.clientOf(r); k != nil && r.Header.Get("Authorization") == "" {
+		if k.allowed(scopes) {
+			return "certificate " + k.Name, nil
+		}
+		return "", &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the certificate of %q does not allow this: it needs the scope %s", k.Name, strings.Join(scopes, " or ")), Remedy: "use a token, or change its scopes under api.clients"}
+	}
 	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	unauthorized := &apiError{Status: http.StatusUnauthorized, Code: "UNAUTHORIZED", Text: "the call needs a valid token", Remedy: `send "Authorization: Bearer TOKEN"; viadukt init wrote one into keys/api.token`}
 	if !ok || secret == "" {
-		return nil, unauthorized
+		return "", unauthorized
 	}
 	t, err := a.n.Store.TokenByHash(r.Context(), sha256.Sum256([]byte(secret)))
 	if errors.Is(err, store.ErrNotFound) {
 		a.n.alerts.note(alert.LoginRefused, "api")
-		return nil, unauthorized
+		return "", unauthorized
 	}
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if !t.Expires.IsZero() && !a.n.Clock().Before(t.Expires) {
-		return nil, unauthorized
+		return "", unauthorized
 	}
 	if slices.ContainsFunc(t.Scopes, func(s string) bool { return s == scopeAdmin || slices.Contains(scopes, s) }) {
-		return t, nil
+		return "token " + t.Name, nil
 	}
-	return nil, &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "use another token (viadukt init wrote keys/admin.token), change its scopes under api.tokens, or make one: viadukt token add NAME --scope " + scopes[0]}
+	return "", &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "use another token (viadukt init wrote keys/admin.token), change its scopes under api.tokens, or make one: viadukt token add NAME --scope " + scopes[0]}
 }
 
 func (a api) problem(err error) *apiError {

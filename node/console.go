@@ -43,6 +43,9 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 	if err := n.putFirstUser(ctx); err != nil {
 		return nil, err
 	}
+	if err := n.putClients(ctx); err != nil {
+		return nil, err
+	}
 	key, err := n.consoleKey()
 	if err != nil {
 		return nil, err
@@ -52,7 +55,13 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
 		Validator: documents{n}, Verifier: signedDocuments{n}, Post: post{n}, Tokens: tokens{n}, TrustStores: trustStores{n},
-		Reload:  func(ctx context.Context) error { _, err := n.Reload(ctx); return err },
+		Reload: func(ctx context.Context) error { _, err := n.Reload(ctx); return err },
+		Certified: func(r *http.Request) string {
+			if k := n.clientOf(r); k != nil {
+				return k.Name
+			}
+			return ""
+		},
 		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
 	opt.Trust = trustView{n}

@@ -332,7 +332,8 @@ func (k *checker) people() {
 		return // who may not ask is not told
 	}
 	for _, u := range l.Users {
-		if u.Role == string(console.Administrator) && !u.SecondFactor {
+		certified := slices.ContainsFunc(k.c.API.Clients, func(c config.Client) bool { return c.Name == u.User })
+		if u.Role == string(console.Administrator) && !u.SecondFactor && !certified {
 			k.warn("user "+u.User, "set it up on the page Account", "an administrator without a second factor")
 		}
 	}

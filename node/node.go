@@ -72,6 +72,7 @@ type Node struct {
 	imports    importing
 	live       atomic.Pointer[config.Config] // the configuration as last read; everything but what a reload reads is that of Config
 	pmodes     atomic.Pointer[pmodeSet]
+	clients    atomic.Pointer[[]client]
 	agreeing   sync.Mutex // held while a set is replaced
 	fetchers   fetchers
 	sender     *as4.Sender
@@ -179,6 +180,11 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 	if n.Evidence, err = n.openLog(ctx); err != nil {
 		return err
 	}
+	known, err := loadClients(n.Config)
+	if err != nil {
+		return err
+	}
+	n.clients.Store(&known)
 	if err := n.putTokens(ctx); err != nil {
 		return err
 	}

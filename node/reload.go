@@ -46,6 +46,10 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	if err == nil {
 		set, err = n.loadPModes(c)
 	}
+	var known []client
+	if err == nil {
+		known, err = loadClients(c)
+	}
 	old := n.pmodes.Load()
 	if err == nil {
 		set, err = set.with(old.added...)
@@ -57,6 +61,7 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	r := compare(old, set)
 	n.recordBy(ctx, store.Actor(ctx), "agreements.reload", filepath.Base(n.Config.File()))
 	n.pmodes.Store(set)
+	n.clients.Store(&known)
 	n.replaceKeys(ctx, k)
 	n.live.Store(c)
 	if err := n.republish(ctx); err != nil { // tried again by itself

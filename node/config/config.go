@@ -75,7 +75,32 @@ type API struct {
 	Listen Listen  `yaml:"listen" default:"127.0.0.1:8480" doc:"Address of the API and the console."`
 	URL    URL     `yaml:"url" example:"https://api.example.ee" doc:"Address under which others see the API. Default: made from listen."`
 	TLS    *TLS    `yaml:"tls" doc:"Certificate of this listener. Without it the API speaks plain HTTP: for this machine, or behind a proxy that ends TLS."`
-	Tokens []Token `yaml:"tokens" doc:"Tokens for programs. Every call needs one."`
+	Tokens []Token `yaml:"tokens" doc:"Tokens for programs. Every call needs one, unless the caller is known by a certificate."`
+
+	Clients []Client `yaml:"clients" doc:"People and programs that are known by the certificate of their TLS connection to this listener, below api.tls.clientCA: they need no token and no password."`
+}
+
+// Check implements [Checker].
+func (a *API) Check(report func(key, format string, args ...any)) {
+	if len(a.Clients) > 0 && (a.TLS == nil || a.TLS.ClientCA == "") {
+		report("clients", "nobody can show a certificate: set api.tls with clientCA")
+	}
+}
+
+// Client is somebody who is known by a certificate.
+type Client struct {
+	Name        string   `yaml:"name" required:"true" example:"ada" doc:"Who shows it, for the log; in the console the name of the user."`
+	Certificate Path     `yaml:"certificate" example:"trust/ada.pem" doc:"PEM file with exactly this certificate."`
+	Subject     string   `yaml:"subject" example:"CN=Ada,O=Office,C=EE" doc:"The same, for every certificate with this subject that api.tls.clientCA vouches for: it may be renewed."`
+	Scopes      []string `yaml:"scopes" enum:"messages,participants,admin,metrics,backup" doc:"What it may do over the API, as of a token."`
+	Role        string   `yaml:"role" enum:"viewer,operator,administrator" doc:"What it may do in the console. The user is made at the start, without a password. Without role a user of this name, who was made in the console, may log in with the certificate."`
+}
+
+// Check implements [Checker].
+func (c *Client) Check(report func(key, format string, args ...any)) {
+	if (c.Certificate == "") == (c.Subject == "") {
+		report("certificate", "write certificate or subject: one of them says who it is")
+	}
 }
 
 // Token allows a program to use the API.

@@ -56,6 +56,8 @@ type Options struct {
 	Longest time.Duration // and at any rate after this; 0: 12 hours
 	// Acted is told what people did, once it is done. It must not block.
 	Acted func(ctx context.Context, a Act)
+	// Certified names the user whose certificate the connection shows, "" when there is none; nil: nobody is known so.
+	Certified func(r *http.Request) string
 	// Refused is told of each wrong password or code; nil: nobody.
 	Refused func()
 	// Alerts are what needs a hand, in a language, the worst first; nil: nobody looks.
@@ -129,6 +131,9 @@ func New(opt Options) (*Console, error) {
 	}
 	if opt.Acted == nil {
 		opt.Acted = func(context.Context, Act) {}
+	}
+	if opt.Certified == nil {
+		opt.Certified = func(*http.Request) string { return "" }
 	}
 	if opt.Refused == nil {
 		opt.Refused = func() {}

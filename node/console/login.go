@@ -16,6 +16,7 @@ import (
 // loginForm is what the login page shows again after an error.
 type loginForm struct {
 	User, Next string
+	Certified  string // who is known by a certificate
 	Error      string // key
 	Wait       int    // seconds to wait
 }
@@ -24,17 +25,27 @@ func (c *Console) loginPage(x *call) error {
 	if x.role() != "" {
 		return x.redirect("")
 	}
-	return x.show(http.StatusOK, "login", view{Title: "login.title", Data: loginForm{Next: safeNext(x.r.URL.Query().Get("next"))}})
+	return x.show(http.StatusOK, "login", view{Title: "login.title", Data: loginForm{Next: safeNext(x.r.URL.Query().Get("next")), Certified: c.opt.Certified(x.r)}})
 }
 
 // login checks name and password. Nothing tells whether the name or the password was wrong.
 func (c *Console) login(x *call) error {
-	f := loginForm{User: strings.ToLower(x.value("user")), Next: safeNext(x.value("next"))}
+	f := loginForm{User: strings.ToLower(x.value("user")), Next: safeNext(x.value("next")), Certified: c.opt.Certified(x.r)}
 	again := func(status int, key string) error {
 		f.Error = key
 		return x.show(status, "login", view{Title: "login.title", Data: f})
 	}
 	address := c.address(x.r)
+	if x.value("certificate") != "" {
+		u, err := c.opt.Store.User(x.r.Context(), f.Certified)
+		switch {
+		case f.Certified == "", errors.Is(err, store.ErrNotFound):
+			return again(http.StatusUnauthorized, "login.nobody")
+		case err != nil:
+			return err
+		}
+		return c.known(x, u, f.Next)
+	}
 	if wait, ok := c.throttle.attempt(clip(f.User, 100), address); !ok {
 		f.Wait = seconds(wait)
 		x.w.Header().Set("Retry-After", itoa(f.Wait))
@@ -57,14 +68,21 @@ func (c *Console) login(x *call) error {
 		c.opt.Log.Warn("console login refused", slog.String("user", clip(f.User, 100)), slog.String("address", address))
 		return again(http.StatusUnauthorized, "login.wrong")
 	}
-	if len(u.TOTP) > 0 { // the attempt counts until the code is right as well
-		if err := c.begin(x.w, x.r, x.who, u.Name, stageCode); err != nil {
-			return err
-		}
-		return x.redirect("login/code?next=" + url.QueryEscape(f.Next))
+	if len(u.TOTP) == 0 { // otherwise the attempt counts until the code is right as well
+		c.throttle.succeeded(f.User, address)
 	}
-	c.throttle.succeeded(f.User, address)
-	return c.enter(x, u, f.Next)
+	return c.known(x, u, f.Next)
+}
+
+// known goes on with somebody who showed password or certificate: to the second factor, where there is one.
+func (c *Console) known(x *call, u *store.User, next string) error {
+	if len(u.TOTP) == 0 {
+		return c.enter(x, u, next)
+	}
+	if err := c.begin(x.w, x.r, x.who, u.Name, stageCode); err != nil {
+		return err
+	}
+	return x.redirect("login/code?next=" + url.QueryEscape(next))
 }
 
 // enter begins the session proper.

@@ -58,6 +58,14 @@ func AddUser(tx store.Tx, name string, role Role, hash string) error {
 	return tx.PutUser(store.User{Name: name, Role: string(role), Password: hash, OneTime: true})
 }
 
+// AddKnownUser makes a user who is known by something else than the password: nobody is asked to change it.
+func AddKnownUser(tx store.Tx, name string, role Role, hash string) error {
+	if err := AddUser(tx, name, role, hash); err != nil {
+		return err
+	}
+	return changeUser(tx, name, func(u *store.User) error { u.OneTime = false; return nil })
+}
+
 // ResetUser gives a user a password to be changed, takes the second factor away, and ends all sessions.
 func ResetUser(tx store.Tx, name, hash string) error {
 	err := changeUser(tx, name, func(u *store.User) error {
