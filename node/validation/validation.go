@@ -3,7 +3,7 @@
 // [Service].
 //
 // A request costs bounded work and memory: attachments are left out while a document is read, few documents are judged
-// at a time, and a judge ends when whoever asked is gone.
+// at a time, and a judge ends when whoever asked is gone. Documents that take long make way for others after a moment.
 package validation
 
 import (
@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
@@ -40,14 +41,15 @@ type Options struct {
 	Clock       func() time.Time // nil: time.Now
 	Version     string           // of the program
 	MaxDocument int64            // default 100 MiB
-	Concurrent  int              // documents judged at a time; default 2 for each processor
+	Concurrent  int              // documents judged at a time, and as many again that take long; default 2 for each processor
+	Long        time.Duration    // after which a document takes long; default 1 second
 	Longest     time.Duration    // for one document; default 1 minute
 }
 
 // Service judges documents.
 type Service struct {
-	opt   Options
-	slots chan struct{}
+	opt         Options
+	slots, slow chan struct{}
 }
 
 // New makes a service.
@@ -64,10 +66,45 @@ func New(opt Options) *Service {
 	if opt.Concurrent == 0 {
 		opt.Concurrent = 2 * runtime.GOMAXPROCS(0)
 	}
+	if opt.Long == 0 {
+		opt.Long = time.Second
+	}
 	if opt.Longest == 0 {
 		opt.Longest = time.Minute
 	}
-	return &Service{opt: opt, slots: make(chan struct{}, opt.Concurrent)}
+	return &Service{opt: opt, slots: make(chan struct{}, opt.Concurrent), slow: make(chan struct{}, opt.Concurrent)}
+}
+
+// enter waits for a slot. Who takes long moves on to one of the slow ones, so that documents or packs that cost without end do
+// not keep others waiting; where those are taken it stays.
+func (s *Service) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var mu sync.Mutex
+	held, left := s.slots, false
+	timer := time.AfterFunc(s.opt.Long, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if left {
+			return
+		}
+		select {
+		case s.slow <- struct{}{}:
+			<-held
+			held = s.slow
+		default:
+		}
+	})
+	return func() {
+		timer.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		left = true
+		<-held
+	}, nil
 }
 
 // Judge reads and judges one document. What cannot be judged has its error in the answer; the error that is returned is
@@ -75,12 +112,11 @@ func New(opt Options) *Service {
 func (s *Service) Judge(ctx context.Context, name string, body io.Reader, packs ...string) (*report.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opt.Longest)
 	defer cancel()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	d := &report.Document{Name: name, Started: s.opt.Clock(), Engine: s.opt.Version}
 	hash := sha256.New()
 	octets, err := edocument.ReadLean(io.TeeReader(body, hash), s.opt.MaxDocument, s.opt.MaxDocument)

@@ -20,6 +20,7 @@ import (
 	"github.com/viadukt-eu/viadukt/internal/corpus"
 	"github.com/viadukt-eu/viadukt/node/validation"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+	"github.com/viadukt-eu/viadukt/xmlcore/xpath"
 	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
 )
 
@@ -120,6 +121,65 @@ func TestItAnswersAsTheDaemonOfKoSIT(t *testing.T) {
 				t.Errorf("%s: no %s in %s", c.name, w, body)
 			}
 		}
+	}
+}
+
+// TestAHostilePackKeepsNobodyWaiting has a rule that never ends, as good as, judge a document, and asks for another one meanwhile.
+func TestAHostilePackKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	endless := strings.Replace(rules, "t:Number &gt; 0", "every $a in 1 to 1000000, $b in 1 to 1000000 satisfies $a * $b &gt; 0", 1)
+	packs, err := rulepack.Import(fstest.MapFS{"endless-1.0.sch": {Data: []byte(endless)}}, rulepack.ImportOptions{Now: today})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile, err := rulepack.Compile(packs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile.Options.Limits.Work = 1 << 60 // it ends with whoever asked
+	lib := library(t)
+	begun, ended := make(chan bool, 1), make(chan error, 1)
+	s := validation.New(validation.Options{Concurrent: 1, Long: time.Millisecond, Judge: func(ctx context.Context, doc *dom.Document, _ ...string) (*edocument.Report, error) {
+		if doc.Root().FirstElement().Text() != "666" {
+			return lib.Validate(ctx, doc, today)
+		}
+		begun <- true
+		r, err := hostile.ValidateContext(ctx, doc)
+		ended <- err
+		return r, err
+	}})
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	asked := make(chan error, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(ctx, "POST", server.URL, strings.NewReader(strings.Replace(good, "7", "666", 1)))
+		if err == nil {
+			_, err = http.DefaultClient.Do(r)
+		}
+		asked <- err
+	}()
+	<-begun
+	for range 3 {
+		if status, body, _ := call(t, "POST", server.URL, good); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	if status, _, _ := call(t, "GET", server.URL+"/server/health", ""); status != 200 {
+		t.Errorf("health: %d", status)
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("the hostile rule is to run still: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-asked; !errors.Is(err, context.Canceled) {
+		t.Errorf("asked: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, xpath.ErrCancelled) {
+		t.Errorf("nobody waits any more: %v", err)
 	}
 }
 
