@@ -22,6 +22,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/audit"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
+	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -166,24 +167,35 @@ func (u *union) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(b)
 }
 
-// signed is a document with a signature of somebody in a country, whose authority says where its revocation list is.
-func (u *union) signed(country string) (document []byte) {
+// signed is a document with a signature of somebody in a country.
+func (u *union) signed(country string) []byte {
 	u.t.Helper()
-	s := u.states[country]
-	id, err := s.ca.Issue(pki.Template{CommonName: "Ada of " + country, Country: country, KeyUsage: pki.UseContentCommitment, NotBefore: u.clock().AddDate(-1, 0, 0), NotAfter: u.clock().AddDate(1, 0, 0), CRLDistributionPoints: []string{u.URL + "/" + country + ".crl"}})
+	return u.signedAs(country, ades.Params{Format: ades.XAdES}, xades.Bytes("letter.xml", "text/xml", []byte("<letter/>")))
+}
+
+// signer is somebody in a country, whose authority says where its revocation list is.
+func (u *union) signer(country string, ca *pki.Authority) *pki.Identity {
+	u.t.Helper()
+	id, err := ca.Issue(pki.Template{CommonName: "Ada of " + country, Country: country, KeyUsage: pki.UseContentCommitment, NotBefore: u.clock().AddDate(-1, 0, 0), NotAfter: u.clock().AddDate(1, 0, 0), CRLDistributionPoints: []string{u.URL + "/" + country + ".crl"}})
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	crl, err := s.ca.CRL(nil, u.clock())
+	crl, err := ca.CRL(nil, u.clock())
 	if err != nil {
 		u.t.Fatal(err)
 	}
 	u.put("/"+country+".crl", crl)
-	document, err = xades.Sign(id.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", []byte("<letter/>"))}, xades.Params{Packaging: xades.Enveloped, Signer: id.Certificate, Time: u.clock()})
-	if err != nil {
+	return id
+}
+
+func (u *union) signedAs(country string, p ades.Params, documents ...xades.Document) []byte {
+	u.t.Helper()
+	p.Time = u.clock()
+	var b bytes.Buffer
+	if err := ades.Sign(u.t.Context(), &b, rand.Reader, u.signer(country, u.states[country].ca), documents, p, nil); err != nil {
 		u.t.Fatal(err)
 	}
-	return document
+	return b.Bytes()
 }
 
 // configured writes the lists, and signatures that are judged, into a node's configuration.

@@ -210,6 +210,9 @@ func (s *Service) batch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	language := r.URL.Query().Get("language")
+	// Verdicts go out while files still come in; without this the server would close the request with the first verdict. Where the
+	// protocol has that by itself it is an error, which does no harm.
+	http.NewResponseController(w).EnableFullDuplex()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	s.each(r.Context(), parts, func(name string, v *report.Verdict, err error) {
