@@ -135,6 +135,21 @@ func TestPModesAndTrustByREST(t *testing.T) {
 	s, a = call("boss", "GET", "truststore/entries", nil)
 	expect("list", s, a, http.StatusOK, `"name":"pt"`)
 
+	s, a = call("clerk", "GET", "truststore/download", nil)
+	expect("a clerk's download", s, a, http.StatusUnauthorized)
+	s, a = call("boss", "GET", "truststore/download", nil)
+	expect("download", s, a, http.StatusOK)
+	downloaded := map[string]bool{}
+	for _, k := range must(pki.LoadTrustStore([]byte(a), "changeit")) {
+		downloaded[k.Alias] = downloaded[k.Alias] || k.Certificate.Equal(pt.Certificate)
+	}
+	if !downloaded["pt"] || len(downloaded) < 2 {
+		t.Errorf("in the downloaded store are %v", downloaded)
+	}
+	s, a = call("boss", "POST", "tlstruststore", []byte(a), "password", "changeit")
+	expect("what was downloaded is uploaded", s, a, http.StatusOK)
+	s, a = call("boss", "GET", "tlstruststore/entries", nil)
+	expect("with its aliases", s, a, http.StatusOK, `"name":"pt"`)
 	s, a = call("boss", "POST", "pmode", samples["good.xml"], "description", "second")
 	expect("upload", s, a, http.StatusOK, "successfully uploaded")
 	if g.PMode("letters/letter/pt") == nil {

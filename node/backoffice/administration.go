@@ -1,6 +1,7 @@
 package backoffice
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -41,6 +44,7 @@ func administration(base string) map[string]func(*call, http.ResponseWriter, *ht
 		"POST " + base + "pmode":        (*call).uploadPMode,
 	}
 	for path, tls := range map[string]bool{"truststore": false, "tlstruststore": true} {
+		out["GET "+base+path+"/download"] = func(c *call, w http.ResponseWriter, r *http.Request) error { return c.downloadTruststore(w, r, tls) }
 		out["GET "+base+path+"/entries"] = func(c *call, w http.ResponseWriter, r *http.Request) error { return c.truststore(w, r, tls) }
 		out["POST "+base+path] = func(c *call, w http.ResponseWriter, r *http.Request) error { return c.replaceTruststore(w, r, tls) }
 		out["POST "+base+path+"/entries"] = func(c *call, w http.ResponseWriter, r *http.Request) error { return c.addTrusted(w, r, tls) }
@@ -176,6 +180,40 @@ func (c *call) truststore(w http.ResponseWriter, r *http.Request, tls bool) erro
 	return writeJSON(w, http.StatusOK, list)
 }
 
+// storePassword is that of Java's own trust stores: the certificates are public, and the file is no secret.
+const storePassword = "changeit"
+
+// downloadTruststore gives all certificates that are trusted as one PKCS #12 file, by their aliases.
+func (c *call) downloadTruststore(w http.ResponseWriter, r *http.Request, tls bool) error {
+	trusted, err := c.s.Gateway.Trusted(r.Context(), tls)
+	if err != nil {
+		return err
+	}
+	var list []pkcs12.TrustStoreEntry
+	taken := map[string]bool{}
+	for _, t := range trusted {
+		alias := t.Name
+		for i := 2; alias == "" || taken[strings.ToLower(alias)]; i++ {
+			alias = strings.TrimSpace(t.Name + " " + strconv.Itoa(i))
+		}
+		taken[strings.ToLower(alias)] = true
+		list = append(list, pkcs12.TrustStoreEntry{FriendlyName: alias, Cert: &x509.Certificate{Raw: t.Certificate.Raw}})
+	}
+	b, err := pkcs12.Modern.EncodeTrustStoreEntries(list, storePassword)
+	if err != nil {
+		return err
+	}
+	name := "truststore.p12"
+	if tls {
+		name = "tlstruststore.p12"
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	_, err = w.Write(b)
+	return err
+}
+
 func (c *call) addTrusted(w http.ResponseWriter, r *http.Request, tls bool) error {
 	_, octets, texts, err := form(r)
 	if err != nil {
@@ -235,26 +273,21 @@ func (c *call) replaceTruststore(w http.ResponseWriter, r *http.Request, tls boo
 
 // entries reads a key store; where it has no aliases, the common names take their place.
 func entries(octets []byte, password string) (list []Trusted, err error) {
-	if s, err := pki.ParseJKS(octets, password); err == nil {
-		for _, e := range s.Entries {
-			if len(e.Chain) > 0 {
-				list = append(list, Trusted{e.Alias, e.Chain[0]})
-			}
-		}
-		return list, nil
-	}
-	certs, err := pki.LoadCertificates(octets, password)
+	stored, err := pki.LoadTrustStore(octets, password)
 	if err != nil {
 		return nil, err
 	}
 	taken := map[string]bool{}
-	for i, k := range certs {
-		alias := strings.ToLower(k.Subject.CommonName())
+	for i, k := range stored {
+		alias := k.Alias
+		if alias == "" {
+			alias = strings.ToLower(k.Certificate.Subject.CommonName())
+		}
 		if alias == "" || taken[alias] {
 			alias = strings.TrimSpace(alias + " " + strconv.Itoa(i+1))
 		}
 		taken[alias] = true
-		list = append(list, Trusted{alias, k})
+		list = append(list, Trusted{alias, k.Certificate})
 	}
 	return list, nil
 }

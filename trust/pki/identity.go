@@ -92,6 +92,43 @@ func LoadCertificates(b []byte, password string) ([]*Certificate, error) {
 	return p.certs, nil
 }
 
+// Trusted is a certificate of a trust store with its alias, "" where it has none.
+type Trusted struct {
+	Alias       string
+	Certificate *Certificate
+}
+
+// LoadTrustStore reads the certificates of a store of Java, of PKCS #12, or of PEM or DER, with their aliases.
+func LoadTrustStore(b []byte, password string) (out []Trusted, err error) {
+	if isJKS(b) {
+		s, err := ParseJKS(b, password)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range s.Entries {
+			if len(e.Chain) > 0 {
+				out = append(out, Trusted{e.Alias, e.Chain[0]})
+			}
+		}
+		return out, nil
+	}
+	if _, err := ParseCertificate(b); err != nil && !bytes.Contains(b, []byte("-----BEGIN")) {
+		p, err := parsePKCS12(b, password)
+		if err != nil {
+			return nil, err
+		}
+		for i, c := range p.certs {
+			out = append(out, Trusted{p.names[i], c})
+		}
+		return out, nil
+	}
+	certs, err := LoadCertificates(b, password)
+	for _, c := range certs {
+		out = append(out, Trusted{"", c})
+	}
+	return out, err
+}
+
 func loadPEM(b []byte) (*Identity, error) {
 	var key Key
 	var certs []*Certificate

@@ -30,6 +30,7 @@ const (
 type pfx struct {
 	keys  []pfxKey
 	certs []*Certificate
+	names []string // of the certificates
 	bags  int
 	// leftOut tells of the last key of a kind that is not supported; the others are still of use
 	leftOut error
@@ -201,7 +202,7 @@ func (p *pfx) readBags(b []byte, password string) error {
 				err = p.addKey(der, attrs)
 			}
 		case oidCertBag:
-			err = p.addCertificate(value)
+			err = p.addCertificate(value, attrs)
 		}
 		if err != nil {
 			return fmt.Errorf("bag %d: %w", p.bags, err)
@@ -223,7 +224,7 @@ func (p *pfx) addKey(der []byte, attrs cryptobyte.String) error {
 	return nil
 }
 
-func (p *pfx) addCertificate(value cryptobyte.String) error {
+func (p *pfx) addCertificate(value, attrs cryptobyte.String) error {
 	var seq, explicit, der cryptobyte.String
 	var kind OID
 	if !value.ReadASN1(&seq, asn1.SEQUENCE) || !readOID(&seq, &kind) || !seq.ReadASN1(&explicit, explicit0) {
@@ -237,7 +238,7 @@ func (p *pfx) addCertificate(value cryptobyte.String) error {
 	}
 	c, err := ParseCertificate(bytes.Clone(der))
 	if err == nil {
-		p.certs = append(p.certs, c)
+		p.certs, p.names = append(p.certs, c), append(p.names, friendlyName(attrs))
 	}
 	return err
 }
