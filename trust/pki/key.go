@@ -31,6 +31,22 @@ type Agreer interface {
 	Agree(peer crypto.PublicKey) (secret []byte, err error)
 }
 
+// InProcess tells whether a key is one that this process holds, and the one to a public key. What such a key signs need not be verified
+// before it is used; what comes from elsewhere has to be.
+func InProcess(key any, public crypto.PublicKey) bool {
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		return k.PublicKey.Equal(public)
+	case *ecdsa.PrivateKey:
+		return k.PublicKey.Equal(public)
+	case ecKey:
+		return k.PublicKey.Equal(public)
+	case ed25519.PrivateKey:
+		return k.Public().(ed25519.PublicKey).Equal(public)
+	}
+	return false
+}
+
 // ecKey adds agreement to ECDSA keys, and constant-time signing on brainpool curves.
 type ecKey struct{ *ecdsa.PrivateKey }
 
