@@ -16,27 +16,28 @@ import (
 
 // corpusPacks is what golden.tsv calls the packs that the importer makes of the rules there.
 var corpusPacks = map[string]string{
-	"EN16931-UBL 1.3.16":      "eu.cen.en16931:ubl:1.3.16",
-	"EN16931-CII 1.3.16":      "eu.cen.en16931:cii:1.3.16",
-	"PEPPOL-UBL 2026.5":       "eu.peppol.bis3:invoice:2026.5",
-	"PEPPOL-UBL-SB 2026.5":    "eu.peppol.bis3:invoice-self-billing:2026.5",
-	"PEPPOL-CII 3.0.19":       "eu.peppol.bis3:invoice-cii:3.0.19",
-	"PEPPOLBIS-T01 2026.5":    "eu.peppol.bis3:t01:2026.5",
-	"PEPPOLBIS-T16 2026.5":    "eu.peppol.bis3:t16:2026.5",
-	"PEPPOLBIS-T19 2026.5":    "eu.peppol.bis3:t19:2026.5",
-	"PEPPOLBIS-T76 2026.5":    "eu.peppol.bis3:t76:2026.5",
-	"PEPPOLBIS-T110 2026.5":   "eu.peppol.bis3:t110:2026.5",
-	"PEPPOLBIS-T111 2026.5":   "eu.peppol.bis3:t111:2026.5",
-	"PEPPOLBIS-T114 2026.5":   "eu.peppol.bis3:t114:2026.5",
-	"PEPPOLBIS-T115 2026.5":   "eu.peppol.bis3:t115:2026.5",
-	"PEPPOLBIS-T116 2026.5":   "eu.peppol.bis3:t116:2026.5",
-	"XRechnung-UBL 3.0.2":     "de.xrechnung:ubl:3.0.2",
-	"XRechnung-CII 3.0.2":     "de.xrechnung:cii:3.0.2",
-	"Factur-X 2.5.2 basic":    "fr.factur-x:basic:2.5.2",
-	"Factur-X 2.5.2 basicwl":  "fr.factur-x:basic-wl:2.5.2",
-	"Factur-X 2.5.2 en16931":  "fr.factur-x:en16931:2.5.2",
-	"Factur-X 2.5.2 extended": "fr.factur-x:extended:2.5.2",
-	"Factur-X 2.5.2 minimum":  "fr.factur-x:minimum:2.5.2",
+	"EN16931-UBL 1.3.16":                             "eu.cen.en16931:ubl:1.3.16",
+	"EN16931-CII 1.3.16":                             "eu.cen.en16931:cii:1.3.16",
+	"PEPPOL-UBL 2026.5":                              "eu.peppol.bis3:invoice:2026.5",
+	"PEPPOL-UBL-SB 2026.5":                           "eu.peppol.bis3:invoice-self-billing:2026.5",
+	"PEPPOL-CII 3.0.19":                              "eu.peppol.bis3:invoice-cii:3.0.19",
+	"PEPPOLBIS-T01 2026.5":                           "eu.peppol.bis3:t01:2026.5",
+	"PEPPOLBIS-T16 2026.5":                           "eu.peppol.bis3:t16:2026.5",
+	"PEPPOLBIS-T19 2026.5":                           "eu.peppol.bis3:t19:2026.5",
+	"PEPPOLBIS-T76 2026.5":                           "eu.peppol.bis3:t76:2026.5",
+	"PEPPOLBIS-T110 2026.5":                          "eu.peppol.bis3:t110:2026.5",
+	"PEPPOLBIS-T111 2026.5":                          "eu.peppol.bis3:t111:2026.5",
+	"PEPPOLBIS-T114 2026.5":                          "eu.peppol.bis3:t114:2026.5",
+	"PEPPOLBIS-T115 2026.5":                          "eu.peppol.bis3:t115:2026.5",
+	"PEPPOLBIS-T116 2026.5":                          "eu.peppol.bis3:t116:2026.5",
+	"XRechnung-UBL 3.0.2":                            "de.xrechnung:ubl:3.0.2",
+	"XRechnung-CII 3.0.2":                            "de.xrechnung:cii:3.0.2",
+	"PINT-EU 1.1.1 PINT-UBL-validation-preprocessed": "org.peppol.pint.eu:billing:1.1.1",
+	"Factur-X 2.5.2 basic":                           "fr.factur-x:basic:2.5.2",
+	"Factur-X 2.5.2 basicwl":                         "fr.factur-x:basic-wl:2.5.2",
+	"Factur-X 2.5.2 en16931":                         "fr.factur-x:en16931:2.5.2",
+	"Factur-X 2.5.2 extended":                        "fr.factur-x:extended:2.5.2",
+	"Factur-X 2.5.2 minimum":                         "fr.factur-x:minimum:2.5.2",
 }
 
 // TestImportedReleasesJudgeAsGolden imports the rules of the corpus as their publishers lay them out, stores the packs,
@@ -45,7 +46,7 @@ func TestImportedReleasesJudgeAsGolden(t *testing.T) {
 	t.Parallel()
 	dir := corpus.Dir(t, "edocuments")
 	folder := rulepack.Folder(t.TempDir())
-	for _, release := range []string{"en16931-1.3.16", "peppol-2026.5", "peppol-billing-3.0.19", "xrechnung-3.0.2", "factur-x-2.5.2"} {
+	for _, release := range []string{"en16931-1.3.16", "peppol-2026.5", "peppol-billing-3.0.19", "xrechnung-3.0.2", "factur-x-2.5.2", "pint-eu-1.1.1"} {
 		packs, err := rulepack.Import(os.DirFS(filepath.Join(dir, "rules", release)), rulepack.ImportOptions{Name: release, Now: today})
 		if err != nil {
 			t.Fatal(err)
@@ -121,6 +122,62 @@ func TestImportedReleasesJudgeAsGolden(t *testing.T) {
 	t.Logf("%d packs judge %d of %d documents as golden", len(judges), agree, total)
 	if total < 200 {
 		t.Errorf("only %d documents: is the corpus there?", total)
+	}
+}
+
+// TestPacksAreMeantForTheirDocuments puts all releases of the corpus into one folder and asks which of them are meant for a document.
+func TestPacksAreMeantForTheirDocuments(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(corpus.Dir(t, "edocuments"), "rules")
+	folder := rulepack.Folder(t.TempDir())
+	releases, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range releases {
+		packs, err := rulepack.Import(os.DirFS(filepath.Join(dir, e.Name())), rulepack.ImportOptions{Name: e.Name(), Now: today})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packs {
+			if p.ID.Group == "local" {
+				t.Errorf("%s of %s has no name of its publisher", p.ID, e.Name())
+			}
+			if err := folder.Add(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	lib, err := rulepack.NewLibrary(folder, rulepack.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pint := `<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2" xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"><cbc:CustomizationID>urn:peppol:pint:billing-1</cbc:CustomizationID></Invoice>`
+	status := `<ApplicationResponse xmlns="urn:oasis:names:specification:ubl:schema:xsd:ApplicationResponse-2" xmlns:cbc="urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2"><cbc:CustomizationID>urn:peppol:edec:mls:1.0</cbc:CustomizationID></ApplicationResponse>`
+	report := func(kind, space string) string {
+		return `<` + kind + ` xmlns="urn:fdc:peppol:` + space + `"><CustomizationID>x</CustomizationID></` + kind + `>`
+	}
+	for _, c := range []struct{ name, doc, want string }{
+		{"a billing invoice", string(corpus.Read(t, "edocuments", "examples/peppol-2026.5/billing/sales-order-example.xml")), "eu.cen.en16931:ubl@1.3.16 eu.peppol.bis3:invoice@2026.5"},
+		{"an invoice of PINT EU", string(corpus.Read(t, "edocuments", "examples/pint-eu-1.1.1/sales-order-example.xml")), "org.peppol.pint.eu:billing@1.1.1 org.peppol.pint.eu:billing-en16931@1.1.1 org.peppol.pint.eu:billing-jurisdiction@1.1.1"},
+		{"an invoice of PINT", pint, "org.peppol.pint:billing@1.1.3"},
+		{"a message level response", string(corpus.Read(t, "edocuments", "examples/peppol-2026.5/MessageLevelResponse_Example.xml")), "eu.peppol.bis3:t71@2026.5"},
+		{"a message level status", status, "org.peppol:mls@1.0.1"},
+		{"a report on end users", report("EndUserStatisticsReport", "end-user-statistics-report:1.1"), "eu.peppol.reporting:eusr@1.1.5"},
+		{"a report on transactions", report("TransactionStatisticsReport", "transaction-statistics-report:1.0"), "eu.peppol.reporting:tsr@1.0.5"},
+	} {
+		d, err := dom.Parse([]byte(c.doc), dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := lib.Validate(t.Context(), d, today)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := strings.Join(r.Pack, " "); got != c.want {
+			t.Errorf("%s is judged by %s, want %s", c.name, got, c.want)
+		}
 	}
 }
 

@@ -23,7 +23,19 @@ var publications = []struct {
 	{regexp.MustCompile(`^PEPPOLBIS-(T\d+)$`), "eu.peppol.bis3", "$1", ""},
 	{regexp.MustCompile(`^XRechnung-(UBL|CII)-validation$`), "de.xrechnung", "$1", "eu.cen.en16931:$1"},
 	{regexp.MustCompile(`^FACTUR-X_([A-Z0-9-]+)$`), "fr.factur-x", "$1", ""},
+	{regexp.MustCompile(`^peppol-(mls)-[\d.]+$`), "org.peppol", "$1", ""},
+	{regexp.MustCompile(`^peppol-end-user-statistics-reporting-[\d.]+$`), "eu.peppol.reporting", "eusr", ""},
+	{regexp.MustCompile(`^peppol-transaction-statistics-reporting-[\d.]+$`), "eu.peppol.reporting", "tsr", ""},
+	{regexp.MustCompile(`^PINT-UBL-validation(?:-preprocessed)?$`), pintGroup, "billing", ""},
+	{regexp.MustCompile(`^PINT-jurisdiction-aligned-rules$`), pintGroup, "billing-jurisdiction", "billing"},
+	{regexp.MustCompile(`^PINT-(EN16931)-aligned-rules$`), pintGroup, "billing-$1", "billing"},
 }
+
+// pintGroup is the group of the international invoice; the country whose rules these are, which the release is named after,
+// goes behind it.
+const pintGroup = "org.peppol.pint"
+
+var pintCountry = regexp.MustCompile(`(?i)\bpint-([a-z]{2,4})\b`)
 
 // specifications are the identifiers of the specifications that packs of known publishers are meant for, by the name of
 // the pack; an identifier that ends with * begins so. What is not here is about every document that its rules know.
@@ -47,6 +59,7 @@ var specifications = map[string][]string{
 	"eu.peppol.bis3:t116":                 {"urn:fdc:peppol.eu:poacc:trns:order_response_advanced:3*"},
 	"de.xrechnung:ubl":                    {"urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung*"},
 	"de.xrechnung:cii":                    {"urn:cen.eu:en16931:2017#compliant#urn:xeinkauf.de:kosit:xrechnung*"},
+	"org.peppol:mls":                      {"urn:peppol:edec:mls:1.0"},
 	"fr.factur-x:minimum":                 {"urn:factur-x.eu:1p0:minimum"},
 	"fr.factur-x:basic-wl":                {"urn:factur-x.eu:1p0:basicwl"},
 	"fr.factur-x:basic":                   {"urn:cen.eu:en16931:2017#compliant#urn:factur-x.eu:1p0:basic"},
@@ -57,6 +70,12 @@ var specifications = map[string][]string{
 // meant reports whether a pack is meant for documents of a specification.
 func meant(id ID, specification string) bool {
 	list, ok := specifications[id.Name()]
+	if country, pint := strings.CutPrefix(id.Group, pintGroup); pint {
+		list, ok = []string{"urn:peppol:pint:billing-1"}, true
+		if country != "" {
+			list[0] = "urn:peppol:pint:billing-1@" + country[1:] + "-1*"
+		}
+	}
 	return !ok || slices.ContainsFunc(list, func(s string) bool {
 		begin, open := strings.CutSuffix(s, "*")
 		return specification == begin || open && strings.HasPrefix(specification, begin)
@@ -85,8 +104,17 @@ func (r *release) known(file, kind string) Manifest {
 			return strings.ToLower(string(p.file.ExpandString(nil, s, stem, sub)))
 		}
 		m.ID.Group, m.ID.Artifact = p.group, expand(p.artifact)
-		if p.requires != "" {
-			m.Requires = []string{expand(p.requires)}
+		requires := p.requires
+		if p.group == pintGroup {
+			if c := pintCountry.FindStringSubmatch(r.opt.Name + "/" + path.Dir(file)); c != nil {
+				m.ID.Group += "." + strings.ToLower(c[1])
+			}
+			if requires != "" {
+				requires = m.ID.Group + ":" + requires
+			}
+		}
+		if requires != "" {
+			m.Requires = []string{expand(requires)}
 		}
 		return m
 	}
