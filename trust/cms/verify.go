@@ -386,7 +386,7 @@ func (s *SignerInfo) algorithm() (pki.SignatureAlgorithm, error) {
 	case !a.Hash.Available():
 		return a, fmt.Errorf("%w: digest %s", ErrAlgorithm, s.DigestAlgorithm.OID)
 	case a.Hash != s.DigestAlgorithm.Hash:
-		return a, fmt.Errorf("%w: the signature algorithm hashes by %s, the signer by %s", ErrAlgorithm, a.Hash, s.DigestAlgorithm.OID)
+		return a, fmt.Errorf("%w: %w: the signature algorithm hashes by %s, the signer by %s", ErrSignature, ErrAlgorithm, a.Hash, s.DigestAlgorithm.OID)
 	}
 	return a, nil
 }

@@ -114,6 +114,9 @@ func cmsSignature(s *cades.Signature, f *cms.Facts, content cms.Content, p *pool
 		})
 	}
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
+	if v.Unverifiable = unverifiable(f); v.Unverifiable != "" && out.Certificate == nil && len(f.Candidates) > 0 {
+		out.Certificate = f.Candidates[0] // whom it says to be by
+	}
 	v.References = []validation.Reference{{
 		Name: "the content", Kind: "MESSAGE_DIGEST", Digest: digestName(f.Hash), Found: !errors.Is(f.Content, cms.ErrContent), Intact: f.Content == nil,
 	}}
@@ -133,6 +136,16 @@ func cmsSignature(s *cades.Signature, f *cms.Facts, content cms.Content, p *pool
 		}
 	}
 	return out
+}
+
+// unverifiable names an algorithm of a message that is not known here.
+func unverifiable(f *cms.Facts) string {
+	for _, err := range []error{f.Content, f.Signature} {
+		if errors.Is(err, cms.ErrAlgorithm) && !errors.Is(err, cms.ErrSignature) { // some contradict themselves
+			return oddAlgorithms.Replace(err.Error())
+		}
+	}
+	return ""
 }
 
 var cmsKinds = map[cades.Kind]string{cades.ContentTimeStamp: "CONTENT_TIMESTAMP", cades.SignatureTimeStamp: "SIGNATURE_TIMESTAMP"}
@@ -202,7 +215,7 @@ func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
 		return v
 	}
 	f := t.Verify(p.list...)
-	v.Token = validation.Token{ID: idOf(t.Raw), Intact: f.Err() == nil}
+	v.Token = validation.Token{ID: idOf(t.Raw), Intact: f.Err() == nil, Unverifiable: unverifiable(f.Facts)}
 	v.Time, v.Digest = t.Info.Time.UTC(), digestName(t.Info.Hash)
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
 	if f.Certificate != nil {

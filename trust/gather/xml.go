@@ -3,6 +3,7 @@ package gather
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -55,6 +56,8 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 		p.revocation(s.Material.CRLs, s.Material.OCSPs)
 		if c := all[i].checked; c != nil {
 			p.add(c.KeyInfo...)
+		} else if c, _ := claimedSigner(s); c != nil {
+			p.add(c)
 		}
 		for _, t := range s.TimeStamps {
 			for _, raw := range t.Tokens {
@@ -75,10 +78,15 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 	for i := range all {
 		x := &all[i]
 		if x.err != nil {
-			r.add(&Signature{Signature: &validation.Signature{
-				Token:     validation.Token{ID: fmt.Sprint(x.sig.Node.Path())},
-				Malformed: []validation.Malformed{{Question: "Can the signature be read?", Answer: x.err.Error(), Clause: "XMLDSIG 3.2"}},
-			}}, p)
+			v := &validation.Signature{Token: validation.Token{ID: fmt.Sprint(x.sig.Node.Path())}, Claimed: x.sig.SigningTime}
+			one := &Signature{Signature: v}
+			if errors.Is(x.err, xmldsig.ErrAlgorithm) {
+				v.Unverifiable = oddAlgorithms.Replace(x.err.Error())
+				one.Certificate, v.Certificates = claimedSigner(x.sig)
+			} else {
+				v.Malformed = []validation.Malformed{{Question: "Can the signature be read?", Answer: x.err.Error(), Clause: "XMLDSIG 3.2"}}
+			}
+			r.add(one, p)
 			continue
 		}
 		s := xmlSignature(x.checked, p, tokens, records[x.sig])
@@ -92,6 +100,19 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 	return r, nil
 }
 
+// claimedSigner is whom a signature of which nothing can be computed says to be by: the certificate that its properties name.
+func claimedSigner(s *xades.Signature) (*pki.Certificate, []validation.SigningCertificate) {
+	certs, err := xmldsig.CertificatesFromInfo(s.Node.Child(xmldsig.Namespace, "KeyInfo"))
+	if err != nil || len(s.Certificates) == 0 {
+		return nil, nil
+	}
+	i := slices.IndexFunc(certs, s.Certificates[0].Matches)
+	if i < 0 {
+		return nil, nil
+	}
+	return certs[i], []validation.SigningCertificate{{HasDigest: true, Matches: true, IssuerSerial: true}}
+}
+
 func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.Token, records []parsedRecord) *Signature {
 	v := &validation.Signature{
 		Token:  validation.Token{ID: idOf(c.Node.Raw()), Intact: c.ValueErr == nil},
@@ -103,10 +124,14 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		ref := &c.References[i]
 		err := c.Errs[i]
 		h, _ := xmldsig.DigestHash(ref.DigestMethod)
-		v.References = append(v.References, validation.Reference{
+		x := validation.Reference{
 			Name: referenceName(ref), Kind: ref.Type, Digest: digestName(h),
 			Found: err == nil || errors.Is(err, xmldsig.ErrDigest), Intact: err == nil,
-		})
+		}
+		if name := oddDigests[ref.Element.Child(xmldsig.Namespace, "DigestMethod").Attr("Algorithm")]; name != "" { // what is no algorithm at all was not hashed with one
+			x.Digest, x.Unverifiable = name, fmt.Sprintf("the digest algorithm %s is not acceptable", name)
+		}
+		v.References = append(v.References, x)
 	}
 	v.NeedsProperty = c.Properties.Valid()
 	v.HasProperty = c.PropertiesErr == nil

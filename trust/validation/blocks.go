@@ -76,6 +76,14 @@ func (j *judge) identify(r *run, t *Token, refs []SigningCertificate, needed boo
 	r.warn(refs[0].IssuerSerial, clause, "Do issuer and serial number agree?", "the signature names another issuer or serial number")
 }
 
+// computable asks for algorithms that are known here: of others neither that a signature holds nor that it does not is known
+// [EN 319 102-1 5.2.7].
+func (j *judge) computable(r *run, t *Token) {
+	if t.Unverifiable != "" {
+		r.check(false, Indeterminate, CryptoConstraintsFailure, "EN 319 102-1 5.2.7", "Can the signature be verified with its algorithms?", t.Unverifiable)
+	}
+}
+
 // cryptographic is cryptographic verification [EN 319 102-1 5.2.7].
 func (j *judge) cryptographic(r *run, refs []Reference, intact bool) {
 	const clause = "EN 319 102-1 5.2.7"
@@ -83,6 +91,9 @@ func (j *judge) cryptographic(r *run, refs []Reference, intact bool) {
 		if x.Entry && !x.Found {
 			r.warn(false, clause, fmt.Sprintf("Is %s at hand?", x.Name), "an entry of the manifest is not at hand")
 			continue
+		}
+		if x.Unverifiable != "" {
+			r.check(false, Indeterminate, CryptoConstraintsFailure, clause, "Can the signature be verified with its algorithms?", x.Unverifiable)
 		}
 		r.check(x.Found, Indeterminate, SignedDataNotFound, clause, fmt.Sprintf("Is %s at hand?", x.Name), x.Name+" is not at hand")
 		r.check(x.Intact, Failed, HashFailure, clause, fmt.Sprintf("Is %s as it was signed?", x.Name), x.Name+" was changed after it was signed")
@@ -347,6 +358,7 @@ func (j *judge) stamp(t *TimeStamp) Conclusion {
 		r.check(false, Failed, FormatFailure, m.Clause, m.Question, m.Answer)
 	}
 	j.identify(&r, &t.Token, nil, false)
+	j.computable(&r, &t.Token)
 	j.cryptographic(&r, append(slices.Clip(t.References), Reference{Name: "what the time-stamp covers", Found: t.ImprintFound, Intact: t.ImprintIntact}), t.Intact)
 	if !r.failed {
 		r.adopt(j.chain(&t.Token, ofTimeStamp))

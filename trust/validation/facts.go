@@ -29,8 +29,10 @@ type Algorithm struct {
 type Token struct {
 	ID        string
 	Algorithm Algorithm
-	Intact    bool         // the signature value holds under the signer's key
-	Signer    *Certificate // nil: not known
+	Intact    bool // the signature value holds under the signer's key
+	// Unverifiable names an algorithm that nobody here computes, so that nothing can be said of the value; "" where all are known.
+	Unverifiable string
+	Signer       *Certificate // nil: not known
 	// Chain is the prospective chain: signer first, up to a trust anchor where there is one, else as far as certificates are at
 	// hand.
 	Chain []*Certificate
@@ -61,7 +63,8 @@ type Reference struct {
 	Name, Kind    string
 	Digest        string // algorithm
 	Found, Intact bool
-	Entry         bool // of a manifest: that it is not at hand is no failure
+	Entry         bool   // of a manifest: that it is not at hand is no failure
+	Unverifiable  string // names an algorithm that nobody here computes: then Intact says nothing
 }
 
 // Use is what a certificate may be an anchor for, as a set.

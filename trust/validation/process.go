@@ -86,6 +86,7 @@ func (j *judge) basic(s *Signature) Conclusion {
 	var r run
 	j.format(&r, s)
 	j.identify(&r, &s.Token, s.Certificates, true)
+	j.computable(&r, &s.Token)
 	j.cryptographic(&r, s.References, s.Intact)
 	if r.failed {
 		out := r.conclude()
