@@ -146,6 +146,14 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 			f.Planned = append(f.Planned, alert.Planned{Use: p.Name, At: p.Next.From.T()})
 		}
 	}
+	for _, h := range n.handlers {
+		if l, ok := h.(Phased); ok {
+			for _, p := range l.PhaseOuts() {
+				f.PhaseOuts = append(f.PhaseOuts, alert.PhaseOut(p))
+			}
+		}
+	}
+	f.PhaseOuts = append(f.PhaseOuts, n.packsThatEnd()...)
 	certs := (network{n}).Certificates()
 	newest := map[string]time.Time{} // of each partner
 	for _, c := range certs {

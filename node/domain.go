@@ -3,8 +3,10 @@ package node
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
+	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/thread"
 )
@@ -57,6 +59,21 @@ type Debtor interface {
 type Threader interface {
 	// Thread gathers what belongs together with a message, itself among it.
 	Thread(ctx context.Context, m *store.Message) (*thread.Thread, error)
+}
+
+// Phased is a Handler that knows when versions of documents come into use and are phased out.
+type Phased interface {
+	// Life is when documents of a type are used: what the node publishes of it says so. Zero times are unbounded.
+	Life(t ids.DocumentType) (from, until time.Time)
+	// PhaseOuts are the ends that are known: alerts announce them.
+	PhaseOuts() []PhaseOut
+}
+
+// PhaseOut is the end of something that is used.
+type PhaseOut struct {
+	What string // a customization identifier, or a rule pack
+	At   time.Time
+	Next string // what takes its place, "" where nothing is named
 }
 
 // RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.

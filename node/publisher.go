@@ -106,6 +106,13 @@ func (n *Node) Register(ctx context.Context, p ids.Participant, d ids.DocumentTy
 		TransportProfile: profile.TransportProfile, URL: string(n.Config.AS4.URL),
 		Description: "access point of " + n.Config.Node.Name, Contact: string(n.Config.AS4.URL),
 	}
+	for _, h := range n.handlers {
+		if l, ok := h.(Phased); ok {
+			if from, until := l.Life(d); !from.IsZero() || !until.IsZero() {
+				e.Activation, e.Expiration = from, until
+			}
+		}
+	}
 	n.endpointKeys(&e)
 	md := &smp.ServiceMetadata{Participant: p, DocumentType: d, Processes: []smp.Process{{Process: process, Endpoints: []smp.Endpoint{e}}}}
 	return n.publisher.pub.PutMetadata(ctx, p, d, md, true)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/validation"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -85,6 +87,22 @@ func (n *Node) refreshPacks(ctx context.Context) {
 	case changed:
 		n.Log.LogAttrs(ctx, slog.LevelInfo, "rule packs replaced", slog.Int("packs", len(j.library.Packs())))
 	}
+}
+
+// packsThatEnd are the rule packs after which there is none of their name.
+func (n *Node) packsThatEnd() (out []alert.PhaseOut) {
+	packs := n.judges.library.Packs()
+	for _, p := range packs {
+		if p.ValidTo == nil || p.Deprecated != "" {
+			continue
+		}
+		if !slices.ContainsFunc(packs, func(q *rulepack.Pack) bool {
+			return q.ID.Name() == p.ID.Name() && q.Deprecated == "" && q.ValidAt(*p.ValidTo)
+		}) {
+			out = append(out, alert.PhaseOut{What: p.ID.String(), At: *p.ValidTo})
+		}
+	}
+	return out
 }
 
 func (n *Node) packNames() (names []string) {

@@ -92,7 +92,7 @@ func (d *Domain) answer(ctx context.Context, m *store.Message, refusal *node.Rej
 	if kind == "" {
 		return nil
 	}
-	r, provider, err := d.answerFor(ctx, m, kind, found)
+	r, provider, err := d.answerFor(ctx, m, kind, refusal, found)
 	if err != nil || r == nil {
 		return err
 	}
@@ -133,9 +133,9 @@ func (d *Domain) Owed(m *store.Message) (remedy string, owed bool) {
 	return "the service provider must register " + m.Receiver + " for message level statuses: tell it; when the attempts are over, viadukt message resend starts anew", true
 }
 
-// answerFor makes the answer to a message; nil where none is due. provider is who sent the message, for a status. found is
-// why an invoice is refused that is not as ordered.
-func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.Kind, found *match.Result) (_ *response.Response, provider string, _ error) {
+// answerFor makes the answer to a message; nil where none is due. provider is who sent the message, for a status. refusal is
+// why the document is refused, found what was found where an invoice is not as ordered.
+func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.Kind, refusal *node.RejectedError, found *match.Result) (_ *response.Response, provider string, _ error) {
 	if len(m.Payloads) == 0 {
 		return nil, "", nil
 	}
@@ -153,7 +153,11 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.
 			report, err = &edocument.Report{Type: "document", Valid: true}, nil
 		}
 	}
-	if found != nil {
+	switch {
+	case refusal != nil && refusal.Problem.Code == VersionPhasedOut:
+		p := refusal.Problem
+		report, err = &edocument.Report{Type: "document", Pack: []string{"the versions in use"}, Findings: []edocument.Finding{{ID: p.Code, Severity: edocument.Fatal, Text: p.Text + ": " + p.Remedy}}}, nil
+	case found != nil:
 		report, err = &edocument.Report{Type: "invoice", Pack: []string{"comparison with order " + found.Order}, Findings: found.Findings, Suppressed: found.Suppressed}, nil
 	}
 	ref := response.Reference{ID: envelope.Header.InstanceID}

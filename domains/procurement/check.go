@@ -99,7 +99,7 @@ func (d *Domain) checkIncoming(ctx context.Context, sender string, doc *dom.Docu
 // refuses reports whether a message is not delivered for what its document breaks.
 func (d *Domain) refuses(m *store.Message) bool {
 	c := d.checksFor(m.Sender)
-	return m.Error.Code == InvalidDocument && c.Incoming == "refuse" || m.Error.Code == NotAsOrdered && c.Match == "refuse"
+	return m.Error.Code == VersionPhasedOut || m.Error.Code == InvalidDocument && c.Incoming == "refuse" || m.Error.Code == NotAsOrdered && c.Match == "refuse"
 }
 
 // receiptFirst reports whether the network wants a receipt for a message whose content is refused: in Peppol the sender
@@ -109,6 +109,9 @@ func (d *Domain) receiptFirst() bool { return d.settings.Profile == "peppol" }
 // refusal says why a message that has its receipt is not delivered; nil for one that is. It is found out anew, since
 // what an earlier attempt to deliver came to may stand at the message. found is how an invoice differs from its order.
 func (d *Domain) refusal(ctx context.Context, m *store.Message) (_ *node.RejectedError, found *match.Result, _ error) {
+	if p := d.checkVersion(customizationOf(m.Action)); p.Code == VersionPhasedOut {
+		return &node.RejectedError{Problem: p}, nil, nil
+	}
 	c := d.checksFor(m.Sender)
 	if c.Incoming != "refuse" && c.Match != "refuse" || len(m.Payloads) == 0 {
 		return nil, nil, nil

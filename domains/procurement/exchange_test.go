@@ -104,6 +104,12 @@ func (c *country) serve(t *testing.T, kind string, from, to sample.Party) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.register(t, d)
+}
+
+// register makes the receiver of a document known for such documents.
+func (c *country) register(t *testing.T, d *procurement.Document) {
+	t.Helper()
 	if err := c.Register(context.Background(), d.Receiver, d.Type, d.Process, as4.Profiles[c.Config.AS4.Profile]); err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +209,7 @@ func TestSeed(t *testing.T) {
 	t.Run("PEPPOL-9", invoicesOvernight)
 	t.Run("PEPPOL-3", tenderToPayment)
 	t.Run("PEPPOL-8", boundTogether)
+	t.Run("ESENS-18", versionsPhaseOut)
 	t.Run("PEPPOL-7", func(t *testing.T) { // a receiver without credit note: refused, nothing sent
 		t.Parallel()
 		root := t.TempDir()

@@ -39,6 +39,7 @@ type Settings struct {
 	Answer      string      `yaml:"answer" default:"none" enum:"none,mlr,mls,invoice-response" doc:"What the sender of a document is told of the verdict on it: mlr is a message level response to the sender, mls a message level status to its service provider, invoice-response a response to invoices and credit notes alone. A status about a sound document is sent where the envelope asks for it."`
 	Answers     []Answering `yaml:"answerPartners" doc:"Senders who are told something else. The first that fits counts."`
 	Match       string      `yaml:"matchOrders" default:"off" enum:"refuse,mark,off" doc:"What happens to an invoice that arrives and differs from its order, the seller's response, the despatch advices or what was billed before: mark delivers it with an error at the message, refuse does not deliver it and answers as for checkIncoming, in the network of Peppol by an invoice response, off does not look. All must have come through this node."`
+	Versions    []Version   `yaml:"versions" doc:"Versions of documents that come into use or are phased out."`
 	Partners    []Checks    `yaml:"checkPartners" doc:"Participants for whom documents are judged in another way. The first that fits counts."`
 }
 
@@ -106,30 +107,101 @@ func (d *Domain) Check(context.Context) []node.Finding {
 	return nil
 }
 
-// Submit takes one document, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
+// Submit takes one document, or several versions of it, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
 // and stores it for sending. A document that breaks business rules is refused before the directory is asked.
 func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message, error) {
 	return d.submit(ctx, s, false)
 }
 
-// submit takes a document; one that is owed even where nobody is registered for it yet.
+// submit takes a document; one that is owed even where nobody is registered for it yet. Of several versions of one document
+// the newest is sent that is in use and that the receiver is registered for.
 func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*store.Message, error) {
-	part, err := s.Next()
-	if err == io.EOF {
-		return nil, refused("NO_DOCUMENT", "the submission holds no document", "send one UBL document")
-	}
+	list, err := d.candidates(s)
 	if err != nil {
 		return nil, err
 	}
+	for i, c := range list {
+		if s.Remark, err = d.checkOutgoing(ctx, c.doc, c.document.Receiver); err != nil {
+			return nil, err
+		}
+		um := &ebms.UserMessage{
+			Service: ebms.Service{Value: c.document.Process.Value, Type: c.document.Process.Scheme}, Action: c.document.Type.String(),
+			Properties: []ebms.Property{{Name: ebms.PropertyFinalRecipient, Value: c.document.Receiver.Value, Type: c.document.Receiver.Scheme}},
+		}
+		_, err := d.n.Resolve(ctx, d.pmode, um)
+		if node.Unregistered(err) && i+1 < len(list) {
+			continue
+		}
+		if err != nil && !node.Temporary(err) && !(owed && node.Unregistered(err)) {
+			return nil, err // nothing is stored: the receiver does not exist or does not accept this document
+		}
+		return d.store(ctx, s, c.document, c.doc, c.name)
+	}
+	return nil, nil // there is one at least
+}
+
+// candidate is one version of a document that is handed over.
+type candidate struct {
+	doc           *dom.Document
+	document      *Document
+	name          string
+	customization string
+}
+
+// mostVersions bounds the versions of one document in a submission.
+const mostVersions = 5
+
+// candidates are the versions of the document in a submission that are in use, the newest first; there is one at least.
+func (d *Domain) candidates(s *node.Submission) ([]*candidate, error) {
+	var list []*candidate
+	var first *Document
+	var unused store.Problem
+	for n := 0; ; n++ {
+		part, err := s.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, err := d.candidate(part, s)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = c.document
+		} else if !sameDocument(first, c.document) || n == mostVersions {
+			return nil, refused("TOO_MANY", "the submission holds more than one document", "send each document by itself; attachments go into it; only versions of one document, with the same number and parties, may be handed over together")
+		}
+		if p := d.checkVersion(c.customization); !p.IsZero() {
+			unused = p
+			continue
+		}
+		list = append(list, c)
+	}
+	if len(list) == 0 && !unused.IsZero() {
+		return nil, refused(unused.Code, unused.Text, unused.Remedy)
+	}
+	if len(list) == 0 {
+		return nil, refused("NO_DOCUMENT", "the submission holds no document", "send one UBL document")
+	}
+	d.newest(list)
+	return list, nil
+}
+
+// sameDocument reports whether two are versions of one.
+func sameDocument(a, b *Document) bool {
+	return a.Kind == b.Kind && a.Number == b.Number && a.Type != b.Type && a.Sender.Equal(b.Sender) && a.Receiver.Equal(b.Receiver)
+}
+
+// candidate reads one document of a submission.
+func (d *Domain) candidate(part *node.SubmissionPart, s *node.Submission) (*candidate, error) {
 	octets, err := io.ReadAll(io.LimitReader(part.Body, int64(d.settings.MaxDocument)+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(octets) > int(d.settings.MaxDocument) {
 		return nil, refused("TOO_LARGE", fmt.Sprintf("the document is larger than %s", d.settings.MaxDocument), "raise domains.procurement.maxDocument, or ask the receiver for another way")
-	}
-	if _, err := s.Next(); err != io.EOF {
-		return nil, refused("TOO_MANY", "the submission holds more than one document", "send each document by itself; attachments go into it")
 	}
 	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
 	if err != nil {
@@ -145,17 +217,7 @@ func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*st
 	if err := agree(document, s); err != nil {
 		return nil, err
 	}
-	if s.Remark, err = d.checkOutgoing(ctx, doc, document.Receiver); err != nil {
-		return nil, err
-	}
-	um := &ebms.UserMessage{
-		Service: ebms.Service{Value: document.Process.Value, Type: document.Process.Scheme}, Action: document.Type.String(),
-		Properties: []ebms.Property{{Name: ebms.PropertyFinalRecipient, Value: document.Receiver.Value, Type: document.Receiver.Scheme}},
-	}
-	if _, err := d.n.Resolve(ctx, d.pmode, um); err != nil && !node.Temporary(err) && !(owed && node.Unregistered(err)) {
-		return nil, err // nothing is stored: the receiver does not exist or does not accept this document
-	}
-	return d.store(ctx, s, document, doc, part.Name)
+	return &candidate{doc, document, part.Name, customizationOf(document.Type.Value)}, nil
 }
 
 // agree compares what the back office says beside the document with what is in it.
@@ -255,7 +317,9 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
 	doc, readErr := d.content(m.Payload)
-	in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr)
+	if in.Stored.Error = d.checkVersion(customizationOf(h.DocumentType().Value)); in.Stored.Error.Code != VersionPhasedOut {
+		in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr)
+	}
 	in.Labels = bonds{}.labels(h.InstanceID)
 	if readErr == nil {
 		b := bondsOf(doc.Root(), in.Stored.Sender, in.Stored.Receiver)

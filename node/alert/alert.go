@@ -72,6 +72,7 @@ type Facts struct {
 	TrustLists   []TrustList // that are not as they should be
 	GivenUp      []string    // names of queues of notices that were given up
 	Planned      []Planned   // changes of keys that are near
+	PhaseOuts    []PhaseOut  // ends of what is used
 	Trouble      []string    // keys of what could not be looked at or loaded: "store", "log", "trust", "tls", "publisher"
 }
 
@@ -117,6 +118,13 @@ const NewSigners = "new-signers"
 type Planned struct {
 	Use string // "signing", "encryption", or the partner
 	At  time.Time
+}
+
+// PhaseOut is the end of a version of documents, or of a rule pack.
+type PhaseOut struct {
+	What string
+	At   time.Time
+	Next string // what takes its place, "" where nothing is named
 }
 
 // Event is something that happens and is counted.

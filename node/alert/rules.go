@@ -16,7 +16,7 @@ import (
 // Rule says what is worth an alert. A zero number keeps what the rule of that id has.
 type Rule struct {
 	ID        string          `yaml:"id" required:"true" example:"queue-out-depth" doc:"Which rule: one of the built-in ones, or a new name with a kind."`
-	Kind      string          `yaml:"kind" enum:"certificate,planned,queue-depth,queue-age,retries,events,disk,log,log-timestamp,revocation-list,trust-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
+	Kind      string          `yaml:"kind" enum:"certificate,planned,phase-out,queue-depth,queue-age,retries,events,disk,log,log-timestamp,revocation-list,trust-list,given-up,trouble" doc:"What is looked at. Only for a rule of your own."`
 	Off       bool            `yaml:"off" doc:"Do not look."`
 	Severity  string          `yaml:"severity" enum:"info,warning,critical" doc:"How much it hurts."`
 	Uses      []string        `yaml:"uses" enum:"own,partner,tls,authority" doc:"Whose certificates."`
@@ -50,6 +50,7 @@ func DefaultRules() []Rule {
 var kinds = map[string]func(*Rule) string{
 	"certificate": func(r *Rule) string { return need(len(r.Uses) > 0 && len(r.Days) > 0, "uses and days") },
 	"planned":     func(r *Rule) string { return need(len(r.Days) > 0, "days") },
+	"phase-out":   func(r *Rule) string { return need(len(r.Days) > 0, "days") },
 	"queue-depth": func(r *Rule) string { return need(r.Direction != "" && r.Count > 0, "direction and count") },
 	"queue-age":   func(r *Rule) string { return need(r.Direction != "" && r.Age > 0, "direction and age") },
 	"retries":     func(r *Rule) string { return need(r.Count > 0 && r.Window > 0, "count and window") },
@@ -182,6 +183,16 @@ func (c *Center) judge(r *Rule, f *Facts, now time.Time) (out []condition) {
 					what = "use." + what
 				}
 				add(p.Use+" "+date(p.At), "key-change", step, severity, what, date(p.At), days(left))
+			}
+		}
+	case "phase-out":
+		for _, p := range f.PhaseOuts {
+			if step, left := before(r.Days, p.At, now); step > 0 && left > 0 {
+				text, args := "phase-out", []string{p.What, date(p.At), days(left)}
+				if p.Next != "" {
+					text, args = "phase-out-next", append(args, p.Next)
+				}
+				add(p.What, text, step, severity, args...)
 			}
 		}
 	case "queue-depth":
