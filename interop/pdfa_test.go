@@ -16,9 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	bill "github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
+	every "github.com/viadukt-eu/viadukt/edocument/view"
 	"github.com/viadukt-eu/viadukt/internal/corpus"
 	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -143,6 +146,43 @@ func filesOf(list []hybrid) (files []string) {
 	return files
 }
 
+// papers writes the examples of the corpus that are no invoices, and samples of tendering, each in the next language.
+func papers(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	write := func(src []byte) {
+		doc, err := dom.Parse(src, dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bill.Read(doc); err == nil || edocument.RecogniseType(doc.Root()) == nil {
+			return
+		}
+		lang := every.Languages()[len(files)%len(every.Languages())]
+		b, err := every.PDF(doc, every.Options{Language: lang, Created: time.Now(), Creator: "interop"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, fmt.Sprintf("%03d-%s-%s.pdf", len(files), doc.Root().Local(), lang))
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, file)
+	}
+	for _, c := range corpus.Index(t, "edocuments") {
+		if strings.HasPrefix(c["file"], "examples/peppol-2026.5/") && strings.HasSuffix(c["file"], ".xml") {
+			write(corpus.Read(t, "edocuments", c["file"]))
+		}
+	}
+	for _, kind := range sample.Kinds {
+		b, err := sample.Make(kind, "1", sample.Supplier, sample.Buyer, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(b)
+	}
+	return files
+}
+
 func TestPDFA(t *testing.T) {
 	t.Parallel()
 	needPeers(t, "peers/pdfa/.build")
@@ -155,6 +195,16 @@ func TestPDFA(t *testing.T) {
 		}
 		checkArchives(t, filesOf(list)...)
 		e.detail = fmt.Sprintf("%d files", len(list))
+	})
+	t.Run("documents of every kind as PDF are PDF-A 3a and PDF-UA 1", func(t *testing.T) {
+		t.Parallel()
+		e := entry(t, "veraPDF", sent, took)
+		files := papers(t, t.TempDir())
+		if len(files) < 45 {
+			t.Fatalf("only %d files", len(files))
+		}
+		checkArchives(t, files...)
+		e.detail = fmt.Sprintf("%d files", len(files))
 	})
 	t.Run("documents with all kinds of blocks are PDF-A 3a and PDF-UA 1", func(t *testing.T) {
 		t.Parallel()
