@@ -39,7 +39,7 @@ type StampState struct {
 const (
 	stampFirst   = time.Minute // pause after an attempt that failed; twice as long each time
 	stampLongest = time.Hour
-	renewAtOnce  = 100       // records in one go
+	renewAtOnce  = 1000      // records with one time-stamp
 	maxMaterial  = 128 << 10 // octets of revocation data that one time-stamp takes along
 )
 
@@ -179,33 +179,57 @@ func (l *Log) due(r *ers.Record) time.Time {
 	return now.Add(max(end.Sub(now)/2, time.Hour))
 }
 
-// renewStamps renews records that are due: with another time-stamp, or anew with a stronger digest algorithm.
+// renewStamps renews records that are due: many with one further time-stamp, or each anew with a stronger digest algorithm.
 func (l *Log) renewStamps(ctx context.Context) error {
 	for {
 		list, err := l.Store.LogStampsDue(ctx, l.Clock(), renewAtOnce)
 		if err != nil || len(list) == 0 {
 			return err
 		}
+		together := map[crypto.Hash][]store.LogStamp{}
 		for _, s := range list {
 			r, err := ers.Parse(s.Record)
 			if err != nil {
 				return fmt.Errorf("audit: the time-stamp over %d entries: %w", s.Size, err)
 			}
 			h := r.Chains[len(r.Chains)-1].Hash
-			if _, digest := l.ends(r); h != strongerDigest && !digest.IsZero() && !l.Clock().Before(digest.Add(-l.Stamping.Before)) {
-				s.Record, err = ers.Rehash(ctx, keeping{l}, strongerDigest, s.Record, []xades.Document{headDocument(s.Head)})
-			} else {
-				s.Record, err = ers.Renew(ctx, keeping{l}, s.Record)
+			if _, digest := l.ends(r); h == strongerDigest || digest.IsZero() || l.Clock().Before(digest.Add(-l.Stamping.Before)) {
+				together[h] = append(together[h], s)
+				continue
 			}
-			if err == nil {
-				err = l.putStamp(ctx, s)
+			s.Record, err = ers.Rehash(ctx, keeping{l}, strongerDigest, s.Record, []xades.Document{headDocument(s.Head)})
+			if err := l.renewed(ctx, []store.LogStamp{s}, err); err != nil {
+				return err
 			}
-			if err != nil {
-				return fmt.Errorf("audit: the time-stamp over %d entries is not renewed: %w", s.Size, err)
+		}
+		for _, list := range together {
+			records := make([][]byte, len(list))
+			for i := range list {
+				records[i] = list[i].Record
 			}
-			l.Logger.LogAttrs(ctx, slog.LevelInfo, "time-stamp of the log renewed", slog.Int64("entries", s.Size))
+			records, err := ers.RenewEach(ctx, keeping{l}, records)
+			for i := range records {
+				list[i].Record = records[i]
+			}
+			if err := l.renewed(ctx, list, err); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// renewed keeps records that were renewed, unless that failed.
+func (l *Log) renewed(ctx context.Context, list []store.LogStamp, err error) error {
+	for _, s := range list {
+		if err == nil {
+			err = l.putStamp(ctx, s)
+		}
+		if err != nil {
+			return fmt.Errorf("audit: the time-stamp over %d entries is not renewed: %w", s.Size, err)
+		}
+	}
+	l.Logger.LogAttrs(ctx, slog.LevelInfo, "time-stamps of the log renewed", slog.Int("heads", len(list)))
+	return nil
 }
 
 // ErrStamp refuses a time-stamp of an authority that the node does not trust for time, or that does not hold.

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -227,6 +228,13 @@ func TestTimeStampsAreRenewed(t *testing.T) {
 	if due := w.stampOf(0).Due; !due.Equal(start.AddDate(0, 0, 40)) {
 		t.Errorf("due %s", due)
 	}
+	for i := range 3 { // and more that are due with it
+		w.later(2 * time.Hour)
+		w.sent(fmt.Sprint(i, "@d"))
+		if err := w.stampNow(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	x.change("Second TSA", start.AddDate(5, 0, 0))
 	w.later(39 * 24 * time.Hour)
 	n := x.asked.Load()
@@ -239,8 +247,12 @@ func TestTimeStampsAreRenewed(t *testing.T) {
 		t.Error("renewed by nobody")
 	}
 	x.down.Store(false)
-	if err := w.log.Stamp(ctx); err != nil || w.stampOf(0).Due.Before(start.AddDate(4, 0, 0)) {
+	n = x.asked.Load()
+	if err := w.log.Stamp(ctx); err != nil || w.stampOf(0).Due.Before(start.AddDate(4, 0, 0)) || w.stampOf(1).Due.Before(start.AddDate(4, 0, 0)) {
 		t.Fatalf("%v, due %s", err, w.stampOf(0).Due)
+	}
+	if x.asked.Load() != n+1 {
+		t.Errorf("%d time-stamps for four records", x.asked.Load()-n)
 	}
 	// Years later the certificate of the first time-stamp has ended, and the second proves that it was there.
 	at := start.AddDate(3, 0, 0)

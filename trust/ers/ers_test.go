@@ -96,6 +96,57 @@ func TestARecordGrows(t *testing.T) {
 	}
 }
 
+// Many records are renewed with one time-stamp, and each stands for itself afterwards.
+func TestRecordsAreRenewedTogether(t *testing.T) {
+	t.Parallel()
+	tsa := stamper(t)
+	docs := documents(6)
+	var records [][]byte
+	for _, d := range docs {
+		b, err := Create(t.Context(), tsa, crypto.SHA256, []xades.Document{d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, b)
+	}
+	for range 2 {
+		var err error
+		if records, err = RenewEach(t.Context(), tsa, records[:5]); err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, nil)
+	}
+	var root []byte
+	for i, b := range records[:5] {
+		r, err := Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := r.Check(docs[i : i+1])
+		if x.Err() != nil || len(x.Stamps) != 3 {
+			t.Errorf("%d: %v, %d time-stamps", i, x.Err(), len(x.Stamps))
+		}
+		if root == nil {
+			root = x.Stamps[2].Token.Raw
+		} else if !bytes.Equal(root, x.Stamps[2].Token.Raw) {
+			t.Errorf("%d has a time-stamp of its own", i)
+		}
+		if x := r.Check(docs[5:]); !errors.Is(x.Objects[0].Err, ErrDigest) {
+			t.Errorf("another document: %v", x.Objects[0].Err)
+		}
+	}
+	other, err := Create(t.Context(), tsa, crypto.SHA512, docs[5:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := RenewEach(t.Context(), tsa, [][]byte{records[0], other}); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("two algorithms: %v", err)
+	}
+	if _, err := RenewEach(t.Context(), tsa, nil); !errors.Is(err, ErrLimit) {
+		t.Errorf("none: %v", err)
+	}
+}
+
 // TestCorpusRecords compares what records cover with what the Digital Signature Service found.
 func TestCorpusRecords(t *testing.T) {
 	t.Parallel()

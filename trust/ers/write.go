@@ -63,29 +63,50 @@ func (r *Record) begin(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, 
 
 // Renew adds a time-stamp over the last one, before that one's certificate ends [RFC 4998 5.2]. The record must be in ASN.1.
 func Renew(ctx context.Context, stamper tsp.Stamper, record []byte) ([]byte, error) {
-	r, err := parseASN1(record)
+	out, err := RenewEach(ctx, stamper, [][]byte{record})
 	if err != nil {
 		return nil, err
 	}
-	c := &r.Chains[len(r.Chains)-1]
-	last := &c.Stamps[len(c.Stamps)-1]
-	if last.Err != nil {
-		return nil, last.Err
+	return out[0], nil
+}
+
+// RenewEach is [Renew] for many records that hash with one algorithm, with one time-stamp over them all.
+func RenewEach(ctx context.Context, stamper tsp.Stamper, records [][]byte) ([][]byte, error) {
+	var h crypto.Hash
+	parsed := make([]*Record, len(records))
+	things := make([][][]byte, len(records))
+	for i, b := range records {
+		r, err := parseASN1(b)
+		if err != nil {
+			return nil, err
+		}
+		c := &r.Chains[len(r.Chains)-1]
+		last := &c.Stamps[len(c.Stamps)-1]
+		switch {
+		case last.Err != nil:
+			return nil, last.Err
+		case i > 0 && c.Hash != h:
+			return nil, fmt.Errorf("%w: records with %s and %s are not renewed together", ErrAlgorithm, h, c.Hash)
+		}
+		h, parsed[i], things[i] = c.Hash, r, [][]byte{sum(c.Hash, last.stamp)}
 	}
-	token, err := stamper.Stamp(ctx, c.Hash, sum(c.Hash, last.stamp))
+	stamps, err := stampEach(ctx, stamper, h, things)
 	if err != nil {
 		return nil, err
 	}
-	stamp, err := stampDER(c.Hash, nil, token.Raw)
-	if err != nil {
-		return nil, err
+	out := make([][]byte, len(records))
+	for i, r := range parsed {
+		c := &r.Chains[len(r.Chains)-1]
+		e, err := ber.Parse(c.raw)
+		if err != nil {
+			return nil, err
+		}
+		c.raw = ber.Append(nil, asn1.SEQUENCE, e.Content, stamps[i])
+		if out[i], err = r.marshal(); err != nil {
+			return nil, err
+		}
 	}
-	e, err := ber.Parse(c.raw)
-	if err != nil {
-		return nil, err
-	}
-	c.raw = ber.Append(nil, asn1.SEQUENCE, e.Content, stamp)
-	return r.marshal()
+	return out, nil
 }
 
 // Rehash adds a chain with another digest algorithm over the documents and all that is there, before the algorithm used so far ends
@@ -116,6 +137,18 @@ func Rehash(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, record []by
 // CreateEach makes records of their own for many things, with one time-stamp: a record holds the digests of its thing and its way up the
 // hash tree, and can be kept with it [RFC 4998 3.2.2].
 func CreateEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([][]byte, error) {
+	out, err := stampEach(ctx, stamper, h, things)
+	for i := range out {
+		r := Record{Chains: []Chain{{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, out[i])}}}
+		if out[i], err = r.marshal(); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
+}
+
+// stampEach makes an ArchiveTimeStamp for each of many things, with one time-stamp over the root of their hash tree.
+func stampEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([][]byte, error) {
 	if len(things) == 0 || len(things) > maxDocuments {
 		return nil, fmt.Errorf("%w: a hash tree is over 1 to %d things, not %d", ErrLimit, maxDocuments, len(things))
 	}
@@ -151,12 +184,7 @@ func CreateEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things 
 		if len(g) == 1 && len(g[0]) == 1 {
 			g = nil
 		}
-		stamp, err := stampDER(h, g, token.Raw)
-		if err != nil {
-			return nil, err
-		}
-		r := Record{Chains: []Chain{{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, stamp)}}}
-		if out[i], err = r.marshal(); err != nil {
+		if out[i], err = stampDER(h, g, token.Raw); err != nil {
 			return nil, err
 		}
 	}
