@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
@@ -240,8 +241,7 @@ func appendObject(b []byte, o Object, depth int) ([]byte, error) {
 		}
 		b = append(b, ')')
 	case Hex:
-		b = fmt.Appendf(append(b, '<'), "%x", string(o))
-		b = append(b, '>')
+		b = append(hex.AppendEncode(append(b, '<'), []byte(o)), '>')
 	case Name:
 		b = append(b, '/')
 		for i := 0; i < len(o); i++ {

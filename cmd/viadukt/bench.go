@@ -21,6 +21,7 @@ would reach on the same cores in the same run. A ratio of 0.85 says that all the
 		{name: "store", summary: "measures the store with many messages that wait: pages of lists, claims, inserts.", example: "viadukt bench store --messages 10000000 --dir /var/tmp", prepare: benchStore},
 		{name: "smp", summary: "measures the metadata publisher and whole lookups over HTTP on this machine.", example: "viadukt bench smp --lookups 50000", prepare: benchSMP},
 		{name: "xml", summary: "measures parsing and canonicalising.", example: "viadukt bench xml", prepare: benchXML},
+		{name: "sign", summary: "measures signatures in every format against their key alone.", example: "viadukt bench sign", prepare: benchSign},
 	},
 }
 
@@ -112,6 +113,10 @@ func benchSMP(c *call) func() error {
 	c.IntVar(&o.Lookups, "lookups", 20000, "`number` of requests")
 	c.IntVar(&o.Callers, "callers", 16, "`number` of requests at once")
 	return profiled(c, func(r bench.Report) error { return bench.SMP(c.p.ctx, o, r) })
+}
+
+func benchSign(c *call) func() error {
+	return profiled(c, func(r bench.Report) error { return bench.Sign(c.p.ctx, r) })
 }
 
 func benchXML(c *call) func() error {
