@@ -154,7 +154,11 @@ func (c *call) describeChecked(s *sqlite.Checked) {
 	}
 	c.printf("  %s, %s (%d in files), %s: %s hashed\n", plural(int(s.Messages), "message"), plural(int(s.Payloads), "payload"), s.Files,
 		plural(int(s.Evidence), "piece")+" of evidence", octets(s.Octets))
-	c.printf("  log of %d entries, %s\n", s.Entries, plural(int(s.Heads), "signed head"))
+	c.printf("  log of %d entries, %s", s.Entries, plural(int(s.Heads), "signed head"))
+	if s.Stamps > 0 {
+		c.printf(", %d of them time-stamped outside", s.Stamps)
+	}
+	c.printf("\n")
 }
 
 func (c *call) describeVerified(j *verifyDataJSON) {

@@ -135,7 +135,7 @@ func (l *Log) putStamp(ctx context.Context, s store.LogStamp) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Check([]xades.Document{headDocument(s.Head)}).Err(); err != nil {
+	if err := CheckStamp(s.Head, s.Record); err != nil {
 		return err
 	}
 	s.Due = l.due(r)
@@ -263,6 +263,16 @@ func (k keeping) Stamp(ctx context.Context, h crypto.Hash, sum []byte) (*tsp.Tok
 		return nil, fmt.Errorf("%w: %s %s", ErrStamp, c.Sub, c.Why)
 	}
 	return gather.Enrich(t, known, maxMaterial)
+}
+
+// CheckStamp tells whether an evidence record that a store keeps is over a head. Whether its authority is to be trusted is for
+// others to say.
+func CheckStamp(head, record []byte) error {
+	r, err := ers.Parse(record)
+	if err != nil {
+		return err
+	}
+	return r.Check([]xades.Document{headDocument(head)}).Err()
 }
 
 // judgeStamp judges a record over a head.

@@ -98,7 +98,7 @@ func (r *Report) orphan(name, remedy string, report func(store.Damage)) {
 }
 
 func check(ctx context.Context, file string, payload func(hash [32]byte, size int64) error, report func(store.Damage)) (*Report, error) {
-	sum, err := sqlite.Check(ctx, file, sqlite.CheckOptions{File: payload, Head: audit.CheckHead}, report)
+	sum, err := sqlite.Check(ctx, file, sqlite.CheckOptions{File: payload, Head: audit.CheckHead, Stamp: audit.CheckStamp}, report)
 	return &Report{Checked: sum}, err
 }
 

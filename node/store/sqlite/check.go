@@ -26,6 +26,7 @@ type Checked struct {
 	Evidence int64 `json:"evidence"`
 	Entries  int64 `json:"entries"` // of the log
 	Heads    int64 `json:"heads"`   // signed ones of the log
+	Stamps   int64 `json:"stamps"`  // of heads, by an authority outside
 }
 
 // HeadCheck judges a signed head of the log: root is that of the tree of its size, first the log's first entry, and
@@ -37,6 +38,8 @@ type CheckOptions struct {
 	// File judges the payload file with this hash and size, with store.ErrDamaged in the chain when it is not right.
 	File func(hash [sha256.Size]byte, size int64) error
 	Head HeadCheck
+	// Stamp judges the evidence record over a head; nil: nobody does.
+	Stamp func(head, record []byte) error
 	// Done is told of octets that were hashed; may be nil.
 	Done func(octets int64)
 }
@@ -306,7 +309,8 @@ func (c *checker) logEntries(ctx context.Context) error {
 	}
 	bad := func(format string, args ...any) { c.damage("log", format, args...) }
 	var tree merkle.Builder
-	heads := headReader{c: c}
+	heads := headReader{c: c, query: "SELECT size, octets, NULL FROM log_head WHERE size > ?1 ORDER BY size LIMIT 100"}
+	stamps := headReader{c: c, query: "SELECT size, head, record FROM log_stamp WHERE size > ?1 ORDER BY size LIMIT 100"}
 	for tree.Size() < size {
 		var entries []store.LogEntry
 		if err := c.ask(selectLog, func(v row) error {
@@ -326,13 +330,13 @@ func (c *checker) logEntries(ctx context.Context) error {
 			}
 			leaf := merkle.Leaf(e.Octets)
 			if e.Index == 0 {
-				heads.first = leaf
+				heads.first, stamps.first = leaf, leaf
 			}
 			if err := tree.Append(leaf, c.tile); err != nil {
 				return err
 			}
 			c.sum.Entries++
-			if err := heads.at(&tree); err != nil {
+			if err := errors.Join(heads.at(&tree), stamps.at(&tree)); err != nil {
 				return err
 			}
 		}
@@ -340,7 +344,7 @@ func (c *checker) logEntries(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := heads.beyond(size); err != nil {
+	if err := errors.Join(heads.beyond(size), stamps.beyond(size)); err != nil {
 		return err
 	}
 	want := tree.Peaks()
@@ -372,9 +376,10 @@ func (c *checker) tile(level int, n int64, want []merkle.Hash, _ merkle.Hash) er
 	return nil
 }
 
-// headReader reads the signed heads beside the entries.
+// headReader reads signed heads beside the entries, with the records over them where the query has them.
 type headReader struct {
 	c     *checker
+	query string
 	first merkle.Hash
 	next  []storedHead
 	after int64 // size of the last one read
@@ -384,12 +389,17 @@ type headReader struct {
 type storedHead struct {
 	size   int64
 	octets []byte
+	record []byte // nil: it was not time-stamped
 }
 
 func (h *headReader) peek() (*storedHead, error) {
 	if len(h.next) == 0 && !h.end {
-		err := h.c.ask("SELECT size, octets FROM log_head WHERE size > ?1 ORDER BY size LIMIT 100", func(v row) error {
-			h.next = append(h.next, storedHead{v[0].(int64), octets(v[1])})
+		err := h.c.ask(h.query, func(v row) error {
+			x := storedHead{size: v[0].(int64), octets: octets(v[1])}
+			if v[2] != nil {
+				x.record = octets(v[2])
+			}
+			h.next = append(h.next, x)
 			return nil
 		}, h.after)
 		if err != nil {
@@ -412,7 +422,16 @@ func (h *headReader) at(tree *merkle.Builder) error {
 		return err
 	}
 	h.next = h.next[1:]
-	h.c.sum.Heads++
+	if head.record == nil {
+		h.c.sum.Heads++
+	} else {
+		h.c.sum.Stamps++
+	}
+	if head.record != nil && h.c.Stamp != nil {
+		if err := h.c.Stamp(head.octets, head.record); err != nil {
+			h.c.damage("log", "the time-stamp over its head of %d entries: %v", head.size, err)
+		}
+	}
 	if h.c.Head == nil {
 		return nil
 	}

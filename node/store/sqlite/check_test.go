@@ -250,6 +250,35 @@ func TestAHeadThatStandsForMoreIsNamed(t *testing.T) {
 	}
 }
 
+func TestTimeStampsOverHeadsAreProven(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, _ := reopen(t, dir)
+	insert(t, s, outgoing("a"))
+	insert(t, s, outgoing("b"))
+	write(t, s, func(tx store.Tx) error {
+		return errors.Join(tx.PutLogHead(1, []byte("one")), tx.PutLogStamp(store.LogStamp{Size: 1, Head: []byte("one"), Record: []byte("good")}), tx.PutLogStamp(store.LogStamp{Size: 2, Head: []byte("two"), Record: []byte("bad")}),
+			tx.PutLogStamp(store.LogStamp{Size: 3, Head: []byte("three"), Record: []byte("good")}))
+	})
+	s.Close()
+	var heads, found []string
+	sum, err := Check(ctx, filepath.Join(dir, databaseFile), CheckOptions{Head: func(octets []byte, size int64, _, _ merkle.Hash, _ func(string) string) error {
+		heads = append(heads, fmt.Sprint(string(octets), size))
+		return nil
+	}, Stamp: func(_, record []byte) error {
+		if string(record) == "bad" {
+			return errors.New("over something else")
+		}
+		return nil
+	}}, func(d store.Damage) { found = append(found, d.Err.Error()) })
+	if err != nil || sum.Heads != 1 || sum.Stamps != 2 || fmt.Sprint(heads) != "[one1 one1 two2]" {
+		t.Errorf("%v, %v, %+v", heads, err, sum)
+	}
+	if len(found) != 2 || !strings.Contains(found[0], "the time-stamp over its head of 2 entries: over something else") || !strings.Contains(found[1], "a signed head stands for 3 entries, and 2 are there") {
+		t.Errorf("%q", found)
+	}
+}
+
 func TestACheckEnds(t *testing.T) {
 	t.Parallel()
 	dir := full(t)
