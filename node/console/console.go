@@ -36,6 +36,7 @@ type Options struct {
 	Imports     Imports     // nil: no P-Mode files are taken
 	Audit       Audit       // nil: the node keeps no log of evidence
 	Validator   Validator   // nil: no documents are judged
+	Threads     Threads     // nil: nothing is known of business processes
 	Verifier    Verifier    // nil: no signatures are judged
 	Post        Post        // nil: nobody sends messages here
 	Tokens      Tokens      // nil: tokens of the API are not shown
@@ -180,6 +181,7 @@ func (c *Console) routes() {
 	c.page("POST /console/messages/{id}/resend", Operator, c.resend)
 	c.page("POST /console/messages/{id}/confirm", Operator, c.confirm)
 	c.page("GET /console/messages/{id}/case", Viewer, c.caseFile)
+	c.page("GET /console/messages/{id}/thread", Operator, c.threadPage)
 	c.page("GET /console/audit", Viewer, c.auditPage)
 	c.page("GET /console/queues", Viewer, c.queues)
 	c.page("GET /console/partners", Viewer, c.partners)

@@ -220,6 +220,7 @@ type messageData struct {
 	Header     string
 	Remedy     string
 	RemedyKey  string // text of the remedy in the language of the page
+	Threads    bool   // the domain may know the business process
 	CanResend  bool
 	CanConfirm bool
 	CanReply   bool
@@ -256,6 +257,7 @@ func (c *Console) message(x *call) error {
 		d.RemedyKey = key
 	}
 	d.Remedy = m.Error.Remedy
+	d.Threads = c.opt.Threads != nil && m.Domain != "" && !m.Test
 	d.Again = m.Direction == store.In
 	d.CanResend = resendable(m)
 	d.CanReply = c.opt.Post != nil && answerable(m)
