@@ -132,12 +132,91 @@ func TestDebianPackage(t *testing.T) {
 	}
 }
 
+// TestTheFirstLoginNeedsNoHandOnFiles runs what the package does after it is unpacked, in a folder in place of the system:
+// twice, as an upgrade does.
+func TestTheFirstLoginNeedsNoHandOnFiles(t *testing.T) {
+	root := t.TempDir()
+	for _, dir := range []string{"etc/viadukt/keys", "etc/viadukt/trust", "bin"} {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script, err := os.ReadFile("deb/postinst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := os.ReadFile("deb/viadukt.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer("/etc/viadukt", root+"/etc/viadukt", "/var/lib/viadukt", root+"/var/lib/viadukt", "/var/backups", root+"/var/backups", "/run/systemd/system", root+"/none")
+	file := filepath.Join(root, "etc", "viadukt", "viadukt.yaml")
+	if err := os.WriteFile(file, []byte(here.Replace(string(settings))), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	// Users and owners are the system's.
+	for name, text := range map[string]string{"getent": "true", "chown": "true", "install": `shift 7; mkdir -p "$@"`} {
+		if err := os.WriteFile(filepath.Join(root, "bin", name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	postinst := filepath.Join(root, "postinst")
+	if err := os.WriteFile(postinst, []byte(here.Replace(string(script))), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	after := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(postinst, append([]string{"configure"}, args...)...)
+		cmd.Env = []string{"PATH=" + filepath.Join(root, "bin") + ":" + os.Getenv("PATH")}
+		return output(t, cmd)
+	}
+	said := after()
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := string(c.Console.FirstPassword)
+	info, err := os.Stat(first)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the first password: %v %v", info, err)
+	}
+	b, err := os.ReadFile(first)
+	if err != nil || !regexp.MustCompile(`^[0-9a-f]{6}(-[0-9a-f]{6}){3}\n$`).Match(b) {
+		t.Errorf("the first password is %q, %v", b, err)
+	}
+	for _, want := range []string{"user admin", "sudo cat " + first, "http://" + string(c.API.Listen) + "/console/"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("nobody is told %q:\n%s", want, said)
+		}
+	}
+	seen := map[string]bool{}
+	for _, k := range c.API.Tokens {
+		secret, err := k.Secret.Read()
+		if err != nil || len(secret) < 40 || seen[secret] {
+			t.Errorf("token %s: %d characters, %v", k.Name, len(secret), err)
+		}
+		seen[secret] = true
+	}
+	if !slices.ContainsFunc(c.API.Tokens, func(k config.Token) bool { return slices.Equal(k.Scopes, []string{"admin"}) }) {
+		t.Error("nobody may administer a running node from the command line")
+	}
+	if err := os.Remove(first); err != nil { // as the node does
+		t.Fatal(err)
+	}
+	if said := after("0.0.9"); said != "" {
+		t.Errorf("an upgrade says %q", said)
+	}
+	if _, err := os.Stat(first); !os.IsNotExist(err) {
+		t.Errorf("an upgrade makes a password: %v", err)
+	}
+}
+
 func TestThePackagesConfigurationHolds(t *testing.T) {
 	c, err := config.Load("deb/viadukt.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, path := range map[string]string{"data": string(c.Node.DataDir), "first password": string(c.Console.FirstPassword)} {
+	for what, path := range map[string]string{"data": string(c.Node.DataDir), "first password": string(c.Console.FirstPassword), "trusted lists": string(c.TrustLists.Dir)} {
 		if !strings.HasPrefix(path, "/var/lib/viadukt/") {
 			t.Errorf("%s is written to %s, and the service may write below /var/lib/viadukt alone", what, path)
 		}
