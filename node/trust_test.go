@@ -54,6 +54,11 @@ func anySignatureByOneCall(t *testing.T) {
 			t.Errorf("%s: %v", country, v)
 		}
 	}
+	v := g.visit(t)
+	v.enter(d.Password)
+	if _, body := v.upload("/console/verify", "document", "letter.xml", documents["EE"]); !strings.Contains(body, "QESIG: a qualified electronic signature") {
+		t.Errorf("the console does not say what it is worth: %.2000s", body)
+	}
 	// What was changed is refused, whoever signed it; a signer whom no list knows is nobody's.
 	forged := bytes.Replace(documents["EE"], []byte("<letter"), []byte("<latter"), 1)
 	forged = bytes.Replace(forged, []byte("</letter"), []byte("</latter"), 1)

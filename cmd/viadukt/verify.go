@@ -293,7 +293,7 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 		}
 		c.printf("  %s %s %s\n", who, kind, when)
 		if s.Qualified != "" {
-			c.printf("    %s\n", qualifiedText(s.Qualified))
+			c.printf("    %s\n", report.Worth(s.Qualified, "en"))
 		}
 		verdict := s.Indication
 		if s.SubIndication != "" {
@@ -343,25 +343,6 @@ func (c *call) describeStamps(stamps []report.TimeStamp) {
 		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
 			strings.Join(strings.Fields(t.Qualified+" "+t.Indication+" "+t.SubIndication+" "+t.Why), " "))
 	}
-}
-
-// qualifiedText says what a signature is worth by law.
-func qualifiedText(q string) string {
-	say := map[string]string{
-		"QESIG": "a qualified electronic signature", "QESEAL": "a qualified electronic seal",
-		"ADESIG_QC": "an advanced signature with a qualified certificate", "ADESEAL_QC": "an advanced seal with a qualified certificate",
-		"ADESIG": "an advanced signature", "ADESEAL": "an advanced seal", "UNKNOWN": "an advanced signature or seal",
-		"UNKNOWN_QC": "an advanced signature or seal with a qualified certificate", "UNKNOWN_QC_QSCD": "a qualified signature or seal",
-		"NOT_ADES": "neither signature nor seal", "NOT_ADES_QC": "no signature, though the certificate is qualified",
-		"NOT_ADES_QC_QSCD": "no signature, though the certificate is qualified", "NA": "whether it is qualified, no trusted list tells",
-	}
-	if text, ok := say[strings.TrimPrefix(q, "INDETERMINATE_")]; ok {
-		if strings.HasPrefix(q, "INDETERMINATE_") {
-			return q + ": perhaps " + text
-		}
-		return q + ": " + text
-	}
-	return q
 }
 
 // fileDocument is a file as signed content.

@@ -61,6 +61,9 @@ func (d pageData) T(key string, args ...any) string {
 // Time shows a time to the second, in UTC.
 func (d pageData) Time(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// Worth says what a signature is worth by law.
+func (d pageData) Worth(qualified string) string { return Worth(qualified, d.t.language) }
+
 // Day shows a date.
 func (d pageData) Day(at time.Time) string { return at.UTC().Format(time.DateOnly) }
 

@@ -58,7 +58,9 @@ func (d pageData) addSignature(doc *page.Document, s Signature) {
 		add("proven", d.Time(*s.BestTime))
 	}
 	add("level", s.Level)
-	add("qualified", s.Qualified)
+	if s.Qualified != "" {
+		add("qualified", d.Worth(s.Qualified))
+	}
 	text := s.Indication
 	if s.SubIndication != "" {
 		text += ", " + s.SubIndication

@@ -7,6 +7,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -206,6 +207,20 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		out.Checks = append(out.Checks, Check{t.sentence(c.Question), answer, c.OK, c.Warning, c.Clause})
 	}
 	return out
+}
+
+// Worth says in a language what a signature is worth by law: the name that trusted lists give it, with its meaning.
+func Worth(qualified, language string) string {
+	t := textsOf(language)
+	name, perhaps := strings.CutPrefix(qualified, "INDETERMINATE_")
+	words, ok := t.m["worth."+name]
+	switch {
+	case !ok:
+		return qualified
+	case perhaps:
+		words = fill(t.m["worth.perhaps"], []string{words})
+	}
+	return qualified + ": " + words
 }
 
 // nameOf is the name of a person or organisation, with the organisation and the country where they are told.
