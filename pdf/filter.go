@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 const (
@@ -132,11 +133,18 @@ func (d *Document) filter(r io.Reader, name Name, param Dict) (io.Reader, error)
 
 // inflater begins when it is read: an empty stream has no header.
 type inflater struct {
-	in *bufio.Reader
-	z  io.Reader
+	in  *bufio.Reader
+	z   io.ReadCloser // nil before and after
+	end error
 }
 
+// inflaters are those that came to their end: each has 40 kB, and most files have many small streams.
+var inflaters sync.Pool
+
 func (f *inflater) Read(p []byte) (int, error) {
+	if f.end != nil {
+		return 0, f.end
+	}
 	if f.z == nil {
 		// Some writers put an end of line before the octets.
 		for range 2 {
@@ -144,7 +152,13 @@ func (f *inflater) Read(p []byte) (int, error) {
 				f.in.Discard(1)
 			}
 		}
-		z, err := zlib.NewReader(f.in)
+		z, _ := inflaters.Get().(io.ReadCloser)
+		var err error
+		if z == nil {
+			z, err = zlib.NewReader(f.in)
+		} else {
+			err = z.(zlib.Resetter).Reset(f.in, nil)
+		}
 		if err != nil {
 			if _, err := f.in.Peek(1); err == io.EOF {
 				return 0, io.EOF
@@ -156,6 +170,10 @@ func (f *inflater) Read(p []byte) (int, error) {
 	n, err := f.z.Read(p)
 	if errors.Is(err, zlib.ErrChecksum) { // read by everybody else
 		err = io.EOF
+	}
+	if err != nil {
+		inflaters.Put(f.z)
+		f.z, f.end = nil, err
 	}
 	return n, err
 }

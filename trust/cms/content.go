@@ -58,7 +58,7 @@ func (s *source) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(s.b)
 		return int64(n), err
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s.r, 0, s.size), make([]byte, 64<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s.r, 0, s.size), make([]byte, min(s.size, 64<<10)+1))
 	if err == nil && n != s.size {
 		err = io.ErrUnexpectedEOF
 	}
