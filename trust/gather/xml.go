@@ -133,6 +133,17 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		}
 		v.References = append(v.References, x)
 	}
+	for i := range c.Entries {
+		e := &c.Entries[i]
+		h, _ := xmldsig.DigestHash(e.DigestMethod)
+		v.References = append(v.References, validation.Reference{
+			Name: referenceName(&e.Reference), Kind: "MANIFEST_ENTRY", Digest: digestName(h), Entry: true,
+			Found: e.Err == nil || errors.Is(e.Err, xmldsig.ErrDigest), Intact: e.Err == nil,
+		})
+		if errors.Is(e.Err, xmldsig.ErrAmbiguous) {
+			v.Malformed = append(v.Malformed, validation.Malformed{Question: "Is it clear what the manifest lists?", Answer: e.Err.Error(), Clause: "XMLDSIG 5.1"})
+		}
+	}
 	v.NeedsProperty = c.Properties.Valid()
 	v.HasProperty = c.PropertiesErr == nil
 	if len(c.Certificates) > 0 { // the others name the chain

@@ -51,12 +51,21 @@ type Checked struct {
 	// PropertiesErr says why SignedProperties are not covered by this signature; nil where there are none.
 	PropertiesErr error
 
+	// Entries are the references of manifests that the signature signs, with what holds of each.
+	Entries []Entry
+
 	// TypeErr says that a reference is to something other than its Type claims: content was moved and a copy put in its place.
 	TypeErr error
 	// CounterErr says that a counter-signature does not sign the value of the signature that it stands in.
 	CounterErr error
 
 	documents []Document
+}
+
+// Entry is a reference of a manifest.
+type Entry struct {
+	xmldsig.Reference
+	Err error // nil: its digest matches
 }
 
 // Check finds out what of a signature holds: its value under the signer's key, each of its references, and that the
@@ -76,17 +85,16 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	}
 	candidates, named := s.candidates(c.KeyInfo, opt.Certificates)
 	var key crypto.PublicKey
+	how := xmldsig.VerifyOptions{AllowSHA1: true, AllowXPath: true, MinRSABits: 512, IDs: ids, External: c.external,
+		Key: func(info dom.Node, method string) (crypto.PublicKey, error) {
+			if key != nil {
+				return key, nil
+			}
+			return xmldsig.KeyFromInfo(info, method)
+		}}
 	examine := func() error {
 		var err error
-		c.Examination, err = xmldsig.Examine(s.Node, xmldsig.VerifyOptions{
-			AllowSHA1: true, AllowXPath: true, MinRSABits: 512, IDs: ids, External: c.external,
-			Key: func(info dom.Node, method string) (crypto.PublicKey, error) {
-				if key != nil {
-					return key, nil
-				}
-				return xmldsig.KeyFromInfo(info, method)
-			},
-		})
+		c.Examination, err = xmldsig.Examine(s.Node, how)
 		return err
 	}
 	for i, candidate := range candidates {
@@ -114,6 +122,20 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	c.Identified = named != nil && c.Signer == named && c.ValueErr == nil
 	if c.Reference != nil && c.Signer != nil {
 		c.IssuerSerialErr = c.Reference.checkIssuerSerial(c.Signer)
+	}
+	manifests := 0
+	for i := range c.References {
+		if c.References[i].Type != xmldsig.TypeManifest {
+			continue
+		}
+		if manifests++; manifests > maxManifests {
+			s.noteUnreadable(c.References[i].Element.Errorf("%w: more than %d manifests", ErrStructure, maxManifests))
+			break
+		}
+		entries, errs := c.Examination.Manifest(i, how)
+		for k := range entries {
+			c.Entries = append(c.Entries, Entry{entries[k], errs[k]})
+		}
 	}
 	c.PropertiesErr = c.checkProperties()
 	c.CounterErr, c.TypeErr = c.checkCounter(), c.checkTypes()

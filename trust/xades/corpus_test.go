@@ -7,7 +7,6 @@ import (
 	_ "crypto/sha1"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +17,8 @@ import (
 	"testing"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // verdict is what the Digital Signature Service says about the signatures of one file, a token each.
@@ -79,29 +77,13 @@ func readCorpus(t *testing.T, dir, name string) []byte {
 	return b
 }
 
-// imprint reads algorithm and hash of the messageImprint of a TimeStampToken in DER.
-func imprint(der []byte) (crypto.Hash, []byte) {
-	in := cryptobyte.String(der)
-	explicit := asn1.Tag(0).ContextSpecific().Constructed()
-	var content, inner, signed, encap, wrapped, octets, info, mi, alg cryptobyte.String
-	var oid cryptobyte.String
-	var hash []byte
-	if !in.ReadASN1(&content, asn1.SEQUENCE) || !content.SkipASN1(asn1.OBJECT_IDENTIFIER) || !content.ReadASN1(&inner, explicit) ||
-		!inner.ReadASN1(&signed, asn1.SEQUENCE) || !signed.SkipASN1(asn1.INTEGER) || !signed.SkipASN1(asn1.SET) ||
-		!signed.ReadASN1(&encap, asn1.SEQUENCE) || !encap.SkipASN1(asn1.OBJECT_IDENTIFIER) || !encap.ReadASN1(&wrapped, explicit) ||
-		!wrapped.ReadASN1(&octets, asn1.OCTET_STRING) || !octets.ReadASN1(&info, asn1.SEQUENCE) || !info.SkipASN1(asn1.INTEGER) ||
-		!info.SkipASN1(asn1.OBJECT_IDENTIFIER) || !info.ReadASN1(&mi, asn1.SEQUENCE) || !mi.ReadASN1(&alg, asn1.SEQUENCE) ||
-		!alg.ReadASN1Element(&oid, asn1.OBJECT_IDENTIFIER) || !mi.ReadASN1Bytes(&hash, asn1.OCTET_STRING) {
+// imprint reads algorithm and hash of the messageImprint of a TimeStampToken.
+func imprint(token []byte) (crypto.Hash, []byte) {
+	t, err := tsp.ParseToken(token)
+	if err != nil {
 		return 0, nil
 	}
-	for h, want := range map[crypto.Hash]string{
-		crypto.SHA1: "06052b0e03021a", crypto.SHA256: "0609608648016503040201", crypto.SHA384: "0609608648016503040202", crypto.SHA512: "0609608648016503040203",
-	} {
-		if hex.EncodeToString(oid) == want {
-			return h, hash
-		}
-	}
-	return 0, nil
+	return t.Info.Hash, t.Info.Imprint
 }
 
 // stampsOf says of each time-stamp whether its imprint is that of what it covers.

@@ -36,6 +36,7 @@ const (
 	maxProperty              = 16 << 20 // octets of one decoded value: revocation lists are large
 	maxCertificates          = 1000     // in the properties of one signature
 	maxTimeStamps            = 1000
+	maxManifests             = 16 // that are followed
 )
 
 // What a signature can be refused for. Errors that match none of these come from the XML or the certificates beneath.

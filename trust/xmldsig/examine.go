@@ -84,6 +84,47 @@ func Examine(sig dom.Node, opt VerifyOptions) (*Examination, error) {
 	return x, nil
 }
 
+// Manifest looks at the references of the manifest that the i-th reference is to [XMLDSIG 5.1]: each with its error, nil where its digest
+// matches. Whether they are to hold is for the application to say.
+func (x *Examination) Manifest(i int, opt VerifyOptions) (entries []Reference, errs []error) {
+	opt.examine = true
+	m := x.References[i].Target
+	if m.Is(Namespace, "Object") {
+		m = m.Child(Namespace, "Manifest")
+	}
+	if !m.Is(Namespace, "Manifest") {
+		return nil, nil
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	c := chain{sig: x.sig, budget: budgetPerNode*x.sig.Document().Len() + budgetBase}
+	ids := opt.IDs
+	if ids == nil {
+		ids = IndexIDs(x.sig.Document(), IDPolicy{})
+	}
+	for n := range m.Elements() {
+		if !n.Is(Namespace, "Reference") {
+			continue
+		}
+		var r Reference
+		err := r.parse(n, &opt)
+		if err == nil && r.broken != nil {
+			err = fmt.Errorf("%w: %w", ErrDigest, r.broken)
+		}
+		if err == nil {
+			var sum []byte
+			if sum, err = r.compute(&c, ids, s, &opt); err == nil && subtle.ConstantTimeCompare(sum, r.Digest) != 1 {
+				err = ErrDigest
+			}
+		}
+		if err != nil {
+			err = n.Errorf("%w", &ReferenceError{len(entries), r.URI, err})
+		}
+		entries, errs = append(entries, r), append(errs, err)
+	}
+	return entries, errs
+}
+
 // WriteOctets writes what a reference of the same document digests, as time-stamps over references take it: after its
 // transforms, and where these leave a node-set, canonicalised with rest [EN 319 132-1 5.5.2.2].
 func (x *Examination) WriteOctets(w io.Writer, i int, rest c14n.Method) error {

@@ -85,7 +85,7 @@ func (x *IDIndex) Lookup(id string) (dom.Node, error) {
 	case !e.node.Valid():
 		return dom.Node{}, fmt.Errorf("%w: no element has the ID %q", ErrReference, id)
 	case e.shared:
-		return dom.Node{}, fmt.Errorf("%w: more than one element has the ID %q", ErrReference, id)
+		return dom.Node{}, fmt.Errorf("%w: %w: %q", ErrReference, ErrAmbiguous, id)
 	}
 	return e.node, nil
 }

@@ -54,6 +54,8 @@ var (
 	ErrSignature = errors.New("xmldsig: signature value does not verify")
 	// ErrReference: a reference leads nowhere, to two elements, or outside where no resolver is given.
 	ErrReference = errors.New("xmldsig: reference cannot be resolved")
+	// ErrAmbiguous: more than one element has the ID that a reference names.
+	ErrAmbiguous = errors.New("xmldsig: more than one element has the ID")
 	// ErrDigest: the referenced data are not the data that were signed.
 	ErrDigest = errors.New("xmldsig: digest does not match")
 )
