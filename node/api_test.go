@@ -369,3 +369,13 @@ func TestLargePayloadsPassInBoundedMemory(t *testing.T) { // not parallel: it lo
 		t.Errorf("%d MiB of memory for one message", grown>>20)
 	}
 }
+
+func TestAMessageWithoutCornersIsToldWhatToDo(t *testing.T) {
+	t.Parallel()
+	a, _ := agree(t)
+	g := begin(t, a, nil, nil)
+	resp, body := g.call(t, "POST", "/api/v1/messages?pmode=letters", "text/plain", strings.NewReader("hello"))
+	if resp.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(body), "name sender and receiver") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}

@@ -42,9 +42,6 @@ const (
 	fsMemory         // gone with the power
 )
 
-// TestNetwork is the organisation in the authorities that "viadukt init" makes.
-const TestNetwork = "Viadukt test network"
-
 // hardening looks at what docs/hardening.md asks for, beside what the other checks look at. What is right for a node of
 // tests, that nobody beyond the machine can reach, is not named there.
 func (k *checker) hardening() {
@@ -195,7 +192,7 @@ func (k *checker) length(what string, c *pki.Certificate) {
 			k.fail(what, remedy, "a curve of %d bits is too short", bits)
 		}
 	}
-	if k.reachable() && strings.Contains(c.Issuer.String(), "O="+TestNetwork) {
+	if k.reachable() && strings.Contains(c.Issuer.String(), "O="+config.TestNetwork) {
 		k.warn(what, "order a certificate of the network: viadukt cert renew makes key and request", "the key was made by viadukt init for tests")
 	}
 }

@@ -164,7 +164,12 @@ func (n *Node) put(ctx context.Context, pm *as4.PMode, um *ebms.UserMessage, s *
 		m.Payloads = append(m.Payloads, store.Payload{ContentID: cid, MimeType: p.MimeType, Name: p.Name, Compressed: p.Compressed, PlainSize: p.PlainSize, PayloadRef: ref})
 	}
 	if err := as4.CheckHeader(um, pm); err != nil {
-		return nil, refusedBy(err)
+		err = refusedBy(err)
+		var r *RefusedError
+		if errors.As(err, &r) && (s.Sender == "" || s.Receiver == "") {
+			r.Remedy = "name sender and receiver, as scheme::value"
+		}
+		return nil, err
 	}
 	w := dom.NewWriter(make([]byte, 0, 2<<10))
 	um.Append(w)

@@ -101,3 +101,7 @@ func below(values map[string]string, path string) bool {
 	}
 	return false
 }
+
+// TestNetwork is the organisation in the names of authorities that are made with a configuration: what they issue is for
+// tests.
+const TestNetwork = "Viadukt test network"

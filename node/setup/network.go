@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
@@ -73,14 +73,14 @@ func (n *network) make(host string, port int, now time.Time) error {
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return err
 	}
-	root, err := pki.NewAuthority(nil, "CN=Test Network Root,O="+node.TestNetwork, pki.P256, now.Add(-time.Hour), 10)
+	root, err := pki.NewAuthority(nil, "CN=Test Network Root,O="+config.TestNetwork, pki.P256, now.Add(-time.Hour), 10)
 	if err != nil {
 		return err
 	}
-	if n.ap, err = root.Sub("CN=Test Access Point CA,O="+node.TestNetwork, pki.P256, now.Add(-time.Hour), 10); err != nil {
+	if n.ap, err = root.Sub("CN=Test Access Point CA,O="+config.TestNetwork, pki.P256, now.Add(-time.Hour), 10); err != nil {
 		return err
 	}
-	if n.smp, err = root.Sub("CN=Test Publisher CA,O="+node.TestNetwork, pki.P256, now.Add(-time.Hour), 10); err != nil {
+	if n.smp, err = root.Sub("CN=Test Publisher CA,O="+config.TestNetwork, pki.P256, now.Add(-time.Hour), 10); err != nil {
 		return err
 	}
 	for name, a := range map[string]*pki.Authority{"access-point-ca.pem": n.ap, "publisher-ca.pem": n.smp} {
