@@ -1,6 +1,10 @@
 package xpath
 
-import "math/big"
+import (
+	"fmt"
+	"math/big"
+	"strings"
+)
 
 var timeFunctions = []builtin{
 	{name: "current-dateTime", build: with(needsOuter, one(XSDateTime, func(m *machine, _ []*code) (Item, bool) {
@@ -55,6 +59,161 @@ var timeFunctions = []builtin{
 	{name: "adjust-dateTime-to-timezone", min: 1, max: 2, build: adjust(XSDateTime)},
 	{name: "adjust-date-to-timezone", min: 1, max: 2, build: adjust(XSDate)},
 	{name: "adjust-time-to-timezone", min: 1, max: 2, build: adjust(XSTime)},
+	{name: "parse-ietf-date", min: 1, max: 1, build: one(XSDateTime, func(m *machine, a []*code) (Item, bool) {
+		s, ok := a[0].str(m)
+		if !ok {
+			return Item{}, false
+		}
+		p := ietfDate{s: s}
+		d, ok, _ := parseMoment(p.read(), XSDateTime)
+		if !ok || p.failed {
+			fail("FORG0010", "%q is no date as mail, HTTP or C write it", clip(s))
+		}
+		return momentItem(XSDateTime, d), true
+	})},
+}
+
+// ietfDate reads the dates of mail, HTTP and C: day month year time, month day year time, or month day time year, a name
+// of the day before them [FO31 9.9.1].
+type ietfDate struct {
+	s      string
+	i      int
+	failed bool
+}
+
+const (
+	ietfDays   = " mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday "
+	ietfMonths = "janfebmaraprmayjunjulaugsepoctnovdec"
+)
+
+var ietfZones = map[string]int{"ut": 0, "utc": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
+
+// read gives the same in the form of ISO 8601; what comes out where failed is set means nothing.
+func (p *ietfDate) read() string {
+	p.space()
+	word := p.word()
+	if word != "" && strings.Contains(ietfDays, " "+word+" ") {
+		p.take(",")
+		p.must(p.space())
+		word = p.word()
+	}
+	var day, year, time string
+	if word == "" {
+		day = p.digits(1, 2)
+		p.separator()
+		word = p.word()
+		p.separator()
+		year = p.digits(2, 4)
+		p.must(p.space())
+		time = p.time()
+	} else {
+		p.separator()
+		day = p.digits(1, 2)
+		p.separator()
+		at := p.i
+		if year = p.digits(1, 4); p.i < len(p.s) && p.s[p.i] == ':' {
+			p.i = at
+			time = p.time()
+			p.must(p.space())
+			year = p.digits(2, 4)
+		} else {
+			p.must(p.space())
+			time = p.time()
+		}
+	}
+	p.space()
+	month := strings.Index(ietfMonths, word)
+	p.must(p.i == len(p.s) && len(word) == 3 && month%3 == 0 && (len(year) == 2 || len(year) == 4))
+	if len(year) == 2 {
+		year = "19" + year
+	}
+	return fmt.Sprintf("%s-%02d-%02sT%s", year, month/3+1, day, time)
+}
+
+func (p *ietfDate) must(ok bool) { p.failed = p.failed || !ok }
+
+func (p *ietfDate) space() bool {
+	from := p.i
+	for p.i < len(p.s) && strings.IndexByte(" \t\r\n", p.s[p.i]) >= 0 {
+		p.i++
+	}
+	return p.i > from
+}
+
+// take takes one of some characters.
+func (p *ietfDate) take(set string) bool {
+	if p.i < len(p.s) && strings.IndexByte(set, p.s[p.i]) >= 0 {
+		p.i++
+		return true
+	}
+	return false
+}
+
+func (p *ietfDate) separator() {
+	spaced := p.space()
+	dash := p.take("-")
+	p.space()
+	p.must(spaced || dash)
+}
+
+func (p *ietfDate) word() string {
+	from := p.i
+	for p.i < len(p.s) && (p.s[p.i]|0x20 >= 'a' && p.s[p.i]|0x20 <= 'z') {
+		p.i++
+	}
+	return strings.ToLower(p.s[from:p.i])
+}
+
+func (p *ietfDate) digits(least, most int) string {
+	from := p.i
+	for p.i < len(p.s) && p.i < from+most && p.s[p.i] >= '0' && p.s[p.i] <= '9' {
+		p.i++
+	}
+	p.must(p.i-from >= least)
+	return p.s[from:p.i]
+}
+
+// time reads a time of day and its zone, which is UTC where none is named.
+func (p *ietfDate) time() string {
+	hours := p.digits(1, 2)
+	p.must(p.take(":"))
+	minutes, seconds := p.digits(2, 2), "00"
+	if p.take(":") {
+		seconds = p.digits(2, 2)
+		if p.take(".") {
+			seconds += "." + p.digits(1, 1000)
+		}
+	}
+	s := fmt.Sprintf("%02s:%s:%s", hours, minutes, seconds)
+	at := p.i
+	p.space()
+	if word := p.word(); word != "" {
+		h, ok := ietfZones[word]
+		p.must(ok)
+		return fmt.Sprintf("%s%+03d:00", s, h)
+	}
+	if !p.take("+-") {
+		p.i = at
+		return s + "Z"
+	}
+	sign := p.s[p.i-1 : p.i]
+	digits := p.digits(1, 4)
+	h, m := digits, "00"
+	if len(digits) > 2 {
+		h, m = digits[:len(digits)-2], digits[len(digits)-2:]
+	} else if p.take(":") {
+		m = p.digits(2, 2)
+	}
+	at = p.i
+	if p.space(); p.take("(") {
+		p.space()
+		_, ok := ietfZones[p.word()]
+		p.space()
+		p.must(ok && p.take(")"))
+	} else {
+		p.i = at
+	}
+	return fmt.Sprintf("%s%s%02s:%s", s, sign, h, m)
 }
 
 func secondsItem(sec int64, nano int32) Item {

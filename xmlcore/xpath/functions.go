@@ -25,7 +25,7 @@ func init() {
 		}
 	}
 	add(library, FunctionSpace, stringFunctions, numberFunctions, sequenceFunctions, nodeFunctions, nameFunctions, timeFunctions, regexFunctions,
-		formatFunctions, higherFunctions)
+		formatFunctions, pictureFunctions, jsonFunctions, higherFunctions)
 	add(library, mathSpace, mathFunctions)
 	add(library, mapSpace, mapFunctions)
 	add(library, arraySpace, arrayFunctions)

@@ -17,6 +17,9 @@ var fuzzSeeds = []string{
 	"(//* | //@*)[last()]/ancestor::node()[2]/preceding::text()[1]", "format-number(-1234.5, '#,##0.00;(0)')", "deep-equal(//*, //*)",
 	"1 instance of xs:integer? and . treat as node()", "o:line!(qty, price)[. castable as xs:double]", "sort((3, 1), (), function($x) { -$x })",
 	"Q{urn:order}line/namespace::*", "substring('abc', -1e3, 0 div 0e0)", "-9223372036854775808 idiv -1", "string-to-codepoints('\U0001F600')",
+	"format-integer(1234, '#,##0;o')", "format-integer(19, 'Ww')", "format-date(xs:date('2026-01-31Z'), '[FNn,3-3] [D1o] [MN,*-4] [Y01] [W] [d###1,2-3]')",
+	"format-time(xs:time('09:05:07.0125'), '[h].[m01][P,1-2][f###,1-5][z0]')", "parse-ietf-date('Wed, 06 Jun 94 07:29:35 +0500 (GMT)')",
+	`parse-json('{"a":[1,-0.5e1,"\ud83d\u0000"]}', map{'fallback': upper-case#1})?a`, `parse-json('["\t"]', map{'escape': true()})?1`,
 	"2 = 1 to 3", "(1 to 9)[position() > 2][2]", "codepoints-to-string(55296)", "xs:dayTimeDuration('P1D') * 1e300",
 }
 
