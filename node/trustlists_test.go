@@ -492,3 +492,56 @@ func TestConfigurationOfTrustedLists(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A list that does not come, or is too large, or stands in the inner network, keeps nothing else up.
+func TestListsThatCannotBeHad(t *testing.T) {
+	t.Parallel()
+	u := newUnion(t, time.Now, "EE", "LV", "PT")
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(slow.Close)
+	u.lotl.Pointers = slices.DeleteFunc(u.lotl.Pointers, func(p trustlist.Pointer) bool { return strings.HasSuffix(p.Location, "/LV.xml") })
+	u.lotl.Pointers = append(u.lotl.Pointers, trustlist.Pointer{Location: slow.URL + "/LV.xml", Type: trustlist.TypeGeneric, Territory: "LV", MimeType: trustlist.MimeType, Signers: u.lotl.Pointers[0].Signers})
+	u.publishLOTL(u.eu)
+	u.put("/PT.xml", make([]byte, 2<<20))
+	d, _ := agree(t)
+	u.configured(d, "")
+	started := func(change func(c *config.Config)) string {
+		t.Helper()
+		return begin(t, d, func(c *config.Config) {
+			c.TrustLists.MaxList = 1 << 20
+			c.TrustLists.Dir = config.Path(t.TempDir())
+			change(c)
+		}, nil).lists(t)
+	}
+	want := "EU7 current, EE7 current, LV0 missing unreachable, PT0 missing unreachable"
+	if got := started(func(c *config.Config) { c.TrustLists.Timeout = config.Duration(3 * time.Second) }); got != want {
+		t.Errorf("slow and large: %s", got)
+	}
+}
+
+// What a list points at may lead into the inner network only where that is allowed; the lists of the configuration stand where they do.
+func TestListsOfTheInnerNetwork(t *testing.T) {
+	t.Parallel()
+	u, inner := newUnion(t, time.Now, "EE"), newUnion(t, time.Now, "LV")
+	lv := inner.states["LV"]
+	u.lotl.Pointers = append(u.lotl.Pointers, trustlist.Pointer{Location: inner.URL + "/LV.xml", Type: trustlist.TypeGeneric, Territory: "LV", MimeType: trustlist.MimeType,
+		Signers: []trustlist.Identity{{Certificates: []*pki.Certificate{lv.operator.Certificate}}}})
+	u.publishLOTL(u.eu)
+	d, _ := agree(t)
+	u.configured(d, "")
+	for allowed, want := range map[bool]string{true: "EU7 current, EE7 current, LV7 current", false: "EU7 current, EE7 current, LV0 missing unreachable"} {
+		g := begin(t, d, func(c *config.Config) {
+			c.Discovery.AllowPrivateAddresses = allowed
+			c.TrustLists.Dir = config.Path(t.TempDir())
+		}, nil)
+		if got := g.lists(t); got != want {
+			t.Errorf("allowed %t: %s", allowed, got)
+		}
+		if err := g.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !allowed && inner.sent("/LV.xml") > 1 {
+			t.Error("it was asked for all the same")
+		}
+	}
+}
