@@ -41,7 +41,7 @@ type Options struct {
 	Records      [][]byte           // evidence records beside the document
 	HTTP         *jades.HTTPMessage // whose fields a JWS signs
 
-	// Signatures of certificates that are remembered from one document to the next; nil: within one document only.
+	// Signatures of certificates and revocation data that are remembered from one document to the next; nil: within one document only.
 	Signatures *pki.SignatureCache
 }
 

@@ -351,7 +351,7 @@ func (p *pool) listFacts(l *list) *validation.Revocation {
 	}
 	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw)}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
 	for _, i := range slices.Concat(p.list, p.lists.Named(l.RawIssuer)) {
-		if bytes.Equal(i.RawSubject, l.RawIssuer) && l.CRL.Verify(i) == nil {
+		if bytes.Equal(i.RawSubject, l.RawIssuer) && p.checked.VerifyCRL(l.CRL, i) == nil {
 			l.facts.Intact = true
 			l.facts.Algorithm = algorithmOf(l.SignatureAlgorithm, i)
 			l.facts.Signer, l.facts.Chain = p.certificate(i), p.chain(i)

@@ -255,12 +255,12 @@ func parseSingle(list *cryptobyte.String) (r SingleResponse, err error) {
 // responder that the same issuer key certified for it [RFC 6960 4.2.2.2]. at is the moment at which a
 // delegated responder's certificate must be valid. It returns the responder.
 func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, error) {
-	return r.verify(issuer, at, (*Certificate).CheckSignatureFrom)
+	return r.verify(issuer, at, nil)
 }
 
-func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, signed func(c, by *Certificate) error) (*Certificate, error) {
+func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, known *SignatureCache) (*Certificate, error) {
 	if r.by(issuer) {
-		if err := issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
+		if err := known.checkData(r.Raw, issuer, func() error { return issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", issuer.Subject, err)
 		}
 		return issuer, nil
@@ -269,10 +269,10 @@ func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, signed func(c, 
 		if !r.by(c) {
 			continue
 		}
-		if err := delegated(c, issuer, at, signed); err != nil {
+		if err := delegated(c, issuer, at, known); err != nil {
 			return nil, err
 		}
-		if err := c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature); err != nil {
+		if err := known.checkData(r.Raw, c, func() error { return c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", c.Subject, err)
 		}
 		return c, nil
@@ -280,8 +280,8 @@ func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, signed func(c, 
 	return nil, fmt.Errorf("%w: OCSP responder is neither %q nor in the response", ErrUntrusted, issuer.Subject)
 }
 
-func delegated(c, issuer *Certificate, at time.Time, signed func(c, by *Certificate) error) error {
-	if err := signed(c, issuer); err != nil {
+func delegated(c, issuer *Certificate, at time.Time, known *SignatureCache) error {
+	if err := known.CheckSignatureFrom(c, issuer); err != nil {
 		return fmt.Errorf("OCSP responder: %w", err)
 	}
 	if !hasOID(c.ExtKeyUsage, EKUOCSPSigning) {

@@ -1,31 +1,57 @@
 package pki
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 )
 
 const maxSignatures = 8192 // of a SignatureCache, about 100 octets each
 
-// SignatureCache remembers which certificate was signed by which, since the same few authorities are behind most documents. Only
-// good signatures are kept. Whether one holds depends on the octets of the two certificates alone, so nothing in it grows old.
+// SignatureCache remembers which certificate, revocation list and OCSP response was signed by which certificate, since the same
+// few authorities are behind most documents. Only good signatures are kept. Whether one holds depends on the octets of both
+// alone, so nothing in it grows old.
 //
-// The zero value is empty. It is safe for concurrent use.
+// The zero value is empty; nil remembers nothing. It is safe for concurrent use.
 type SignatureCache struct {
 	mu sync.RWMutex
-	m  map[[2][32]byte]struct{}
+	m  map[[2][32]byte]struct{} // by the SHA-256 of what is signed, with its signature, and of the signer's certificate
 }
 
 // CheckSignatureFrom is c.CheckSignatureFrom(issuer).
 func (s *SignatureCache) CheckSignatureFrom(c, issuer *Certificate) error {
-	key := [2][32]byte{c.fingerprint, issuer.fingerprint}
+	return s.check(c.fingerprint, issuer, func() error { return c.CheckSignatureFrom(issuer) })
+}
+
+// VerifyOCSP is r.Verify(issuer, at).
+func (s *SignatureCache) VerifyOCSP(r *OCSPResponse, issuer *Certificate, at time.Time) (*Certificate, error) {
+	return r.verify(issuer, at, s)
+}
+
+// VerifyCRL is l.Verify(issuer).
+func (s *SignatureCache) VerifyCRL(l *CRL, issuer *Certificate) error {
+	return s.checkData(l.Raw, issuer, func() error { return l.Verify(issuer) })
+}
+
+func (s *SignatureCache) checkData(raw []byte, signer *Certificate, verify func() error) error {
+	if s == nil {
+		return verify()
+	}
+	return s.check(sha256.Sum256(raw), signer, verify)
+}
+
+func (s *SignatureCache) check(signed [32]byte, signer *Certificate, verify func() error) error {
+	if s == nil {
+		return verify()
+	}
+	key := [2][32]byte{signed, signer.fingerprint}
 	s.mu.RLock()
 	_, good := s.m[key]
 	s.mu.RUnlock()
 	if good {
 		return nil
 	}
-	if err := c.CheckSignatureFrom(issuer); err != nil {
+	if err := verify(); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -44,9 +70,4 @@ func (s *SignatureCache) CheckSignatureFrom(c, issuer *Certificate) error {
 	}
 	s.m[key] = struct{}{}
 	return nil
-}
-
-// VerifyOCSP is r.Verify(issuer, at).
-func (s *SignatureCache) VerifyOCSP(r *OCSPResponse, issuer *Certificate, at time.Time) (*Certificate, error) {
-	return r.verify(issuer, at, s.CheckSignatureFrom)
 }

@@ -35,6 +35,41 @@ func TestASignatureCacheAnswersAsACheckDoes(t *testing.T) {
 	}
 }
 
+// What an answer says of the time of its responder is asked each time; its signature once.
+func TestASignatureCacheKnowsRevocationData(t *testing.T) {
+	t.Parallel()
+	a := mustAuthority(t, "CN=Own CA", P256)
+	r, err := ParseOCSPResponse(ocspSeed(t, a))
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := a.CRL(nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ParseCRL(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s SignatureCache
+	for range 2 {
+		if by, err := s.VerifyOCSP(r, a.Certificate, r.ProducedAt); err != nil || by == nil {
+			t.Error(by, err)
+		}
+		if err := s.VerifyCRL(l, a.Certificate); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(s.m) == 0 {
+		t.Error("nothing is remembered")
+	}
+	forged := *r
+	forged.Raw, forged.Signature = append([]byte{1}, r.Raw...), append([]byte{1}, r.Signature...)
+	if _, err := s.VerifyOCSP(&forged, a.Certificate, r.ProducedAt); err == nil {
+		t.Error("another answer was taken for one that was checked")
+	}
+}
+
 func TestASignatureCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	a := mustAuthority(t, "CN=Own CA", P256)
