@@ -307,7 +307,7 @@ func TestTrustedListsAreKeptFresh(t *testing.T) {
 	is("its server away", "EU7 current, EE8 kept unreachable, LV7 current", "unreachable EE "+host)
 	u.put("/EE.xml", u.sign(u.states["EE"].list, u.states["LV"].operator))
 	is("of a stranger", "EU7 current, EE8 kept signer, LV7 current", "signer EE "+host)
-	if v, text := g.verdict(t, document); worth(v) != "TOTAL_PASSED QESig" || !strings.Contains(text, "Is the trusted list of EE current? trustlist: signed by somebody who may not") {
+	if v, text := g.verdict(t, document); worth(v) != "TOTAL_PASSED QESig" || !strings.Contains(text, "Is the trusted list of EE current? trustlist: signed by somebody who may not") || !strings.Contains(fmt.Sprint(v["QualificationDetails"]), "Is the trusted list of EE current?") {
 		t.Errorf("kept: %v", v)
 	}
 	u.publish("EE")

@@ -132,6 +132,9 @@ func simple(v *report.Verdict) obj {
 		if v.Name != "" {
 			x["Filename"] = v.Name
 		}
+		if r.Qualification != nil {
+			x["QualificationDetails"] = details(r.Qualification.Checks)
+		}
 		if !s.Claimed.IsZero() {
 			x["SigningTime"] = stampTime(s.Claimed)
 		}
