@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // What a file can be refused for.
@@ -66,8 +67,7 @@ type Document struct {
 	busy    map[int]bool
 	scanned map[int]entry // found by looking; nil before
 	crypt   *crypt
-	scratch []byte // in which an object is read, which copies from it
-	budget  int64  // octets that may still be looked through for ends of streams
+	budget  int64 // octets that may still be looked through for ends of streams
 }
 
 // Open reads the cross-references of a file of the given size.
@@ -151,22 +151,26 @@ func (d *Document) fill(b []byte, at int64) ([]byte, error) {
 	return b, nil
 }
 
-// parse reads at an offset with a window that grows until what is read ends within it.
+// windows are buffers for [Document.parse].
+var windows = sync.Pool{New: func() any { return new([]byte) }}
+
+// parse reads at an offset with a window that grows until what is read ends within it. What is read copies from it.
 func (d *Document) parse(at int64, read func(l *lexer) error) error {
+	window := windows.Get().(*[]byte)
 	for length := int64(firstWindow); ; length *= 4 {
 		if length > maxWindow {
 			return fmt.Errorf("%w: object at offset %d has more than %d octets", ErrLimit, at, maxWindow)
 		}
-		if length > int64(cap(d.scratch)) {
-			d.scratch = make([]byte, length)
+		if length > int64(len(*window)) {
+			*window = make([]byte, length)
 		}
-		b, err := d.fill(d.scratch[:length], at)
+		b, err := d.fill((*window)[:length], at)
 		if err != nil {
 			return err
 		}
 		if err = read(&lexer{b: b, whole: at+int64(len(b)) >= d.size}); err != errShort {
-			if cap(d.scratch) > keptWindow {
-				d.scratch = nil
+			if len(*window) <= keptWindow {
+				windows.Put(window)
 			}
 			return err
 		}
