@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +24,7 @@ import (
 
 // TestProcessorTimeBesideDSS has DSS and us judge the same files, with the same anchor and the same OCSP answers, again and
 // again in one warm process each (all cases are warmed up before the first is measured), and prints the processor time of a document: bare, and with the simple, the detailed, the
-// diagnostic and the ETSI report written, which our service answers to a request. It asserts that the verdicts are equal. It
+// diagnostic and the ETSI report written, as our service answers them to a request. It asserts that the verdicts are equal. It
 // is not parallel.
 //
 // For DSS it counts the thread that works and leaves out its garbage collector and compiler; for us, the whole process.
@@ -109,18 +107,15 @@ func TestProcessorTimeBesideDSS(t *testing.T) {
 			}
 		}
 		if reports {
-			service := signing.New(signing.Options{Known: func() gather.Options { return opt }}).Handler()
-			request, err := json.Marshal(map[string]any{"signedDocument": map[string]any{"bytes": b, "name": peer.Case}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			service := signing.New(signing.Options{Known: func() gather.Options { return opt }})
 			judge = func() {
-				r := httptest.NewRequest(http.MethodPost, "/services/rest/validation/validateSignature", bytes.NewReader(request))
-				r.Header.Set("Content-Type", "application/json")
-				answer := httptest.NewRecorder()
-				service.ServeHTTP(answer, r)
-				if answer.Code != http.StatusOK || !bytes.Contains(answer.Body.Bytes(), []byte(peer.Verdict)) {
-					t.Fatalf("%s: %d %s", peer.Case, answer.Code, answer.Body)
+				v, err := service.Judge(t.Context(), peer.Case, bytes.NewReader(b), int64(len(b)), nil, time.Time{})
+				if err != nil {
+					t.Fatalf("%s: %v", peer.Case, err)
+				}
+				all, err := json.Marshal(signing.Reports(v))
+				if err != nil || !bytes.Contains(all, []byte(peer.Verdict)) {
+					t.Fatalf("%s: %v %s", peer.Case, err, all)
 				}
 			}
 		}

@@ -42,8 +42,8 @@ func isDigest(id string) bool {
 	return err == nil
 }
 
-// reports are the four of a validation.
-func reports(v *report.Verdict) obj {
+// Reports are the four of a validation, in the form in which they go into JSON.
+func Reports(v *report.Verdict) map[string]any {
 	return obj{
 		"SimpleReport": simple(v), "DetailedReport": detailed(v), "DiagnosticData": diagnostic(v),
 		"validationReportDataHandler": v.ETSI(),

@@ -110,7 +110,7 @@ func (s *Service) validateSignature(ctx context.Context, d *json.Decoder) (any, 
 	if err != nil {
 		return nil, err
 	}
-	return reports(v), nil
+	return Reports(v), nil
 }
 
 // originalDocuments returns what the one signature, or the one that is named, covers.
