@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
@@ -59,5 +61,43 @@ func TestOddAlgorithmsAreNamed(t *testing.T) {
 		if got.Indication != validation.Indeterminate || got.Sub != validation.CryptoConstraintsFailure || !strings.Contains(got.Why, name) {
 			t.Errorf("%s: %s %s: %s", name, got.Indication, got.Sub, got.Why)
 		}
+	}
+}
+
+// A time-stamp of the first form of archiving, whose imprint nobody here computes, proves nothing and breaks nothing.
+func TestArchiveTimeStampOfTheFirstForm(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ca, err := pki.NewAuthority(rand.Reader, "CN=Own CA,C=EE", pki.P256, now.AddDate(-5, 0, 0), 20)
+	must(err)
+	id, err := ca.Issue(pki.Template{CommonName: "Ada", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	must(err)
+	unit, err := ca.Issue(pki.Template{CommonName: "Own TSA", ExtKeyUsage: []pki.OID{pki.EKUTimeStamping}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(10, 0, 0)})
+	must(err)
+	crl, err := ca.CRL(nil, now)
+	must(err)
+	s, err := cades.Sign(nil, id, []byte("content"), false, cades.Parameters{SigningTime: now})
+	must(err)
+	tsa := &tsp.Responder{Identity: unit, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return now.Add(time.Minute), nil }}
+	token, err := tsa.Stamp(t.Context(), crypto.SHA256, make([]byte, 32))
+	must(err)
+	a, err := cms.NewAttribute(cades.AttrArchiveTimeStamp, token.Raw)
+	must(err)
+	must(s.Signer.AddUnsigned(a))
+	b, err := s.Message.Bytes()
+	must(err)
+	r, err := Open(b, Options{Anchors: []*pki.Certificate{ca.Certificate}, CRLs: [][]byte{crl}})
+	must(err)
+	got := validation.Validate(r.Facts, nil, now.Add(time.Hour))[0]
+	stamp := got.TimeStamps[got.Signature.TimeStamps[0]]
+	if got.Indication != validation.TotalPassed || got.BestTime.Equal(now.Add(time.Minute)) || stamp.Indication != validation.Indeterminate ||
+		stamp.Sub != validation.CryptoConstraintsFailure || !strings.Contains(stamp.Why, "archive-time-stamp") {
+		t.Errorf("%s %s, %s %s: %s", got.Indication, got.BestTime, stamp.Indication, stamp.Sub, stamp.Why)
 	}
 }

@@ -161,6 +161,9 @@ func cmsTimeStamp(s *cades.Signature, t *cades.TimeStamp, content cms.Content, s
 	}
 	f := t.Check(content, p.list...)
 	v.ImprintFound, v.ImprintIntact = !errors.Is(f.Imprint, cms.ErrContent), f.Imprint == nil
+	if errors.Is(f.Imprint, cades.ErrForm) {
+		v.Unverifiable = f.Imprint.Error()
+	}
 	if f.Covers.Signature {
 		v.Covers = append(v.Covers, sig.ID)
 	}
