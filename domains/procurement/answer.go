@@ -125,7 +125,7 @@ func (d *Domain) sendAnswer(ctx context.Context, m *store.Message, r *response.R
 	return err
 }
 
-// Owed implements [node.Debtor]: a status is queued until its receiver is registered [MLS 5, Peppol Network Policy MLS-4].
+// Owed implements [node.Debtor]: a status is queued until its receiver is registered [MLS 5]; rule MLS-4 of the network policy.
 func (d *Domain) Owed(m *store.Message) (remedy string, owed bool) {
 	if !strings.Contains(m.Action, "##"+response.Status.Type().Customization+"::") {
 		return "", false
