@@ -340,7 +340,11 @@ func (c *call) describeVerdict(j *verifyJSON, explain bool) {
 
 func (c *call) describeStamps(stamps []report.TimeStamp) {
 	for _, t := range stamps {
-		c.printf("    time-stamp of %s by %s: %s\n", t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
+		what := "time-stamp"
+		if t.Kind == "EVIDENCE_RECORD_TIMESTAMP" {
+			what = "evidence record, time-stamp"
+		}
+		c.printf("    %s of %s by %s: %s\n", what, t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
 			strings.Join(strings.Fields(t.Qualified+" "+t.Indication+" "+t.SubIndication+" "+t.Why), " "))
 	}
 }
