@@ -155,7 +155,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 		taxes.walk(x, x.n, func(a dom.Node) bool {
 			v := decimal.Read(a.Text())
 			for k, c := range [2]string{normalize(tc.Text()), normalize(currency.string(x, x.n))} {
-				if a.Attr("currencyID") == c && !v.IsNaN() {
+				if amountIn(a, c) && !v.IsNaN() {
 					up[k], down[k] = up[k] || v.Sign() >= 0, down[k] || v.Sign() <= 0
 				}
 			}

@@ -123,7 +123,7 @@ func (c *vocabulary) ciiTaxCurrency() test {
 			return true
 		}
 		return !share(x, taxCurrency, currency) && totals.walk(x, x.n, func(a dom.Node) bool {
-			return taxCurrency.walk(x, x.n, func(t dom.Node) bool { return a.Attr("currencyID") == t.Text() })
+			return taxCurrency.walk(x, x.n, func(t dom.Node) bool { return amountIn(a, t.Text()) })
 		})
 	}
 }
@@ -184,6 +184,12 @@ func (c *vocabulary) ciiAmountDue() test {
 	}
 }
 
+// amountIn reports whether an amount names a currency, be it an empty one.
+func amountIn(a dom.Node, currency string) bool {
+	own, ok := a.AttrNS("", "currencyID")
+	return ok && own == currency
+}
+
 // ciiTaxDecimals: some total is a number of two decimals in the currency, or one that the rule lets pass.
 func (c *vocabulary) ciiTaxDecimals(code string, pass func(currency, known bool) bool) test {
 	totals, currency := c.path("TaxTotalAmount"), c.path(ciiSettlement+"/"+code)
@@ -191,11 +197,11 @@ func (c *vocabulary) ciiTaxDecimals(code string, pass func(currency, known bool)
 		if !totals.find(x, x.n).Valid() {
 			return true
 		}
-		known := currency.find(x, x.n)
+		known := currency.find(x, x.n).Valid()
 		return totals.walk(x, x.n, func(a dom.Node) bool {
-			in := known.Valid() && a.Attr("currencyID") == known.Text()
+			in := currency.walk(x, x.n, func(c dom.Node) bool { return amountIn(a, c.Text()) })
 			v := decimal.Read(a.Text())
-			return in && v.Equal(v.Round(2)) || pass(in, known.Valid())
+			return in && v.Equal(v.Round(2)) || pass(in, known)
 		})
 	}
 }
@@ -207,7 +213,7 @@ func (c *vocabulary) ciiWithVAT() test {
 		return !currency.walk(x, x.n, func(cur dom.Node) bool {
 			k, tax := 0, decimal.NaN
 			taxes.walk(x, x.n, func(a dom.Node) bool {
-				if a.Attr("currencyID") == cur.Text() {
+				if amountIn(a, cur.Text()) {
 					if k++; k == 1 {
 						tax = decimal.Read(a.Text())
 					}

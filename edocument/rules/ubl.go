@@ -198,7 +198,7 @@ func (u *vocabulary) taxCurrencyTotal() test {
 	currency, amounts := u.path("TaxCurrencyCode"), u.path("//TaxTotal/TaxAmount")
 	return func(x *eval) bool {
 		return !currency.walk(x, x.n, func(c dom.Node) bool {
-			return !amounts.walk(x, x.n, func(a dom.Node) bool { return a.Attr("currencyID") == c.Text() })
+			return !amounts.walk(x, x.n, func(a dom.Node) bool { return amountIn(a, c.Text()) })
 		})
 	}
 }

@@ -60,7 +60,7 @@ func (u *vocabulary) totalWithVAT() test {
 		return !currency.walk(x, root, func(c dom.Node) bool {
 			k, tax := 0, decimal.NaN
 			taxes.walk(x, root, func(a dom.Node) bool {
-				if a.Attr("currencyID") == c.Text() {
+				if amountIn(a, c.Text()) {
 					k++
 					tax = decimal.Read(a.Text())
 				}
