@@ -231,7 +231,7 @@ func (p *jsonParser) escaped(b *strings.Builder) {
 			p.at = start
 			p.wrong("an escape that there is not")
 		}
-		p.put(b, plain, p.src[start:p.at])
+		p.put(b, plain)
 		return
 	}
 	r := p.hex()
@@ -244,7 +244,7 @@ func (p *jsonParser) escaped(b *strings.Builder) {
 			p.at = back
 		}
 	}
-	p.put(b, r, p.src[start:p.at])
+	p.put(b, r)
 }
 
 func (p *jsonParser) hex() rune {
@@ -260,18 +260,15 @@ func (p *jsonParser) hex() rune {
 }
 
 // put adds a character that was escaped.
-func (p *jsonParser) put(b *strings.Builder, r rune, escaped string) {
+func (p *jsonParser) put(b *strings.Builder, r rune) {
 	valid := isXMLChar(r) && !utf16.IsSurrogate(r)
 	switch {
 	case p.escape && (r == '\\' || !valid || r < 0x20 || r >= 0x7f && r < 0xa0):
-		if short := strings.IndexRune("\b\f\n\r\t", r); short >= 0 {
-			escaped = `\` + "bfnrt"[short:short+1]
-		} else if r != '\\' {
-			escaped = fmt.Sprintf(`\u%04X`, r)
+		if short := strings.IndexRune("\b\f\n\r\t\\", r); short >= 0 {
+			b.WriteString(`\` + `bfnrt\`[short:short+1])
 		} else {
-			escaped = `\\`
+			fmt.Fprintf(b, `\u%04X`, r)
 		}
-		b.WriteString(escaped)
 	case valid:
 		b.WriteRune(r)
 	case p.fallback.typ == TypeFunction:
