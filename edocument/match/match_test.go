@@ -278,3 +278,45 @@ func TestEveryExampleIsMatched(t *testing.T) {
 		t.Errorf("only %d", n)
 	}
 }
+
+func FuzzInvoice(f *testing.F) {
+	ordered := order("1|Lamp|L-1|10 C62|60.00||600.00", "2|Cable|K-2|100 MTR|400|100|400.00")
+	f.Add([]byte(bill("Invoice", "R-1", "1000.00", nil, "1|Lamp|L-1|10 C62|60.00||600.00|1")), []byte(ordered), []byte(despatch("D-1", "1|||6 C62")))
+	f.Add([]byte(bill("CreditNote", "C-1", "-1e9", nil, "1|Lamp|L-1|-10 C62|x||600.00|1")), []byte(answer("OrderResponse", "A-1", "CA", "1|Lamp|L-1|8 C62|61.00|0||3|1")), []byte(ordered))
+	f.Fuzz(func(t *testing.T, a, b, c []byte) {
+		var docs []*dom.Document
+		for _, s := range [][]byte{a, b, c} {
+			if d, err := dom.Parse(s, dom.Limits{}); err == nil {
+				docs = append(docs, d)
+			}
+		}
+		for _, d := range docs {
+			i, err := invoice.Read(d)
+			if err != nil {
+				continue
+			}
+			for _, found := range match.Invoice(i, docs).Findings {
+				if found.ID == "" || found.Text == "" || found.Severity == "" {
+					t.Errorf("%+v", found)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkInvoice(b *testing.B) {
+	var lines, billed []string
+	for i := range 20 {
+		lines = append(lines, fmt.Sprintf("%d|Thing %d|S-%d|10 C62|60.00||600.00", i, i, i))
+		billed = append(billed, fmt.Sprintf("%d|Thing %d|S-%d|10 C62|60.00||600.00|%d", i, i, i, i))
+	}
+	i, err := invoice.Read(parse(b, bill("Invoice", "R-1", "1000.00", nil, billed...)))
+	if err != nil {
+		b.Fatal(err)
+	}
+	with := []*dom.Document{parse(b, order(lines...)), parse(b, despatch("D-1", "1|||10 C62"))}
+	b.ReportAllocs()
+	for b.Loop() {
+		match.Invoice(i, with)
+	}
+}
