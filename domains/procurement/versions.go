@@ -21,6 +21,13 @@ type Version struct {
 	Next          string      `yaml:"next" example:"urn:fdc:peppol.eu:poacc:trns:order:4" doc:"Customization identifier of the version that takes its place."`
 }
 
+// Check implements [config.Checker].
+func (v *Version) Check(report func(key, format string, args ...any)) {
+	if !v.Until.IsZero() && !v.From.T().Before(v.Until.T()) {
+		report("until", "is not after from: documents of this version would never be taken")
+	}
+}
+
 // Codes of documents whose version is not in use.
 const (
 	VersionPhasedOut = "VERSION_PHASED_OUT"

@@ -201,3 +201,27 @@ func versionsPhaseOut(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestAVersionThatIsNeverInUseIsAMistake: it is told with its place in the configuration.
+func TestAVersionThatIsNeverInUseIsAMistake(t *testing.T) {
+	t.Parallel()
+	r, err := setup.Create(setup.Params{Dir: filepath.Join(t.TempDir(), "ee"), Country: "EE", Profile: "peppol", Now: time.Now(), Host: ownAddress()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(r.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = bytes.Replace(b, []byte("procurement: {profile: peppol"), []byte("procurement: {profile: peppol, versions: [{customization: a, from: 2027-05-03, until: 2027-05-03}]"), 1)
+	if err := os.WriteFile(r.ConfigFile, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(r.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = node.New(context.Background(), c, node.Options{Domains: []node.Domain{procurement.New()}}); err == nil || !strings.Contains(err.Error(), "domains.procurement.versions[0].until: is not after from") {
+		t.Errorf("%v", err)
+	}
+}
