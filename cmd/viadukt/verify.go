@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -173,6 +174,9 @@ func prepareVerdict(c *call) func() error {
 			}
 			return verifyFile(file, opt, rules, now, *language)
 		}
+		if fetch == nil {
+			judge = sideBySide(c.values, judge)
+		}
 		return judgeEach(c, c.values, judge, func(j *verifyJSON) {
 			switch {
 			case j.Error != nil:
@@ -214,6 +218,30 @@ func (c *call) policyFlag() func() (*validation.Policy, error) {
 		}
 		return p, nil
 	}
+}
+
+// sideBySide judges the files on all cores, and returns what hands the verdicts out in their order.
+func sideBySide(files []string, judge func(file string) *verifyJSON) func(file string) *verifyJSON {
+	type answer chan *verifyJSON
+	workers := runtime.GOMAXPROCS(0)
+	turn := make(chan answer, 4*workers) // bounds what waits to be told
+	work := make(chan func(), workers)
+	for range min(workers, len(files)) {
+		go func() {
+			for do := range work {
+				do()
+			}
+		}()
+	}
+	go func() {
+		defer close(work)
+		for _, file := range files {
+			a := make(answer, 1)
+			turn <- a
+			work <- func() { a <- judge(file) }
+		}
+	}()
+	return func(string) *verifyJSON { return <-<-turn }
 }
 
 func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }
