@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Unknown is the type of octets of which nothing is known [RFC2046 4.5.1].
+// Unknown is the type of octets of which nothing is known [RFC 2046 4.5.1].
 const Unknown = "application/octet-stream"
 
 // known has for each type its extensions, the usual one first.
