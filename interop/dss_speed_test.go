@@ -28,7 +28,7 @@ import (
 // is not parallel.
 //
 // For DSS it counts the thread that works and leaves out its garbage collector and compiler; for us, the whole process.
-// VIADUKT_DSS_ROUND gives the number of documents in a round of DSS, 30 where it is not set.
+// VIADUKT_DSS_ROUND gives the number of documents in a round of DSS, 10 where it is not set.
 func TestProcessorTimeBesideDSS(t *testing.T) {
 	needDSS(t)
 	dir := t.TempDir()
@@ -40,7 +40,7 @@ func TestProcessorTimeBesideDSS(t *testing.T) {
 		}
 		return path
 	}
-	n := 30
+	n := 10
 	if s := os.Getenv("VIADUKT_DSS_ROUND"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {
