@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -382,10 +383,18 @@ func fileDocument(file string) xades.Document {
 	return xades.Document{Name: filepath.Base(file), Open: opener(file)}
 }
 
-// neighbours are the files beside a detached signature in XML or JSON that it may name.
+// neighbours are the files beside a detached signature that it may be over: in XML and JSON those that it names; for CMS messages
+// and time-stamps the one whose name theirs goes on from, as contract.pdf.p7s from contract.pdf.
 func neighbours(file string, head []byte) []xades.Document {
 	text := strings.TrimSpace(string(head))
-	if !strings.Contains(text, "<") && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "e") { // a JWS is one object, or begins with one in base64url
+	switch {
+	case bytes.HasPrefix(head, []byte{0x30}), strings.HasPrefix(text, "MI"), strings.HasPrefix(text, "-----BEGIN"):
+		content := strings.TrimSuffix(file, filepath.Ext(file))
+		if info, err := os.Stat(content); content == file || err != nil || !info.Mode().IsRegular() {
+			return nil
+		}
+		return []xades.Document{fileDocument(content)}
+	case !strings.Contains(text, "<") && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "e"): // a JWS is one object, or begins with one in base64url
 		return nil
 	}
 	entries, err := os.ReadDir(filepath.Dir(file))

@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"bytes"
 	"crypto"
 	"errors"
 	"fmt"
@@ -13,6 +14,33 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
+
+// tstInfo is the type of what a time-stamp token signs, as it is encoded [RFC 3161 2.4.2].
+var tstInfo = []byte("\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04")
+
+// openMessage reads a CMS message: signatures, or a time-stamp by itself, also within the answer of its authority.
+func openMessage(b []byte, p *pool, opt Options) (*Result, error) {
+	if bytes.Contains(b[:min(len(b), 512)], tstInfo) { // else most messages would be read twice
+		if token, err := tsp.ParseToken(b); err == nil {
+			return openToken(token, p, opt), nil
+		}
+	}
+	return openCMS(b, p, opt)
+}
+
+// openToken reads a time-stamp, which may be over the one document of the options.
+func openToken(token *tsp.Token, p *pool, opt Options) *Result {
+	r := &Result{Format: "RFC 3161", Lists: opt.Lists, Facts: opt.facts()}
+	p.addToken(token)
+	v := p.token(token, "CONTENT_TIMESTAMP")
+	r.take(p.signers, p.list)
+	if len(opt.Documents) > 0 {
+		err := token.CheckImprint(outside{opt.Documents[0]})
+		v.ImprintFound, v.ImprintIntact = !errors.Is(err, cms.ErrContent), err == nil
+	}
+	r.addStamps(v)
+	return r
+}
 
 // openCMS reads the signatures of a CMS message. Its content may be the one document of the options.
 func openCMS(b []byte, p *pool, opt Options) (*Result, error) {

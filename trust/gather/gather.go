@@ -95,15 +95,15 @@ func Open(b []byte, opt Options) (*Result, error) {
 	case jades.Recognise(text):
 		return openJWS(text, p, opt)
 	case bytes.HasPrefix(b, []byte{0x30}):
-		return openCMS(b, p, opt)
+		return openMessage(b, p, opt)
 	case bytes.HasPrefix(text, []byte("-----BEGIN")):
 		if block, _ := pem.Decode(text); block != nil {
-			return openCMS(block.Bytes, p, opt)
+			return openMessage(block.Bytes, p, opt)
 		}
 	default:
 		// National systems hand CMS on as bare base64.
 		if der, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(text), nil))); err == nil && len(der) > 0 && der[0] == 0x30 {
-			return openCMS(der, p, opt)
+			return openMessage(der, p, opt)
 		}
 	}
 	return nil, fmt.Errorf("%w: it begins with %.8q", ErrFormat, b[:min(len(b), 8)])

@@ -23,7 +23,7 @@ func (v *Verdict) PDF(language string) ([]byte, error) {
 		d.addSignature(doc, s)
 	}
 	if stamps := d.Summary.TimeStamps; len(stamps) > 0 {
-		doc.Add(page.Heading{Level: 2, Text: d.T("stamps.container")}, d.stamps(stamps))
+		doc.Add(page.Heading{Level: 2, Text: d.T("stamps.content")}, d.stamps(stamps))
 	}
 	return doc.Bytes()
 }
