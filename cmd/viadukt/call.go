@@ -85,6 +85,9 @@ func (c *call) parse(args []string) error {
 			break
 		}
 	}
+	if err := c.once(args); err != nil {
+		return err
+	}
 	for len(args) > 0 {
 		if err := c.Parse(args); err != nil {
 			return c.flagError(err)
@@ -100,6 +103,28 @@ func (c *call) parse(args []string) error {
 		return usage("%s is missing\nusage: %s %s", strings.Trim(words[min(n, len(words)-1)], "[]."), title(c.path), c.c.args)
 	case c.most >= 0 && n > c.most:
 		return usage("%q is one argument too many\nusage: %s %s", c.values[c.most], title(c.path), c.c.args)
+	}
+	return nil
+}
+
+// once refuses a flag that takes one value and is there again: what it said first would be dropped without a word.
+func (c *call) once(args []string) error {
+	seen := map[string]bool{}
+	for _, a := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		f := c.Lookup(name)
+		if !strings.HasPrefix(a, "-") || f == nil {
+			continue
+		}
+		_, own := f.Value.(interface{ IsBoolFlag() bool })
+		if own || !strings.HasPrefix(fmt.Sprintf("%T", f.Value), "*flag.") { // a switch, or a list
+			continue
+		}
+		if seen[name] {
+			_, text := flag.UnquoteUsage(f)
+			return usage("--%s is there twice and takes one value: %s", name, text)
+		}
+		seen[name] = true
 	}
 	return nil
 }
