@@ -359,11 +359,11 @@ func TestMIMERoundTrip(t *testing.T) {
 		var contents []string
 		for i := range rapid.IntRange(1, 5).Draw(t, "parts") {
 			content := strings.Join(rapid.SliceOfN(piece, 0, 12).Draw(t, "content"), "")
-			if closes(content, boundary) {
-				t.Skip("the content holds the boundary")
-			}
 			if rapid.IntRange(0, 20).Draw(t, "long") == 0 {
 				content = strings.Repeat(content+"z", 20_000)
+			}
+			if closes(content, boundary) {
+				t.Skip("the content holds the boundary")
 			}
 			contents = append(contents, content)
 			headers = append(headers, PartHeader{ContentType: "application/octet-stream", ContentID: fmt.Sprintf("p%d@x", i), Length: int64(len(content))})
