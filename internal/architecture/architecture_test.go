@@ -1,42 +1,45 @@
 package architecture
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
-// floors, from below: a package imports only what stands before it. Packages in one entry may import each other as Go
-// allows; a folder stands for everything below it.
-var floors = [][]string{
-	{"client"}, // for programs elsewhere: it stands on nothing of ours
-	{"xmlcore/dom"}, {"xmlcore"}, {"pdf"},
-	{"trust/ber"}, {"trust/pki"}, {"trust/xmldsig"}, {"trust/xmlenc"}, {"trust"},
-	{"edelivery/ids"}, {"edelivery/bdxl"}, {"edelivery/smp"}, {"edelivery/sbdh"}, {"edelivery/ebms"}, {"edelivery/wss"}, {"edelivery/as4"}, {"edelivery"},
-	{"eid"}, {"edocument"}, {"semantics"},
-	{"node/config"}, {"node/audit/merkle"}, {"node/store"}, {"node/audit"}, {"node/setup"}, {"node"},
-	{"domains"},
-	{"internal/stock", "internal/seed", "internal/bench", "internal/demo", "internal/selftest", "cmd"}, // the program and what only it uses
+// floors of docs/architecture.md: the packages of each, in the order of the page; beside are those on none.
+type floors struct {
+	number, place map[string]int // by package: 1 to 6, and where it stands in the whole list
+	beside        []string
 }
 
-// beside the house: read by tests, and themselves bound to nothing.
-var beside = []string{"internal/corpus", "internal/pdftest", "internal/childnode", "internal/architecture", "standards", "interop", "docs", "packaging"}
-
-// floor finds where a package stands: the first entry that names it most exactly.
-func floor(path string) int {
-	best, length := -1, -1
-	for i, f := range floors {
-		for _, folder := range f {
-			if Under(path, folder) && len(folder) > length {
-				best, length = i, len(folder)
+// page reads the map of docs/architecture.md, which is the only list there is.
+func page(t *testing.T) *floors {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(Root(), "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &floors{map[string]int{}, map[string]int{}, nil}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([1-6-]) \| ([^|]+) \|`).FindAllStringSubmatch(string(b), -1) {
+		for _, p := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[2], -1) {
+			if _, twice := f.place[p[1]]; twice || slices.Contains(f.beside, p[1]) {
+				t.Errorf("docs/architecture.md lists %s twice", p[1])
 			}
+			n, err := strconv.Atoi(row[1])
+			if err != nil {
+				f.beside = append(f.beside, p[1])
+				continue
+			}
+			f.number[p[1]], f.place[p[1]] = n, len(f.place)
 		}
 	}
-	return best
+	return f
 }
 
 func load(t *testing.T) map[string]*Package {
@@ -53,23 +56,31 @@ func load(t *testing.T) map[string]*Package {
 
 func TestPackagesImportOnlyWhatStandsBelow(t *testing.T) {
 	t.Parallel()
-	for path, p := range load(t) {
-		if slices.ContainsFunc(beside, func(b string) bool { return Under(path, b) }) {
+	f, packages := page(t), load(t)
+	for path, p := range packages {
+		from, ok := f.place[path]
+		switch {
+		case slices.Contains(f.beside, path):
 			continue
-		}
-		from := floor(path)
-		if from < 0 {
-			t.Errorf("%s stands on no floor", path)
+		case !ok:
+			t.Errorf("%s is not in the list of floors in docs/architecture.md", path)
 			continue
 		}
 		for i := range p.Imports {
-			switch to := floor(i); {
-			case slices.ContainsFunc(beside, func(b string) bool { return Under(i, b) }):
+			if to, ok := f.place[i]; !ok {
 				t.Errorf("%s imports %s, which is for tests", path, i)
-			case to > from:
+			} else if to > from {
 				t.Errorf("%s imports %s, which stands above it", path, i)
 			}
 		}
+	}
+	for path := range f.place {
+		if packages[path] == nil {
+			t.Errorf("docs/architecture.md lists %s, which is not there", path)
+		}
+	}
+	if i := packages["client"].Imports; len(i) > 0 {
+		t.Errorf("client is for programs elsewhere, and imports %v", slices.Collect(maps.Keys(i)))
 	}
 }
 
@@ -105,7 +116,7 @@ func TestSeed(t *testing.T) {
 	t.Parallel()
 	t.Run("ESENS-1", func(t *testing.T) { // one implementation of each building block, used by all
 		t.Parallel()
-		packages := load(t)
+		f, packages := page(t), load(t)
 		for _, c := range []struct{ what, mark, owner string }{
 			{"XML Signature", "SignatureValue", "trust/xmldsig"},
 			{"XML Encryption", "xmlenc11#", "trust/xmlenc"},
@@ -113,7 +124,7 @@ func TestSeed(t *testing.T) {
 		} {
 			var found []string
 			for path, p := range packages {
-				if floor(path) <= floor("semantics") && floor(path) >= 0 && p.Literal(c.mark) {
+				if n := f.number[path]; n >= 1 && n <= 3 && p.Literal(c.mark) {
 					found = append(found, path)
 				}
 			}
@@ -140,9 +151,9 @@ func TestSeed(t *testing.T) {
 	})
 	t.Run("ESENS-4", func(t *testing.T) { // general purpose components: no word of a domain in their names
 		t.Parallel()
-		names := 0
+		f, names := page(t), 0
 		for path, p := range load(t) {
-			if f := floor(path); f < 0 || f > floor("edelivery") {
+			if n := f.number[path]; n < 1 || n > 3 || Under(path, "edocument") {
 				continue
 			}
 			for _, n := range p.Exported() {
@@ -197,9 +208,10 @@ func strangerUsesABuildingBlock(t *testing.T) {
 	if got := strings.TrimSpace(run("run", ".")); got != "signed: Letter; profile: eDelivery AS4 1.15" {
 		t.Errorf("the program says %q", got)
 	}
+	f := page(t)
 	for dep := range strings.Lines(run("list", "-deps", ".")) {
 		dep = strings.TrimSpace(dep)
-		if rest, ok := strings.CutPrefix(dep, Module+"/"); ok && floor(rest) > floor("edelivery") || strings.Contains(dep, "sqlite") {
+		if rest, ok := strings.CutPrefix(dep, Module+"/"); ok && f.number[rest] > 3 || strings.Contains(dep, "sqlite") {
 			t.Errorf("the building blocks bring %s with them", dep)
 		}
 	}
