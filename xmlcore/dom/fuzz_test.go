@@ -66,6 +66,15 @@ func FuzzParse(f *testing.F) {
 		if d, err := Parse(b, trusted); err == nil {
 			checkArena(t, d)
 		}
+		if d, err := ParseFragment([]byte(keep), fuzzLimits); err == nil {
+			checkArena(t, d)
+			if src := string(d.Source()); !strings.HasPrefix(src, "<?xml") {
+				wrapped, err := Parse([]byte("<w>"+src+"</w>"), Limits{})
+				if err != nil || wrapped.Root().Text() != d.Node().Text() || wrapped.Len() != d.Len()+1 {
+					t.Fatalf("a fragment means something else inside an element: %v", err)
+				}
+			}
+		}
 		d, err := Parse(b, fuzzLimits)
 		if string(b) != keep {
 			t.Fatal("the sender's octets were changed")

@@ -31,6 +31,7 @@ type parser struct {
 	dtd              *subset // nil without internal subset
 	root             int32
 	wide             map[wideName]struct{}
+	entity           bool // no document, but an external parsed entity
 }
 
 var parsers = sync.Pool{New: func() any { return new(parser) }}
@@ -44,13 +45,29 @@ func Parse(src []byte, lim Limits) (*Document, error) {
 	return d, err
 }
 
+// ParseFragment reads what may stand inside an element: text, elements, comments and processing instructions in any
+// number, after an optional text declaration [XML 4.3.2]. They become children of the document node, and Root is the
+// first element among them, or the document node when there is none. All else is as for Parse.
+func ParseFragment(src []byte, lim Limits) (*Document, error) {
+	p := parsers.Get().(*parser)
+	p.entity = true
+	d, err := p.parse(src, lim.withDefaults())
+	p.entity = false
+	p.release()
+	return d, err
+}
+
 func (p *parser) parse(src []byte, lim Limits) (*Document, error) {
 	src, err := decode(src, lim.Bytes)
 	if err != nil {
 		return nil, err
 	}
 	p.reset(src, lim)
-	if err := p.document(); err != nil {
+	read := p.document
+	if p.entity {
+		read = p.fragment
+	}
+	if err := read(); err != nil {
 		return nil, err
 	}
 	p.nodes[0].end, p.nodes[0].offEnd = int32(len(p.nodes)), uint32(len(p.src))
@@ -200,7 +217,53 @@ func (p *parser) document() error {
 	}
 }
 
-// xmlDecl checks the XML declaration [XML 2.8 production 23]; the encoding has been dealt with.
+// fragment reads an external parsed entity [XML 4.3.2].
+func (p *parser) fragment() error {
+	if p.starts("<?xml") && len(p.src) > 5 && class[p.src[5]]&cSpace != 0 {
+		if err := p.xmlDecl(); err != nil {
+			return err
+		}
+	}
+	for p.pos < len(p.src) {
+		n := bytes.IndexByte(p.src[p.pos:], '<')
+		if n < 0 {
+			n = len(p.src) - p.pos
+		}
+		var err error
+		switch {
+		case n > 0:
+			err = p.text(p.pos, p.pos+n)
+			p.pos += n
+		case p.starts("<!--"):
+			err = p.comment()
+		case p.starts("<![CDATA["):
+			err = p.cdata()
+		case p.starts("<!DOCTYPE"):
+			err = p.fail(p.pos, ErrDoctype, "")
+		case p.starts("<?"):
+			err = p.pi()
+		case p.starts("<!"):
+			err = p.fail(p.pos, ErrSyntax, "<! begins neither comment nor CDATA section")
+		case p.starts("</"):
+			err = p.fail(p.pos, ErrSyntax, "end tag without start tag [XML 3]")
+		default:
+			if p.root == 0 {
+				p.root = int32(len(p.nodes))
+			}
+			err = p.content()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if p.bad >= 0 {
+		return p.illegal()
+	}
+	return nil
+}
+
+// xmlDecl checks the XML declaration [XML 2.8 production 23], or a text declaration, which may lack the version but not
+// the encoding and knows no standalone [XML 4.3.1]; the encoding has been dealt with.
 func (p *parser) xmlDecl() error {
 	start := p.pos
 	end := bytes.Index(p.src[start:], []byte("?>"))
@@ -225,12 +288,12 @@ func (p *parser) xmlDecl() error {
 				return p.fail(start, ErrSyntax, "XML version %q is not supported, only 1.0", clip(value))
 			}
 			next = 1
-		case key == "encoding" && next == 1:
+		case key == "encoding" && (next == 1 || next == 0 && p.entity):
 			if !isEncName(value) {
 				return p.fail(start, ErrSyntax, "%q is no encoding name [XML 4.3.3]", clip(value))
 			}
 			next = 2
-		case key == "standalone" && (next == 1 || next == 2):
+		case key == "standalone" && (next == 1 || next == 2) && !p.entity:
 			if value != "yes" && value != "no" {
 				return p.fail(start, ErrSyntax, "standalone is %q, not yes or no [XML 2.9]", clip(value))
 			}
@@ -239,7 +302,10 @@ func (p *parser) xmlDecl() error {
 			return p.fail(start, ErrSyntax, "%q has no place here in the XML declaration [XML 2.8]", clip(key))
 		}
 	}
-	if next == 0 {
+	switch {
+	case p.entity && next != 2:
+		return p.fail(start, ErrSyntax, "text declaration without encoding [XML 4.3.1]")
+	case next == 0:
 		return p.fail(start, ErrSyntax, "XML declaration without version [XML 2.8]")
 	}
 	p.pos = end + 2
