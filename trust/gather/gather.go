@@ -178,14 +178,14 @@ func (r *Result) take(signers, all []*pki.Certificate) {
 
 // oddAlgorithms gives names to identifiers of algorithms that are read and not computed.
 var oddAlgorithms = strings.NewReplacer(
-	"1.3.101.113", "Ed448 (1.3.101.113)", "1.0.10118.3.0.55", "WHIRLPOOL (1.0.10118.3.0.55)", "1.3.36.3.2.1", "RIPEMD-160 (1.3.36.3.2.1)",
-	"1.3.36.3.3.1.2", "RSA with RIPEMD-160 (1.3.36.3.3.1.2)", "1.2.643.7.1.1.1.1", "GOST R 34.10-2012 (1.2.643.7.1.1.1.1)", "1.2.156.10197.1.501", "SM2 with SM3 (1.2.156.10197.1.501)",
+	"1.3.101.113", "Ed448 (1.3.101.113)", "1.0.10118.3.0.55", "WHIRLPOOL (1.0.10118.3.0.55)",
+	"1.2.643.7.1.1.1.1", "GOST R 34.10-2012 (1.2.643.7.1.1.1.1)", "1.2.156.10197.1.501", "SM2 with SM3 (1.2.156.10197.1.501)",
 	"2.16.840.1.101.3.4.3.17", "ML-DSA-44 (2.16.840.1.101.3.4.3.17)", "2.16.840.1.101.3.4.3.18", "ML-DSA-65 (2.16.840.1.101.3.4.3.18)", "2.16.840.1.101.3.4.3.19", "ML-DSA-87 (2.16.840.1.101.3.4.3.19)",
 )
 
 // oddDigests are digest methods of XML that are known by name and not computed [RFC 9231 2.1].
 var oddDigests = map[string]string{
-	"http://www.w3.org/2007/05/xmldsig-more#whirlpool": "WHIRLPOOL", "http://www.w3.org/2001/04/xmlenc#ripemd160": "RIPEMD160", "http://www.w3.org/2001/04/xmldsig-more#md2": "MD2",
+	"http://www.w3.org/2007/05/xmldsig-more#whirlpool": "WHIRLPOOL", "http://www.w3.org/2001/04/xmldsig-more#md2": "MD2",
 }
 
 // algorithmOf names an algorithm as policies do. A key that is not known has no size.

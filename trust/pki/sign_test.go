@@ -105,6 +105,18 @@ func TestRIPEMD160(t *testing.T) {
 	if err := a.Verify(&key.PublicKey, []byte("another"), value); !errors.Is(err, ErrBadSignature) {
 		t.Error(err)
 	}
+	// OpenSSL and xmlsec name the hash by its first number, crypto/rsa by that of ISO/IEC 10118-3.
+	first := []byte{0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x24, 3, 2, 1, 5, 0, 4, 20}
+	value, err = rsa.SignPKCS1v15(nil, key, 0, append(first, digest(crypto.RIPEMD160, []byte("message"))...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Verify(&key.PublicKey, []byte("message"), value); err != nil {
+		t.Error(err)
+	}
+	if err := a.Verify(&key.PublicKey, []byte("another"), value); !errors.Is(err, ErrBadSignature) {
+		t.Error(err)
+	}
 }
 
 // TestWeakHashes: what is computed for the sake of old documents is believed in no chain, list or answer.

@@ -2,7 +2,7 @@ package xmldsig
 
 import (
 	"crypto"
-	_ "crypto/md5" // the hashes register themselves
+	_ "crypto/md5" // the hashes register themselves, RIPEMD-160 by package pki
 	_ "crypto/sha1"
 	_ "crypto/sha256"
 	_ "crypto/sha3"
@@ -17,26 +17,28 @@ import (
 
 // Digest methods [XMLDSIG 6.2, RFC 9231 2.1].
 const (
-	MD5     = "http://www.w3.org/2001/04/xmldsig-more#md5"
-	SHA1    = "http://www.w3.org/2000/09/xmldsig#sha1"
-	SHA224  = "http://www.w3.org/2001/04/xmldsig-more#sha224"
-	SHA256  = "http://www.w3.org/2001/04/xmlenc#sha256"
-	SHA384  = "http://www.w3.org/2001/04/xmldsig-more#sha384"
-	SHA512  = "http://www.w3.org/2001/04/xmlenc#sha512"
-	SHA3224 = "http://www.w3.org/2007/05/xmldsig-more#sha3-224"
-	SHA3256 = "http://www.w3.org/2007/05/xmldsig-more#sha3-256"
-	SHA3384 = "http://www.w3.org/2007/05/xmldsig-more#sha3-384"
-	SHA3512 = "http://www.w3.org/2007/05/xmldsig-more#sha3-512"
+	MD5       = "http://www.w3.org/2001/04/xmldsig-more#md5"
+	SHA1      = "http://www.w3.org/2000/09/xmldsig#sha1"
+	RIPEMD160 = "http://www.w3.org/2001/04/xmlenc#ripemd160"
+	SHA224    = "http://www.w3.org/2001/04/xmldsig-more#sha224"
+	SHA256    = "http://www.w3.org/2001/04/xmlenc#sha256"
+	SHA384    = "http://www.w3.org/2001/04/xmldsig-more#sha384"
+	SHA512    = "http://www.w3.org/2001/04/xmlenc#sha512"
+	SHA3224   = "http://www.w3.org/2007/05/xmldsig-more#sha3-224"
+	SHA3256   = "http://www.w3.org/2007/05/xmldsig-more#sha3-256"
+	SHA3384   = "http://www.w3.org/2007/05/xmldsig-more#sha3-384"
+	SHA3512   = "http://www.w3.org/2007/05/xmldsig-more#sha3-512"
 )
 
 // Signature methods [XMLDSIG 6.3, 6.4, RFC 9231 2.2, 2.3].
 const (
-	RSAMD5    = "http://www.w3.org/2001/04/xmldsig-more#rsa-md5"
-	RSASHA1   = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
-	RSASHA224 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha224"
-	RSASHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
-	RSASHA384 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384"
-	RSASHA512 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
+	RSAMD5       = "http://www.w3.org/2001/04/xmldsig-more#rsa-md5"
+	RSASHA1      = "http://www.w3.org/2000/09/xmldsig#rsa-sha1"
+	RSARIPEMD160 = "http://www.w3.org/2001/04/xmldsig-more#rsa-ripemd160"
+	RSASHA224    = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha224"
+	RSASHA256    = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+	RSASHA384    = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha384"
+	RSASHA512    = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha512"
 
 	RSAPSS        = "http://www.w3.org/2007/05/xmldsig-more#rsa-pss" // with pss:RSAPSSParams, or SHA-256 and salt 32
 	RSAPSSSHA1    = "http://www.w3.org/2007/05/xmldsig-more#sha1-rsa-MGF1"
@@ -49,15 +51,16 @@ const (
 	RSAPSSSHA3384 = "http://www.w3.org/2007/05/xmldsig-more#sha3-384-rsa-MGF1"
 	RSAPSSSHA3512 = "http://www.w3.org/2007/05/xmldsig-more#sha3-512-rsa-MGF1"
 
-	ECDSASHA1    = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha1"
-	ECDSASHA224  = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha224"
-	ECDSASHA256  = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
-	ECDSASHA384  = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
-	ECDSASHA512  = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"
-	ECDSASHA3224 = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-224"
-	ECDSASHA3256 = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-256"
-	ECDSASHA3384 = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-384"
-	ECDSASHA3512 = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-512"
+	ECDSASHA1      = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha1"
+	ECDSARIPEMD160 = "http://www.w3.org/2007/05/xmldsig-more#ecdsa-ripemd160"
+	ECDSASHA224    = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha224"
+	ECDSASHA256    = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+	ECDSASHA384    = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
+	ECDSASHA512    = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512"
+	ECDSASHA3224   = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-224"
+	ECDSASHA3256   = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-256"
+	ECDSASHA3384   = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-384"
+	ECDSASHA3512   = "http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-512"
 
 	Ed25519 = "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"
 
@@ -73,12 +76,13 @@ const (
 	DSASHA1   = "http://www.w3.org/2000/09/xmldsig#dsa-sha1"
 	DSASHA256 = "http://www.w3.org/2009/xmldsig11#dsa-sha256"
 
-	HMACMD5    = "http://www.w3.org/2001/04/xmldsig-more#hmac-md5"
-	HMACSHA1   = "http://www.w3.org/2000/09/xmldsig#hmac-sha1"
-	HMACSHA224 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha224"
-	HMACSHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
-	HMACSHA384 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha384"
-	HMACSHA512 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512"
+	HMACMD5       = "http://www.w3.org/2001/04/xmldsig-more#hmac-md5"
+	HMACSHA1      = "http://www.w3.org/2000/09/xmldsig#hmac-sha1"
+	HMACRIPEMD160 = "http://www.w3.org/2001/04/xmldsig-more#hmac-ripemd160"
+	HMACSHA224    = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha224"
+	HMACSHA256    = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
+	HMACSHA384    = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha384"
+	HMACSHA512    = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha512"
 )
 
 // Transforms besides the canonicalisations of package c14n [XMLDSIG 6.6, WSS-SwA 5.2].
@@ -135,7 +139,7 @@ type signatureAlg struct {
 var digests = func() map[string]*digestAlg {
 	m := map[string]*digestAlg{}
 	for _, d := range []*digestAlg{
-		{uri: MD5, hash: crypto.MD5, old: true}, {uri: SHA1, hash: crypto.SHA1, old: true},
+		{uri: MD5, hash: crypto.MD5, old: true}, {uri: SHA1, hash: crypto.SHA1, old: true}, {uri: RIPEMD160, hash: crypto.RIPEMD160, old: true},
 		{uri: SHA224, hash: crypto.SHA224}, {uri: SHA256, hash: crypto.SHA256},
 		{uri: SHA384, hash: crypto.SHA384}, {uri: SHA512, hash: crypto.SHA512},
 		{uri: SHA3224, hash: crypto.SHA3_224}, {uri: SHA3256, hash: crypto.SHA3_256},
@@ -153,18 +157,18 @@ var signatures = func() map[string]*signatureAlg {
 		kind   keyKind
 		digest string
 	}{
-		{RSAMD5, kindRSA, MD5}, {RSASHA1, kindRSA, SHA1}, {RSASHA224, kindRSA, SHA224}, {RSASHA256, kindRSA, SHA256},
+		{RSAMD5, kindRSA, MD5}, {RSASHA1, kindRSA, SHA1}, {RSARIPEMD160, kindRSA, RIPEMD160}, {RSASHA224, kindRSA, SHA224}, {RSASHA256, kindRSA, SHA256},
 		{RSASHA384, kindRSA, SHA384}, {RSASHA512, kindRSA, SHA512},
 		{RSAPSS, kindPSS, SHA256}, {RSAPSSSHA1, kindPSS, SHA1}, {RSAPSSSHA224, kindPSS, SHA224},
 		{RSAPSSSHA256, kindPSS, SHA256}, {RSAPSSSHA384, kindPSS, SHA384}, {RSAPSSSHA512, kindPSS, SHA512},
 		{RSAPSSSHA3224, kindPSS, SHA3224}, {RSAPSSSHA3256, kindPSS, SHA3256},
 		{RSAPSSSHA3384, kindPSS, SHA3384}, {RSAPSSSHA3512, kindPSS, SHA3512},
-		{ECDSASHA1, kindECDSA, SHA1}, {ECDSASHA224, kindECDSA, SHA224}, {ECDSASHA256, kindECDSA, SHA256},
+		{ECDSASHA1, kindECDSA, SHA1}, {ECDSARIPEMD160, kindECDSA, RIPEMD160}, {ECDSASHA224, kindECDSA, SHA224}, {ECDSASHA256, kindECDSA, SHA256},
 		{ECDSASHA384, kindECDSA, SHA384}, {ECDSASHA512, kindECDSA, SHA512},
 		{ECDSASHA3224, kindECDSA, SHA3224}, {ECDSASHA3256, kindECDSA, SHA3256},
 		{ECDSASHA3384, kindECDSA, SHA3384}, {ECDSASHA3512, kindECDSA, SHA3512},
 		{DSASHA1, kindDSA, SHA1}, {DSASHA256, kindDSA, SHA256},
-		{HMACMD5, kindHMAC, MD5}, {HMACSHA1, kindHMAC, SHA1}, {HMACSHA224, kindHMAC, SHA224},
+		{HMACMD5, kindHMAC, MD5}, {HMACSHA1, kindHMAC, SHA1}, {HMACRIPEMD160, kindHMAC, RIPEMD160}, {HMACSHA224, kindHMAC, SHA224},
 		{HMACSHA256, kindHMAC, SHA256}, {HMACSHA384, kindHMAC, SHA384}, {HMACSHA512, kindHMAC, SHA512},
 	} {
 		d := digests[s.digest]

@@ -94,7 +94,7 @@ func BenchmarkVerify(b *testing.B) {
 					if !ed25519.Verify(key, []byte("x"), value) {
 						b.Fatal("does not verify")
 					}
-				} else if !p.verifySum(k.key().Public(), sum[:], value) {
+				} else if !p.verifySum(k.key().Public(), sum[:], value, &VerifyOptions{}) {
 					b.Fatal("does not verify")
 				}
 			}

@@ -159,6 +159,8 @@ func TestHostile(t *testing.T) {
 		{"SHA-1 in the signature", order(t, rsaKey(), RSASHA1), rsaKey().Public(), VerifyOptions{}, ErrAlgorithm},
 		{"SHA-1 in a digest", order(t, edKey(), Ed25519, reference("#b", SHA1)), nil, VerifyOptions{}, ErrAlgorithm},
 		{"MD5 in the signature", order(t, rsaKey(), RSAMD5), rsaKey().Public(), VerifyOptions{}, ErrAlgorithm},
+		{"RIPEMD-160 in the signature", order(t, rsaKey(), RSARIPEMD160), rsaKey().Public(), VerifyOptions{}, ErrAlgorithm},
+		{"RIPEMD-160 in a digest", order(t, edKey(), Ed25519, reference("#b", RIPEMD160)), nil, VerifyOptions{}, ErrAlgorithm},
 		{"SHA-1 that the caller lists but does not admit as old", order(t, edKey(), Ed25519, reference("#b", SHA1)), nil, VerifyOptions{Digests: []string{SHA1}}, ErrAlgorithm},
 		{"a signature method off the caller's list", rs, rsaKey().Public(), VerifyOptions{Signatures: []string{Ed25519}}, ErrAlgorithm},
 		{"a digest off the caller's list", ed, nil, VerifyOptions{Digests: []string{SHA512}}, ErrAlgorithm},

@@ -202,6 +202,7 @@ func TestSignRefuses(t *testing.T) {
 		{"an unknown digest method", []SignReference{{URI: "#a", Node: d.Root(), DigestMethod: "urn:x"}}, SignOptions{}, ErrAlgorithm},
 		{"an unknown transform", []SignReference{{URI: "#a", Node: d.Root(), Transforms: []Transform{{Algorithm: "urn:x"}}}}, SignOptions{}, ErrAlgorithm},
 		{"SHA-1", []SignReference{good}, SignOptions{SignatureMethod: RSASHA1}, ErrAlgorithm},
+		{"RIPEMD-160", []SignReference{good}, SignOptions{SignatureMethod: RSARIPEMD160}, ErrAlgorithm},
 		{"an unknown method", []SignReference{good}, SignOptions{SignatureMethod: "urn:x"}, ErrAlgorithm},
 		{"HMAC with a signature key", []SignReference{good}, SignOptions{SignatureMethod: HMACSHA256}, ErrKey},
 		{"ECDSA with an Ed25519 key", []SignReference{good}, SignOptions{SignatureMethod: ECDSASHA256}, ErrKey},

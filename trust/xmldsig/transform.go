@@ -55,7 +55,7 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 		last := i == len(transforms)-1
 		switch {
 		case t.Algorithm == Enveloped:
-			if err := c.enveloped(&d); err != nil {
+			if err := c.enveloped(&d, transforms[i+1:]); err != nil {
 				return outcome{}, err
 			}
 		case t.filters != nil:
@@ -104,17 +104,19 @@ func (c *chain) digest(w io.Writer, d data, transforms []Transform) (outcome, er
 
 // enveloped removes the Signature that holds the reference [XMLDSIG 6.6.4]. A reference to that Signature itself would
 // sign the empty node-set and look like content. One into it loses nothing, as with the Java implementations, where the
-// letter of the clause would remove all of it: what is digested is the element.
-func (c *chain) enveloped(d *data) error {
+// letter of the clause would remove all of it: what is digested is the element. With them and here the letter holds where a transform by
+// XPath follows, which makes a set of nodes of it.
+func (c *chain) enveloped(d *data, rest []Transform) error {
+	filtered := slices.ContainsFunc(rest, func(t Transform) bool { return t.filters != nil })
 	switch {
 	case !d.nodes.apex.Valid(), !c.sig.Valid(), d.nodes.apex.Document() != c.sig.Document():
 		return fmt.Errorf("%w: enveloped-signature needs nodes of the signature's document [XMLDSIG 6.6.4]", ErrReference)
 	case d.nodes.set != nil:
-		for i := c.sig.Index(); i < c.sig.End(); i++ {
-			d.nodes.set.drop(i)
-		}
+		d.nodes.set.dropAll(c.sig)
 	case d.nodes.apex == c.sig:
 		return fmt.Errorf("%w: enveloped-signature removes all that is referenced", ErrReference)
+	case filtered && c.sig.Contains(d.nodes.apex):
+		d.nodes.set = newNodeSet(d.nodes.apex.Document())
 	case d.nodes.apex.Contains(c.sig) && !slices.Contains(d.nodes.except, c.sig):
 		d.nodes.except = append(d.nodes.except, c.sig)
 	}

@@ -39,7 +39,7 @@ func (p *parsed) verifyValue(key crypto.PublicKey, value []byte, s *scratch, opt
 	if err := p.sumInfo(s); err != nil {
 		return err
 	}
-	if !p.verifySum(key, s.sum, value) {
+	if !p.verifySum(key, s.sum, value, opt) {
 		return p.value.Errorf("%w", ErrSignature)
 	}
 	return nil
@@ -64,7 +64,7 @@ func (p *parsed) verifyOctets(key crypto.PublicKey, value, info []byte, opt *Ver
 		h := p.digest.get()
 		defer p.digest.put(h)
 		h.Write(info)
-		ok = p.verifySum(key, h.Sum(nil), value)
+		ok = p.verifySum(key, h.Sum(nil), value, opt)
 	}
 	if !ok {
 		return p.value.Errorf("%w", ErrSignature)
@@ -83,7 +83,7 @@ func (p *parsed) sumInfo(s *scratch) error {
 	return nil
 }
 
-func (p *parsed) verifySum(key crypto.PublicKey, sum, value []byte) bool {
+func (p *parsed) verifySum(key crypto.PublicKey, sum, value []byte, opt *VerifyOptions) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
 		a := pki.SignatureAlgorithm{Scheme: pki.SchemeRSA, Hash: p.digest.hash}
@@ -93,6 +93,9 @@ func (p *parsed) verifySum(key crypto.PublicKey, sum, value []byte) bool {
 		return a.VerifyDigest(k, sum, value) == nil
 	case *ecdsa.PublicKey:
 		width := (k.Curve.Params().N.BitLen() + 7) / 8
+		if opt.AnyWidth {
+			value = fixWidth(value, width)
+		}
 		r, s, ok := splitPair(value, width)
 		if ok && brainpool.Is(k.Curve) {
 			return brainpool.Verify(k, sum, value[:width], value[width:])
@@ -114,6 +117,21 @@ func splitPair(value []byte, width int) (r, s *big.Int, ok bool) {
 	}
 	r, s = new(big.Int).SetBytes(value[:width]), new(big.Int).SetBytes(value[width:])
 	return r, s, r.Sign() > 0 && s.Sign() > 0
+}
+
+// fixWidth rewrites r||s of two halves that lack leading zeros, or have one octet of zeros more, as the numbers of ASN.1 do. Any other
+// value stays as it is.
+func fixWidth(value []byte, width int) []byte {
+	half := len(value) / 2
+	if len(value)%2 != 0 || half == 0 || half == width || half > width+1 || half > width && (value[0] != 0 || value[half] != 0) {
+		return value
+	}
+	out := make([]byte, 2*width)
+	for i, number := range [][]byte{value[:half], value[half:]} {
+		number = number[max(0, half-width):]
+		copy(out[(i+1)*width-len(number):], number)
+	}
+	return out
 }
 
 // checkKey compares kind and strength of the key with the method and the options.

@@ -3,9 +3,13 @@ package xmldsig
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -178,6 +182,9 @@ func TestMethodsThatOnlyVerify(t *testing.T) {
 		{"HMAC with another secret", order(t, hmacKey, HMACSHA384), HMACKey("other"), VerifyOptions{AllowHMAC: true}, ErrSignature},
 		{"SHA-1 where it is allowed", order(t, rsaKey(), RSASHA1, reference("#b", SHA1)), rsaKey().Public(), VerifyOptions{AllowSHA1: true}, nil},
 		{"MD5 where SHA-1 is allowed", order(t, rsaKey(), RSAMD5, reference("#b", MD5)), rsaKey().Public(), VerifyOptions{AllowSHA1: true}, nil},
+		{"RIPEMD-160 where SHA-1 is allowed", order(t, rsaKey(), RSARIPEMD160, reference("#b", RIPEMD160)), rsaKey().Public(), VerifyOptions{AllowSHA1: true}, nil},
+		{"ECDSA and RIPEMD-160 where SHA-1 is allowed", order(t, p256Key(), ECDSARIPEMD160), p256Key().Public(), VerifyOptions{AllowSHA1: true}, nil},
+		{"HMAC and RIPEMD-160 where SHA-1 is allowed", order(t, hmacKey, HMACRIPEMD160), hmacKey, VerifyOptions{AllowSHA1: true, AllowHMAC: true}, nil},
 		{"RSA of 1024 bits where it is allowed", order(t, smallRSA(), RSASHA256), smallRSA().Public(), VerifyOptions{MinRSABits: 1024}, nil},
 		{"SHA-3 digests", order(t, edKey(), Ed25519, reference("#b", SHA3256), reference("#b", SHA3512), reference("#b", SHA3224), reference("#b", SHA3384)), edKey().Public(), VerifyOptions{}, nil},
 		{"PSS with all its parameters at their defaults", pss(digest(SHA256) + mgf(SHA256) + "<p:SaltLength>32</p:SaltLength><p:TrailerField>1</p:TrailerField>"), rsaKey().Public(), VerifyOptions{}, nil},
@@ -255,6 +262,57 @@ func TestParallelEnvelopedSignatures(t *testing.T) {
 	checkSigned(t, r)
 	if !r.Covers(signatureIn(t, d, 0)) || r.Covers(signatureIn(t, d, 1)) {
 		t.Error("the second covers the first and not itself")
+	}
+}
+
+// Some programs wrote the numbers of ECDSA as ASN.1 does: without leading zeros, or with one where the first bit is set.
+func TestWidthsOfNumbers(t *testing.T) {
+	t.Parallel()
+	key := must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader))
+	var short string // one in four signatures has two numbers of 65 octets
+	for range 1000 {
+		src := order(t, key, ECDSASHA512)
+		revalue(t, src, func(v []byte) []byte {
+			if v[0] == 0 && v[66] == 0 {
+				short = src
+			}
+			return v
+		})
+		if short != "" {
+			break
+		}
+	}
+	narrow := func(v []byte) []byte { return slices.Concat(v[1:66], v[67:]) }
+	padded := func(n int, with byte) func(v []byte) []byte {
+		return func(v []byte) []byte {
+			zeros := make([]byte, n)
+			zeros[n-1] = with
+			return slices.Concat(zeros, v[:len(v)/2], zeros, v[len(v)/2:])
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func([]byte) []byte
+		ok     bool
+	}{
+		{"fixed", func(v []byte) []byte { return v }, true},
+		{"without leading zeros", narrow, true},
+		{"with one zero", padded(1, 0), true},
+		{"with two zeros", padded(2, 0), false},
+		{"with another octet than zero", padded(1, 1), false},
+		{"with one octet more at the end", func(v []byte) []byte { return append(v, 0) }, false},
+		{"with two octets more at the end", func(v []byte) []byte { return append(v, 0, 0) }, false},
+		{"narrow and changed", func(v []byte) []byte { v = narrow(v); v[3] ^= 1; return v }, false},
+		{"one number alone", func(v []byte) []byte { return v[:66] }, false},
+		{"nothing", func(v []byte) []byte { return nil }, false},
+	} {
+		d := parseDoc(t, revalue(t, short, c.change))
+		if _, err := Verify(signatureIn(t, d, 0), VerifyOptions{Key: fixed(key.Public()), AnyWidth: true}); (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if _, err := Verify(signatureIn(t, d, 0), VerifyOptions{Key: fixed(key.Public())}); (err == nil) != (c.name == "fixed") {
+			t.Errorf("%s, where the width counts: %v", c.name, err)
+		}
 	}
 }
 

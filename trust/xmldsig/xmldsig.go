@@ -19,7 +19,7 @@
 //
 // # Refused on purpose
 //
-// SHA-1, MD5 and DSA unless [VerifyOptions.AllowSHA1] is set; RSA below [VerifyOptions.MinRSABits]; HMAC unless
+// SHA-1, MD5, RIPEMD-160 and DSA unless [VerifyOptions.AllowSHA1] is set; RSA below [VerifyOptions.MinRSABits]; HMAC unless
 // [VerifyOptions.AllowHMAC] is set, and its truncation below half the digest or 80 bits [XMLDSIG 6.3.1] always;
 // external references without [VerifyOptions.External]; XSLT, XPath and XPath Filter 2.0 transforms; xpointers other
 // than the two forms of [XMLDSIG 4.4.3.2]; references to an ID that two elements carry.
@@ -104,7 +104,8 @@ type VerifyOptions struct {
 	// ML-DSA, which must be named.
 	Signatures, Digests, Transforms, Canonicalizations []string
 
-	AllowSHA1     bool // also what is as old: MD5 and DSA. Only for the validation of old material
+	AllowSHA1     bool // also what is as old: MD5, RIPEMD-160 and DSA. Only for the validation of old material
+	AnyWidth      bool // also the two numbers of ECDSA without leading zeros, or with one octet of them too many, as some programs write them
 	AllowXPath    bool // transforms by XPath and XPath Filter 2.0. They choose what is signed: look at the references of the result
 	AllowHMAC     bool // Key must then return an HMACKey for hmac methods
 	MinRSABits    int  // default 2048; the prime of a DSA key counts too

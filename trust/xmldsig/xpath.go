@@ -126,10 +126,37 @@ func byID(d *dom.Document, ids xpath.Sequence) (out xpath.Sequence) {
 	return out
 }
 
-// nodeSet is any set of nodes of one document. The namespace nodes of an element are in it with the element.
-type nodeSet struct{ bits []uint64 }
+// nodeSet is any set of nodes of one document. The namespace nodes of an element are in it with the element, until a filter
+// looked at each of them.
+type nodeSet struct {
+	bits   []uint64
+	spaces *spaceSet
+}
 
-func newNodeSet(d *dom.Document) *nodeSet { return &nodeSet{make([]uint64, (d.Len()+63)/64)} }
+// spaceSet is a set of namespace nodes, told by element and prefix.
+type spaceSet struct {
+	prefixes map[string]int
+	bits     []uint64 // one for each prefix of the document, in each node
+}
+
+// maxPrefixes bounds the memory of namespace nodes that are in a set one by one.
+const maxPrefixes = 256
+
+func newSpaceSet(d *dom.Document) *spaceSet {
+	return &spaceSet{map[string]int{}, make([]uint64, (d.Len()*d.Prefixes()+63)/64)}
+}
+
+// at is the place of a namespace node.
+func (s *spaceSet) at(el dom.Node, prefix string) int {
+	k, ok := s.prefixes[prefix]
+	if !ok {
+		k = len(s.prefixes)
+		s.prefixes[prefix] = k
+	}
+	return el.Index()*el.Document().Prefixes() + k
+}
+
+func newNodeSet(d *dom.Document) *nodeSet { return &nodeSet{bits: make([]uint64, (d.Len()+63)/64)} }
 
 func (s *nodeSet) has(i int) bool { return s.bits[i>>6]&(1<<(i&63)) != 0 }
 func (s *nodeSet) add(i int)      { s.bits[i>>6] |= 1 << (i & 63) }
@@ -139,7 +166,34 @@ func (s *nodeSet) drop(i int)     { s.bits[i>>6] &^= 1 << (i & 63) }
 func (s *nodeSet) Has(n dom.Node) bool { return s.has(n.Index()) }
 
 // HasNamespace implements c14n.Set.
-func (s *nodeSet) HasNamespace(el dom.Node, _, _ string) bool { return s.has(el.Index()) }
+func (s *nodeSet) HasNamespace(el dom.Node, prefix, _ string) bool {
+	if s.spaces == nil {
+		return s.has(el.Index())
+	}
+	i := s.spaces.at(el, prefix)
+	return s.spaces.bits[i>>6]&(1<<(i&63)) != 0
+}
+
+// dropAll takes a subtree out.
+func (s *nodeSet) dropAll(top dom.Node) {
+	for i := top.Index(); i < top.End(); i++ {
+		s.drop(i)
+		if n := top.Document().At(i); n.Kind() == dom.ElementNode {
+			s.dropSpaces(n)
+		}
+	}
+}
+
+// dropSpaces takes the namespace nodes of an element out.
+func (s *nodeSet) dropSpaces(el dom.Node) {
+	if s.spaces == nil {
+		return
+	}
+	for prefix := range el.InScope() {
+		i := s.spaces.at(el, prefix)
+		s.spaces.bits[i>>6] &^= 1 << (i & 63)
+	}
+}
 
 // set makes the node-set of a subtree less what was excepted.
 func (s *nodes) makeSet() *nodeSet {
@@ -227,6 +281,13 @@ func (c *chain) apply(d *data, filters []filter) error {
 	for w := range in.bits {
 		in.bits[w] &= keep.bits[w]
 	}
+	if in.spaces != nil {
+		for i := range doc.Len() {
+			if n := doc.At(i); n.Kind() == dom.ElementNode && !keep.has(i) {
+				in.dropSpaces(n)
+			}
+		}
+	}
 	d.nodes.set = in
 	return nil
 }
@@ -241,24 +302,52 @@ func (c *chain) filterEach(d *data, doc *dom.Document, f *filter) error {
 		}
 		return nil
 	}
+	if doc.Prefixes() > maxPrefixes {
+		return fmt.Errorf("%w: more than %d prefixes of namespaces", ErrStructure, maxPrefixes)
+	}
 	in := d.nodes.makeSet()
 	ctx := &xpath.Context{Limits: xpath.Limits{Work: xpathWork}}
+	keeps := func(it xpath.Item) (bool, error) {
+		if c.budget--; c.budget < 0 {
+			return false, fmt.Errorf("%w: the transforms look at the document too many times over", ErrStructure)
+		}
+		ctx.Item = it
+		ok, err := f.expr.EBV(ctx)
+		if err != nil {
+			return false, f.here.Errorf("%w: %w", ErrReference, err)
+		}
+		return ok, nil
+	}
+	spaces := newSpaceSet(doc)
 	for i := range doc.Len() {
+		n := doc.At(i)
+		if n.Kind() == dom.ElementNode { // its namespace nodes may be in the set without it
+			for prefix, it := range xpath.Namespaces(n) {
+				if !in.HasNamespace(n, prefix, "") {
+					continue
+				}
+				ok, err := keeps(it)
+				if err != nil {
+					return err
+				}
+				if ok {
+					k := spaces.at(n, prefix)
+					spaces.bits[k>>6] |= 1 << (k & 63)
+				}
+			}
+		}
 		if !in.has(i) {
 			continue
 		}
-		if c.budget--; c.budget < 0 {
-			return fmt.Errorf("%w: the transforms look at the document too many times over", ErrStructure)
-		}
-		ctx.Item = xpath.NodeItem(doc.At(i))
-		ok, err := f.expr.EBV(ctx)
+		ok, err := keeps(xpath.NodeItem(n))
 		if err != nil {
-			return f.here.Errorf("%w: %w", ErrReference, err)
+			return err
 		}
 		if !ok {
 			in.drop(i)
 		}
 	}
+	in.spaces = spaces
 	d.nodes.set = in
 	return nil
 }

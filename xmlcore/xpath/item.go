@@ -1,6 +1,7 @@
 package xpath
 
 import (
+	"iter"
 	"math"
 	"math/big"
 	"unsafe"
@@ -184,6 +185,19 @@ func namespaceAt(it Item) (prefix, uri string) {
 		}
 	}
 	return "", ""
+}
+
+// Namespaces yields the namespace nodes of an element, each with its prefix, but for that of the prefix xml.
+func Namespaces(el dom.Node) iter.Seq2[string, Item] {
+	return func(yield func(string, Item) bool) {
+		it := NodeItem(el)
+		it.n = 0
+		for prefix := range el.InScope() {
+			if it.n++; !yield(prefix, it) {
+				return
+			}
+		}
+	}
 }
 
 // atomize gives the typed value of an item that has exactly one: nodes are untyped, comments and processing
