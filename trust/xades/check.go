@@ -85,7 +85,7 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	}
 	candidates, named := s.candidates(c.KeyInfo, opt.Certificates)
 	var key crypto.PublicKey
-	how := xmldsig.VerifyOptions{AllowSHA1: true, AllowXPath: true, MinRSABits: 512, IDs: ids, External: c.external,
+	how := xmldsig.VerifyOptions{AllowSHA1: true, AnyWidth: true, AllowXPath: true, MinRSABits: 512, IDs: ids, External: c.external,
 		Key: func(info dom.Node, method string) (crypto.PublicKey, error) {
 			if key != nil {
 				return key, nil
@@ -174,10 +174,19 @@ func (c *Checked) checkCounter() error {
 	}
 	for i := range c.References {
 		if c.References[i].Target == c.parent.Value {
+			if c.Errs[i] == nil && !c.whole(i) {
+				return c.References[i].Element.Errorf("%w: its transforms choose what of the value is signed", ErrStructure)
+			}
 			return c.Errs[i]
 		}
 	}
 	return c.Node.Errorf("%w: the counter-signature has no reference to the value that it stands by", ErrStructure)
+}
+
+// whole tells whether a reference signs all of the element that it is to, and not what transforms left of it.
+func (c *Checked) whole(i int) bool {
+	r := &c.References[i]
+	return r.Node == r.Target && len(r.Except) == 0
 }
 
 // candidates orders the certificates that may be the signer's. named is the one that the signed properties name.
@@ -248,6 +257,9 @@ func (c *Checked) checkProperties() error {
 	for i := range c.References {
 		r := &c.References[i]
 		if isSignedProperties(r.Type) && r.Target == s.Signed {
+			if c.Errs[i] == nil && !c.whole(i) {
+				return r.Element.Errorf("%w: its transforms choose what of the SignedProperties is signed", ErrStructure)
+			}
 			return c.Errs[i]
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -256,6 +258,83 @@ func TestASignatureIsExtendedWithoutTouchingWhatIsThere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a reference with transforms leaves out of the properties could be changed after signing.
+func TestPropertiesAreSignedWhole(t *testing.T) {
+	t.Parallel()
+	id, _ := signer(t, pki.Ed25519)
+	out, err := Sign(id.Key.(crypto.Signer), nil, []Document{Bytes("a", "", []byte("x"))}, params(id, Enveloping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, at, _ := bytes.Cut(out, []byte(`Type="`+TypeSignedProperties))
+	at, _, _ = bytes.Cut(at, []byte("</ds:Transform>"))
+	from := bytes.LastIndex(at, []byte("<ds:Transform "))
+	transform := string(at[from:]) + "</ds:Transform>"
+	for _, c := range []struct {
+		expr string
+		ok   bool
+	}{{"true()", false}, {"not(ancestor-or-self::xades:SigningTime)", false}, {"false()", false}, {"", true}} {
+		other := transform
+		if c.expr != "" {
+			other = `<ds:Transform Algorithm="` + xmldsig.XPath + `"><ds:XPath xmlns:xades="` + Namespace + `">` + c.expr + `</ds:XPath></ds:Transform>`
+		}
+		text := string(out)
+		i := strings.LastIndex(text, transform)
+		text = resigned(t, text[:i]+other+text[i+len(transform):], id.Key.(crypto.Signer))
+		checked := check(t, []byte(text))
+		if !checked.Intact() {
+			t.Fatalf("%s: %v %v", c.expr, checked.ValueErr, checked.Errs)
+		}
+		if (checked.PropertiesErr == nil) != c.ok {
+			t.Errorf("%s: %v", c.expr, checked.PropertiesErr)
+		}
+	}
+}
+
+// resigned computes the digests and the value of a signature anew, as a signer may who means harm.
+func resigned(t *testing.T, text string, key crypto.Signer) string {
+	t.Helper()
+	parse := func() (*Checked, *dom.Document) {
+		d, err := dom.Parse([]byte(text), dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(d.Root())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Check(CheckOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, d
+	}
+	put := func(n dom.Node, b []byte) {
+		raw := string(n.Raw())
+		open, end := raw[:strings.IndexByte(raw, '>')+1], raw[strings.LastIndexByte(raw, '<'):]
+		text = strings.Replace(text, raw, open+base64.StdEncoding.EncodeToString(b)+end, 1)
+	}
+	c, _ := parse()
+	for i := range c.References {
+		sum := sha256.New()
+		if err := c.WriteOctets(sum, i, c14n.Method{}); err != nil {
+			t.Fatal(err)
+		}
+		put(c.References[i].Element.Child(xmldsig.Namespace, "DigestValue"), sum.Sum(nil))
+	}
+	c, _ = parse()
+	info, err := c14n.Append(nil, c.Canonicalization, c.Node.Child(xmldsig.Namespace, "SignedInfo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := key.Sign(rand.Reader, info, crypto.Hash(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(c.Signature.Value, value)
+	return text
 }
 
 func TestForeignPropertiesAreNotBelieved(t *testing.T) {
