@@ -336,12 +336,11 @@ func prepareExtend(c *call) func() error {
 
 // extendFile extends a PDF document where it stands, and others in memory.
 func extendFile(ctx context.Context, file, to string, level ades.Level, x ades.Extension) error {
-	f, size, known, err := openSigned(file, x.Known)
+	f, size, err := openSized(file)
 	if err != nil {
 		return usage("%v", err)
 	}
 	defer f.Close()
-	x.Known = known
 	head := make([]byte, 1024)
 	n, _ := f.ReadAt(head, 0)
 	if gather.IsPDF(head[:n]) {
@@ -350,6 +349,9 @@ func extendFile(ctx context.Context, file, to string, level ades.Level, x ades.E
 			return err
 		}
 		return writeBehind(f, more, to)
+	}
+	if _, x.Known, err = gatherBeside(f, size, x.Known); err != nil {
+		return err
 	}
 	b, err := io.ReadAll(f)
 	if err != nil {

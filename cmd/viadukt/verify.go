@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -269,31 +270,67 @@ func verifyFile(file string, opt gather.Options, rules *validation.Policy, at ti
 
 // gatherFile reads a signed file; what is signed may stand beside it.
 func gatherFile(file string, opt gather.Options) (*gather.Result, error) {
-	f, size, opt, err := openSigned(file, opt)
+	f, size, err := openSized(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return gather.OpenAt(f, size, opt)
+	r, _, err := gatherBeside(f, size, opt)
+	return r, err
 }
 
-// openSigned opens a file, and adds those beside it that it may sign where none are given.
-func openSigned(file string, opt gather.Options) (*os.File, int64, gather.Options, error) {
+func openSized(file string) (*os.File, int64, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, 0, opt, err
+		return nil, 0, err
 	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, 0, opt, err
+		return nil, 0, err
 	}
-	if len(opt.Documents) == 0 {
-		head := make([]byte, 4096)
-		n, _ := f.ReadAt(head, 0)
-		opt.Documents = neighbours(file, head[:n])
+	return f, info.Size(), nil
+}
+
+// gatherBeside reads a signed file. Content that it signs and that is neither within nor given is looked for in its folder; the
+// options come back with what was found.
+func gatherBeside(f *os.File, size int64, opt gather.Options) (*gather.Result, gather.Options, error) {
+	given := len(opt.Documents) > 0
+	if !given {
+		opt.Documents = original(f)
 	}
-	return f, info.Size(), opt, nil
+	r, err := gather.OpenAt(f, size, opt)
+	if given || err != nil || r.Container != nil {
+		return r, opt, err
+	}
+	// Most files lack nothing, and a folder of thousands takes longer to list than a signature to judge.
+	for _, look := range []func(file string, missing []string) []xades.Document{named, neighbours} {
+		missing := missingContent(r)
+		if len(missing) == 0 {
+			break
+		}
+		documents := look(f.Name(), missing)
+		if len(documents) == 0 {
+			continue
+		}
+		opt.Documents = documents
+		if r, err = gather.OpenAt(f, size, opt); err != nil {
+			break
+		}
+	}
+	return r, opt, err
+}
+
+// missingContent is what a file names as signed and what is not at hand.
+func missingContent(r *gather.Result) (names []string) {
+	for _, s := range r.Signatures {
+		for _, x := range s.References {
+			if !x.Found {
+				names = append(names, x.Name)
+			}
+		}
+	}
+	return names
 }
 
 // flagsFor are those with which what a verdict lacks can be given.
@@ -383,29 +420,55 @@ func fileDocument(file string) xades.Document {
 	return xades.Document{Name: filepath.Base(file), Open: opener(file)}
 }
 
-// neighbours are the files beside a detached signature that it may be over: in XML and JSON those that it names; for CMS messages
-// and time-stamps the one whose name theirs goes on from, as contract.pdf.p7s from contract.pdf.
-func neighbours(file string, head []byte) []xades.Document {
-	text := strings.TrimSpace(string(head))
-	switch {
-	case bytes.HasPrefix(head, []byte{0x30}), strings.HasPrefix(text, "MI"), strings.HasPrefix(text, "-----BEGIN"):
-		content := strings.TrimSuffix(file, filepath.Ext(file))
-		if info, err := os.Stat(content); content == file || err != nil || !info.Mode().IsRegular() {
-			return nil
-		}
-		return []xades.Document{fileDocument(content)}
-	case !strings.Contains(text, "<") && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "e"): // a JWS is one object, or begins with one in base64url
+// original is the file that a CMS message or a time-stamp is over if it is detached: the one whose name theirs goes on from, as
+// contract.pdf.p7s from contract.pdf.
+func original(f *os.File) []xades.Document {
+	var head [64]byte
+	n, _ := f.ReadAt(head[:], 0)
+	text := bytes.TrimSpace(head[:n])
+	if head[0] != 0x30 && !bytes.HasPrefix(text, []byte("MI")) && !bytes.HasPrefix(text, []byte("-----BEGIN")) {
 		return nil
 	}
+	content := strings.TrimSuffix(f.Name(), filepath.Ext(f.Name()))
+	if content == f.Name() || !isRegular(content) {
+		return nil
+	}
+	return []xades.Document{fileDocument(content)}
+}
+
+func isRegular(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// named are the files beside a signature that it names.
+func named(file string, missing []string) (out []xades.Document) {
+	for _, uri := range missing {
+		name := uri
+		if plain, err := url.PathUnescape(uri); err == nil {
+			name = plain
+		}
+		name = strings.TrimPrefix(name, "./")
+		beside := filepath.Join(filepath.Dir(file), name)
+		if name == filepath.Base(name) && filepath.IsLocal(name) && name != filepath.Base(file) && len(out) < maxBeside && isRegular(beside) {
+			out = append(out, fileDocument(beside))
+		}
+	}
+	return out
+}
+
+// neighbours are the other files of the folder, for a signature that knows its content by digest or alone.
+func neighbours(file string, _ []string) (out []xades.Document) {
 	entries, err := os.ReadDir(filepath.Dir(file))
 	if err != nil {
 		return nil
 	}
-	var out []xades.Document
 	for _, e := range entries {
-		if e.Type().IsRegular() && e.Name() != filepath.Base(file) && len(out) < 1000 {
+		if e.Type().IsRegular() && e.Name() != filepath.Base(file) && len(out) < maxBeside {
 			out = append(out, fileDocument(filepath.Join(filepath.Dir(file), e.Name())))
 		}
 	}
 	return out
 }
+
+const maxBeside = 1000 // files that are taken for content of one signature
