@@ -38,6 +38,8 @@ const (
 	xTreat
 	xCastable
 	xCast
+	xCastableList // to a list type; typ is that of a member
+	xCastList
 	xConcat // ||
 	xBang   // !
 	xFunctionRef

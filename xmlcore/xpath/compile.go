@@ -152,6 +152,8 @@ func (c *compiler) build(e *expr) *code {
 		}}
 	case xCast, xCastable:
 		return c.casting(e)
+	case xCastList, xCastableList:
+		return c.castingList(e)
 	case xConcat:
 		return c.concatenation(c.all(e.kids))
 	case xBang:

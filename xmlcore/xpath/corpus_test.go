@@ -190,6 +190,15 @@ func (r *fotsRun) runCase(file string, environments map[string]fotsEnvironment, 
 		}
 		return nil, errors.New("not in the corpus")
 	}
+	texts := map[string]string{}
+	ctx.ResolveText = func(uri string) (string, error) {
+		f, ok := texts[uri]
+		if !ok {
+			return "", errors.New("not in the corpus")
+		}
+		b, err := os.ReadFile(f)
+		return string(b), err
+	}
 	files := map[*dom.Document]string{}
 	ctx.URI = func(d *dom.Document) string { return files[d] }
 	var values xpath.Values
@@ -224,6 +233,8 @@ func (r *fotsRun) runCase(file string, environments map[string]fotsEnvironment, 
 					env.Variables = append(env.Variables, xpath.Variable{Name: xpath.QName{Local: role[1:]}})
 					values = append(values, xpath.Sequence{xpath.NodeItem(d.Node())})
 				}
+			case "resource":
+				texts[p.Attr("uri")] = filepath.Join(x.dir, filepath.FromSlash(p.Attr("file")))
 			case "namespace":
 				if p.Attr("prefix") == "" {
 					env.DefaultElementNamespace = p.Attr("uri")

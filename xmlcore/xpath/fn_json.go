@@ -20,13 +20,7 @@ var jsonFunctions = []builtin{
 		if !ok {
 			return
 		}
-		m.built(len(s))
-		p.src = s
-		v := p.value(0)
-		if p.space(); p.at < len(p.src) {
-			p.wrong("something behind the value")
-		}
-		m.pushAll(v)
+		m.pushAll(p.whole(s))
 	})},
 }
 
@@ -40,6 +34,26 @@ type jsonParser struct {
 	duplicates string // reject, use-first or use-last
 	escape     bool   // leave what is special as it was escaped
 	fallback   Item   // what gives a character that XML does not know, none: U+FFFD
+}
+
+// whole reads a JSON text.
+func (p *jsonParser) whole(s string) Sequence {
+	p.start(s)
+	v := p.value(0)
+	p.finish()
+	return v
+}
+
+// start takes the text, without the byte order mark that it may have.
+func (p *jsonParser) start(s string) {
+	p.m.built(len(s))
+	p.src = strings.TrimPrefix(s, "\ufeff")
+}
+
+func (p *jsonParser) finish() {
+	if p.space(); p.at < len(p.src) {
+		p.wrong("something behind the value")
+	}
 }
 
 func (p *jsonParser) wrong(why string) {
@@ -264,11 +278,7 @@ func (p *jsonParser) put(b *strings.Builder, r rune) {
 	valid := isXMLChar(r) && !utf16.IsSurrogate(r)
 	switch {
 	case p.escape && (r == '\\' || !valid || r < 0x20 || r >= 0x7f && r < 0xa0):
-		if short := strings.IndexRune("\b\f\n\r\t\\", r); short >= 0 {
-			b.WriteString(`\` + `bfnrt\`[short:short+1])
-		} else {
-			fmt.Fprintf(b, `\u%04X`, r)
-		}
+		b.WriteString(jsonEscape(r))
 	case valid:
 		b.WriteRune(r)
 	case p.fallback.typ == TypeFunction:
@@ -280,4 +290,12 @@ func (p *jsonParser) put(b *strings.Builder, r rune) {
 	default:
 		b.WriteRune(utf8.RuneError)
 	}
+}
+
+// jsonEscape is the escape of a character, the short one where there is one.
+func jsonEscape(r rune) string {
+	if short := strings.IndexRune("\b\f\n\r\t\\", r); short >= 0 {
+		return `\` + `bfnrt\`[short:short+1]
+	}
+	return fmt.Sprintf(`\u%04X`, r)
 }

@@ -219,6 +219,9 @@ func (m *machine) baseURI(it Item) (Item, bool) {
 		n = n.Parent()
 	}
 	uri := m.documentURI(it.doc())
+	if uri == "" {
+		uri = m.bases[it.doc()]
+	}
 	var bases []string
 	for ; n.Valid(); n = n.Parent() {
 		if b, ok := n.AttrNS(dom.XMLNamespace, "base"); ok {

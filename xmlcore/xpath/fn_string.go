@@ -78,20 +78,14 @@ var stringFunctions = []builtin{
 			form = strings.ToUpper(space(a[1].needText(m)))
 		}
 		m.built(len(s))
-		switch form {
-		case "":
+		if form == "" {
 			return StringItem(s), true
-		case "NFC":
-			return StringItem(norm.NFC.String(s)), true
-		case "NFD":
-			return StringItem(norm.NFD.String(s)), true
-		case "NFKC":
-			return StringItem(norm.NFKC.String(s)), true
-		case "NFKD":
-			return StringItem(norm.NFKD.String(s)), true
 		}
-		fail("FOCH0003", "there is no normalization form %q", clip(form))
-		return Item{}, false
+		f, ok := normalForms[form]
+		if !ok {
+			fail("FOCH0003", "there is no normalization form %q", clip(form))
+		}
+		return StringItem(f.String(s)), true
 	})},
 	{name: "upper-case", min: 1, max: 1, build: one(XSString, func(m *machine, a []*code) (Item, bool) {
 		return StringItem(upperCase(m, a[0].text(m))), true
@@ -210,6 +204,9 @@ func codepointsToString(m *machine, a []*code) (Item, bool) {
 	m.stack = m.stack[:base]
 	return StringItem(b.String()), true
 }
+
+// normalForms are the normalization forms of Unicode by name.
+var normalForms = map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}
 
 // isXMLChar is Char [XML 2.2].
 func isXMLChar(r rune) bool {

@@ -141,6 +141,9 @@ func (c *compiler) functionRef(e *expr) *code {
 // whose arguments say by their name what they are.
 func signature(name QName, b *builtin, arity int, env *Static) (params []*SequenceType, result *SequenceType) {
 	if name.Space == SchemaSpace {
+		if t, ok := listTypes[name.Local]; ok {
+			return []*SequenceType{{typ: TypeAtomic, occurs: '?', text: "xs:anyAtomicType?"}}, &SequenceType{typ: t, occurs: '*', text: t.String() + "*"}
+		}
 		t, _ := atomicTypes[name.Local]
 		return []*SequenceType{{typ: TypeAtomic, occurs: '?', text: "xs:anyAtomicType?"}}, &SequenceType{typ: t, occurs: '?', text: t.String() + "?"}
 	}

@@ -25,7 +25,8 @@ func init() {
 		}
 	}
 	add(library, FunctionSpace, stringFunctions, numberFunctions, sequenceFunctions, nodeFunctions, nameFunctions, timeFunctions, regexFunctions,
-		formatFunctions, pictureFunctions, jsonFunctions, higherFunctions)
+		formatFunctions, pictureFunctions, jsonFunctions, higherFunctions,
+		parseFunctions, resourceFunctions, jsonTreeFunctions, serializeFunctions)
 	add(library, mathSpace, mathFunctions)
 	add(library, mapSpace, mapFunctions)
 	add(library, arraySpace, arrayFunctions)
@@ -39,6 +40,9 @@ func lookupBuiltin(q QName, xslt bool) *builtin {
 	}
 	if b := xsltLibrary[k]; xslt && b != nil {
 		return b
+	}
+	if t, ok := listTypes[q.Local]; ok && q.Space == SchemaSpace {
+		return &builtin{name: q.Local, min: 1, max: 1, build: listConstructor(t)}
 	}
 	if t, ok := atomicTypes[q.Local]; ok && q.Space == SchemaSpace && t != TypeAtomic && t != XSNOTATION {
 		return &builtin{name: q.Local, min: 1, max: 1, build: constructor(t)}

@@ -21,6 +21,10 @@ var fuzzSeeds = []string{
 	"format-time(xs:time('09:05:07.0125'), '[h].[m01][P,1-2][f###,1-5][z0]')", "parse-ietf-date('Wed, 06 Jun 94 07:29:35 +0500 (GMT)')",
 	`parse-json('{"a":[1,-0.5e1,"\ud83d\u0000"]}', map{'fallback': upper-case#1})?a`, `parse-json('["\t"]', map{'escape': true()})?1`,
 	"2 = 1 to 3", "(1 to 9)[position() > 2][2]", "codepoints-to-string(55296)", "xs:dayTimeDuration('P1D') * 1e300",
+	"parse-xml('<a b=\"c\">d</a>')//@*/root()", "parse-xml-fragment('a<b/>c')/node()[2] << //o:qty", "serialize(analyze-string('a1b2', '((a)|(\\d))'))",
+	"serialize((//o:line, [1, 'a']), map{'indent': true(), 'item-separator': '&'})", "serialize(map{'a': [1, //o:qty[1]]}, map{'method': 'json'})",
+	"serialize((@date, 1e0, true(), abs#1, [()]), map{'method': 'adaptive'})", `xml-to-json(json-to-xml('{"a":["\\"]}', map{'escape': true()}))`,
+	"xs:NMTOKENS('a b')[2], 'a b' castable as xs:IDREFS, '' cast as xs:ENTITIES?", "unparsed-text-lines('a'), environment-variable('a')",
 }
 
 func FuzzCompile(f *testing.F) {

@@ -23,6 +23,8 @@ type machine struct {
 	infos    []*docInfo
 	docs     map[string]*dom.Document
 	lost     map[string]error
+	texts    map[string]string        // by URI
+	bases    map[*dom.Document]string // base URI of documents that expressions made
 	now      moment
 	hasNow   bool
 	maxTop   int

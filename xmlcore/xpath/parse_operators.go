@@ -308,7 +308,12 @@ func (p *parser) cast() *expr {
 
 func (p *parser) castTo(k kind, pos int, e *expr) *expr {
 	t := p.tok()
-	typ := p.atomicType()
+	typ, list := p.listType()
+	if list {
+		k = map[kind]kind{xCast: xCastList, xCastable: xCastableList}[k]
+	} else {
+		typ = p.atomicType()
+	}
 	if typ == TypeAtomic || typ == XSNOTATION {
 		p.fail(t.pos, "XPST0080", "nothing can be cast to %s", typ)
 	}

@@ -133,6 +133,9 @@ type Context struct {
 	Limits         Limits
 	// Resolve gives the document for an absolute URI; nil refuses all. It is asked once for each URI.
 	Resolve func(uri string) (*dom.Document, error)
+	// ResolveText gives the text for an absolute URI, with what it was encoded in undone; nil refuses all. It is asked
+	// once for each URI.
+	ResolveText func(uri string) (string, error)
 	// URI tells where a document came from; nil knows none.
 	URI func(*dom.Document) string
 	// Cancel is asked now and then; an error ends the run with ErrCancelled.
@@ -145,7 +148,7 @@ type Context struct {
 // body of a function does.
 func (c *Context) Nested(item Item, vars Variables) *Context {
 	n := &Context{Item: item, Variables: vars, m: c.machine()}
-	n.Now, n.Limits, n.Resolve, n.URI, n.Cancel = c.Now, c.Limits, c.Resolve, c.URI, c.Cancel
+	n.Now, n.Limits, n.Resolve, n.ResolveText, n.URI, n.Cancel = c.Now, c.Limits, c.Resolve, c.ResolveText, c.URI, c.Cancel
 	return n
 }
 
