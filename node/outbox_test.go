@@ -83,6 +83,7 @@ func TestSeed(t *testing.T) {
 	t.Run("GEN-5", theSameEitherWay)
 	t.Run("GEN-10", folderToFolder)
 	t.Run("ESENS-8", secureByDefault)
+	t.Run("SPOCS-11", whatArrivesIsJudged)
 	t.Run("PEPPOL-11", anySignatureByOneCall)
 	t.Run("ESENS-15", oneViewOfTrust)
 	t.Run("ESENS-16", thePolicyDecides)

@@ -38,7 +38,7 @@ func (a api) table() []route {
 	submission := []queryParam{textParam("domain", "Field of use that takes the document."), textParam("pmode", "Agreement to send by."), textParam("sender", "Original sender, scheme::value."), textParam("receiver", "Final recipient, scheme::value."),
 		textParam("country", "Country of the sender."), textParam("service", "eb:Service."), textParam("serviceType", "Its type."), textParam("action", "eb:Action."),
 		textParam("conversationId", "eb:ConversationId. Default: the message id."), textParam("refToMessageId", "Message that this one answers."), textParam("messageId", "eb:MessageId. Default: made by the node.")}
-	return append(slices.Concat(a.evidenceTable(), a.backupTable(), a.operationsTable(), a.validationTable(), a.trustTable(), a.threadTable()), []route{
+	return append(slices.Concat(a.evidenceTable(), a.backupTable(), a.operationsTable(), a.validationTable(), a.trustTable(), a.threadTable(), a.acceptanceTable()), []route{
 		{Method: "POST", Path: "/api/v1/messages", Summary: "Hand over a document, or a message of several parts", Scopes: messages, Status: http.StatusAccepted, Answer: MessageJSON{}, handler: a.send,
 			Upload: "A document as it is; or multipart/form-data, whose first part may be \"message\": JSON with the fields of the query and \"properties\". Every further part is a payload, in this order.",
 			Query:  submission},

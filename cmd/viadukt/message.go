@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node"
+	"github.com/viadukt-eu/viadukt/node/acceptance"
 )
 
 var messageCommand = &command{
@@ -27,6 +29,10 @@ is looked up. With --pmode, files of any kind go to the partner of that P-Mode a
 		{name: "thread", summary: "lists the documents of the business process that a message belongs to.", args: "ID",
 			help:    `From the tender to the answer to the invoice, in the order in which the node got them: what each one is, what it is about, what an answer says, and how an invoice differs from what was ordered.`,
 			example: "viadukt message thread 17", prepare: prepareThread},
+		{name: "judge", summary: "says of each document of a message whether it can be taken as it is, and what to ask for.", args: "ID",
+			help: `Each document is judged as it stood when the message came: is its format known and what its name claims, does it obey the rules for such
+documents, do its signatures hold, and does somebody whom the node trusts vouch for who signed. The exit status is 1 when a document should not be taken.`,
+			example: "viadukt message judge 17", prepare: prepareJudge},
 		{name: "wait", summary: "waits until a message has arrived at its goal, or has failed.", args: "ID", example: "viadukt message wait 17 --timeout 1m", prepare: prepareWait},
 		{name: "sample", summary: "writes a document to try things out with.", args: "KIND", help: "The parties in it are invented. Kinds: " + strings.Join(sampleKinds, ", ") + ".",
 			example: "viadukt message sample invoice > invoice.xml", prepare: prepareSample},
@@ -249,6 +255,51 @@ func prepareThread(c *call) func() error {
 			c.printf("there are more\n")
 		}
 		return nil
+	}
+}
+
+func prepareJudge(c *call) func() error {
+	c.least, c.most = 1, 1
+	c.jsonFlag()
+	open := c.apiFlags()
+	language := c.String("language", "en", "`language` of the texts: "+strings.Join(acceptance.Languages, ", "))
+	return func() error {
+		if !slices.Contains(acceptance.Languages, *language) {
+			return usage("--language: there is no %q; there are %s", *language, strings.Join(acceptance.Languages, ", "))
+		}
+		a, err := open()
+		if err != nil {
+			return err
+		}
+		var r node.AcceptanceJSON
+		if err := a.get("/messages/"+url.PathEscape(c.values[0])+"/acceptance", url.Values{"language": {*language}}, &r); err != nil {
+			return err
+		}
+		if c.json {
+			if err := c.print(r); err != nil {
+				return err
+			}
+		} else {
+			c.describeAcceptance(&r)
+		}
+		if r.Outcome == acceptance.Bad {
+			return refusal
+		}
+		return nil
+	}
+}
+
+func (c *call) describeAcceptance(r *node.AcceptanceJSON) {
+	paint := c.p.paint(c.p.out)
+	mark := map[acceptance.Outcome]string{acceptance.None: paint.dim("–"), acceptance.Good: paint.ok("✓"), acceptance.Doubtful: paint.warn("?"), acceptance.Bad: paint.bad("✗")}
+	for i, d := range r.Documents {
+		c.printf("%s %s\n", mark[d.Outcome], firstOf(d.Name, fmt.Sprintf("document %d", i+1)))
+		for _, k := range d.Checks {
+			c.printf("    %s %-9s  %s\n", mark[k.Outcome], k.Subject, k.Text)
+			if k.Ask != "" {
+				c.printf("                 %s\n", paint.dim(k.Ask))
+			}
+		}
 	}
 }
 

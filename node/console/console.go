@@ -38,6 +38,7 @@ type Options struct {
 	Validator   Validator   // nil: no documents are judged
 	Threads     Threads     // nil: nothing is known of business processes
 	Verifier    Verifier    // nil: no signatures are judged
+	Acceptance  Acceptance  // nil: the documents of messages are not judged
 	Post        Post        // nil: nobody sends messages here
 	Tokens      Tokens      // nil: tokens of the API are not shown
 	TrustStores TrustStores // nil: certificates are not added here
@@ -182,6 +183,7 @@ func (c *Console) routes() {
 	c.page("POST /console/messages/{id}/confirm", Operator, c.confirm)
 	c.page("GET /console/messages/{id}/case", Viewer, c.caseFile)
 	c.page("GET /console/messages/{id}/thread", Operator, c.threadPage)
+	c.page("GET /console/messages/{id}/acceptance", Operator, c.acceptancePage)
 	c.page("GET /console/audit", Viewer, c.auditPage)
 	c.page("GET /console/queues", Viewer, c.queues)
 	c.page("GET /console/partners", Viewer, c.partners)

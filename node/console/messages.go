@@ -221,6 +221,7 @@ type messageData struct {
 	Remedy     string
 	RemedyKey  string // text of the remedy in the language of the page
 	Threads    bool   // the domain may know the business process
+	Judged     bool   // documents are judged here
 	CanResend  bool
 	CanConfirm bool
 	CanReply   bool
@@ -258,6 +259,7 @@ func (c *Console) message(x *call) error {
 	}
 	d.Remedy = m.Error.Remedy
 	d.Threads = c.opt.Threads != nil && m.Domain != "" && !m.Test
+	d.Judged = c.opt.Acceptance != nil && len(m.Payloads) > 0
 	d.Again = m.Direction == store.In
 	d.CanResend = resendable(m)
 	d.CanReply = c.opt.Post != nil && answerable(m)

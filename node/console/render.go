@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/node/acceptance"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/report"
 )
@@ -101,6 +102,7 @@ func (t *texts) funcs() template.FuncMap {
 		"clock":     func(at time.Time) string { return at.UTC().Format("15:04:05.000") },
 		"day":       func(at time.Time) string { return at.UTC().Format(time.DateOnly) },
 		"kind":      kindOf,
+		"tone":      func(o acceptance.Outcome) string { return tones[o] },
 		"action":    shortAction,
 		"short":     shorten,
 		"party":     func(id string) string { return shorten(partyValue(id), 44) },
@@ -162,6 +164,9 @@ func kindOf(s store.State) string {
 	}
 	return "busy"
 }
+
+// tones are the colours of outcomes; without one there is nothing to say.
+var tones = map[acceptance.Outcome]string{acceptance.Good: "good", acceptance.Doubtful: "warn", acceptance.Bad: "bad"}
 
 // shortAction shows the local part of a document type "scheme::namespace::local##...", or the end of an address.
 func shortAction(action string) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/node/acceptance"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
 
@@ -48,6 +49,10 @@ func families() map[string]bool {
 	add("anchors.from.", AnchorSources...)
 	add("anchors.state.", AnchorStates...)
 	add("language.", Languages...)
+	for _, o := range acceptance.Outcomes {
+		add("acceptance.outcome.", string(o))
+	}
+	add("acceptance.", acceptance.Subjects...)
 	add("direction.", "in", "out")
 	add("queue.", "in", "out")
 	add("severity.", "ok", "info", "warning", "failure", "critical")
