@@ -41,7 +41,7 @@ func CertificateFacts(c *pki.Certificate, opt Options) *validation.Token {
 	p := newPool(opt)
 	p.add(c)
 	p.listed(c)
-	return &validation.Token{ID: idOf(c.Raw), Intact: true, Signer: p.certificate(c), Chain: p.chain(c)}
+	return &validation.Token{ID: certificateID(c), Intact: true, Signer: p.certificate(c), Chain: p.chain(c)}
 }
 
 // TimeStampFacts gathers what is known of a time-stamp by itself. What it covers is for the caller to say.
@@ -84,7 +84,7 @@ func Enrich(t *tsp.Token, opt Options, most int) (*tsp.Token, error) {
 		return nil, err
 	}
 	for _, c := range slices.Concat(p.list, p.lists.Certificates()) {
-		if needed[idOf(c.Raw)] {
+		if needed[certificateID(c)] {
 			m.AddCertificates(c)
 		}
 	}

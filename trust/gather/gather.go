@@ -87,10 +87,26 @@ func Open(b []byte, opt Options) (*Result, error) {
 	if IsPDF(b) {
 		return openPDF(bytes.NewReader(b), int64(len(b)), opt)
 	}
+	if isXML(b) {
+		b = bytes.Clone(b) // the document of XML keeps it
+	}
+	return openBytes(b, opt)
+}
+
+func isXML(b []byte) bool {
+	return bytes.HasPrefix(withoutSpace(b), []byte("<")) || bytes.HasPrefix(b, []byte("\xff\xfe")) || bytes.HasPrefix(b, []byte("\xfe\xff"))
+}
+
+func withoutSpace(b []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+}
+
+// openBytes reads what is neither container nor PDF, and keeps b.
+func openBytes(b []byte, opt Options) (*Result, error) {
 	p := newPool(opt)
-	text := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	text := withoutSpace(b)
 	switch {
-	case bytes.HasPrefix(text, []byte("<")), bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+	case isXML(b):
 		return openXML(b, p, opt)
 	case jades.Recognise(text):
 		return openJWS(text, p, opt)
@@ -142,7 +158,7 @@ func OpenAt(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 	if _, err := r.ReadAt(b, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	return Open(b, opt)
+	return openBytes(b, opt)
 }
 
 // facts begins those of a document.

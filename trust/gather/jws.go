@@ -85,11 +85,11 @@ func jsonSignature(c *jades.Checked, p *pool) *Signature {
 	}
 	covered := []string{v.ID}
 	for _, x := range c.Signature.Certificates {
-		covered = append(covered, idOf(x.Raw))
+		covered = append(covered, certificateID(x))
 	}
 	out.inside = append(out.inside, covered[1:]...)
 	for _, x := range c.Material.Certificates {
-		out.inside = append(out.inside, idOf(x.Raw))
+		out.inside = append(out.inside, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, c.Material.CRLs...), c.Material.OCSPs...) {
 		out.inside = append(out.inside, idOf(x))
@@ -126,7 +126,7 @@ func jsonTimeStamp(c *jades.Checked, t *jades.TimeStamp, covered []string, befor
 	}
 	m := c.MaterialBefore(t)
 	for _, x := range m.Certificates {
-		v.Covers = append(v.Covers, idOf(x.Raw))
+		v.Covers = append(v.Covers, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, m.CRLs...), m.OCSPs...) {
 		v.Covers = append(v.Covers, idOf(x))

@@ -153,7 +153,7 @@ func protectPDF(d *pades.Document, signatures map[*pades.Signature]*Signature, s
 
 func idsOf(m cades.Material) (out []string) {
 	for _, c := range m.Certificates {
-		out = append(out, idOf(c.Raw))
+		out = append(out, certificateID(c))
 	}
 	for _, list := range [][][]byte{m.CRLs, m.OCSPs} {
 		for _, b := range list {

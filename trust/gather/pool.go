@@ -125,6 +125,12 @@ func idOf(raw []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// certificateID is idOf(c.Raw).
+func certificateID(c *pki.Certificate) string {
+	sum := c.Fingerprint()
+	return hex.EncodeToString(sum[:])
+}
+
 // issuer finds who signed a certificate: of several, one from which an anchor can be reached.
 func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 	f := c.Fingerprint()
@@ -222,7 +228,7 @@ func (p *pool) certificate(c *pki.Certificate) *validation.Certificate {
 	only, trusted := p.trusted(c)
 	has := func(id pki.OID) bool { _, ok := c.Extension(id); return ok }
 	*v = validation.Certificate{
-		Token:   validation.Token{ID: idOf(c.Raw), Algorithm: algorithmOf(c.SignatureAlgorithm, signer), Intact: signer != nil},
+		Token:   validation.Token{ID: certificateID(c), Algorithm: algorithmOf(c.SignatureAlgorithm, signer), Intact: signer != nil},
 		Subject: name(c), NotBefore: c.NotBefore, NotAfter: c.NotAfter, Trusted: trusted, Only: only, SelfSigned: self,
 		CA: c.BasicConstraints.CA, PathLength: c.BasicConstraints.MaxPathLen, HasKeyUsage: c.HasKeyUsage, KeyUsage: usage(c.KeyUsage),
 		HasSubjectKeyID: c.SubjectKeyID != nil, TimeStamping: slices.Contains(c.ExtKeyUsage, pki.EKUTimeStamping),
@@ -274,7 +280,7 @@ func (p *pool) listed(c *pki.Certificate) {
 					recognised = &as
 				}
 				v.Services = append(v.Services, validation.TrustService{
-					Territory: s.Provider.List.Territory, Provider: s.Provider.Names.In("en"), Name: t.Names.In("en"), Identity: idOf(x.Raw),
+					Territory: s.Provider.List.Territory, Provider: s.Provider.Names.In("en"), Name: t.Names.In("en"), Identity: certificateID(x),
 					Type: t.Type, Status: t.Status, From: t.From, Until: t.Until, Qualifiers: t.Qualifiers(c), Additional: t.Additional,
 					ListProblem: problem, Foreign: t.Foreign, Claims: recognised,
 				})

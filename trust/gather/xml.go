@@ -13,9 +13,9 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// openXML reads all signatures of an XML document, counter-signatures after the one that they sign.
+// openXML reads all signatures of an XML document, counter-signatures after the one that they sign. It keeps b.
 func openXML(b []byte, p *pool, opt Options) (*Result, error) {
-	doc, err := dom.Parse(append([]byte(nil), b...), dom.Limits{})
+	doc, err := dom.Parse(b, dom.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +161,11 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 	}
 	covered := []string{v.ID}
 	for _, k := range c.KeyInfo {
-		covered = append(covered, idOf(k.Raw))
+		covered = append(covered, certificateID(k))
 	}
 	s.inside = append(s.inside, covered[1:]...)
 	for _, x := range c.Material.Certificates {
-		s.inside = append(s.inside, idOf(x.Raw))
+		s.inside = append(s.inside, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, c.Material.CRLs...), c.Material.OCSPs...) {
 		s.inside = append(s.inside, idOf(x))
@@ -218,7 +218,7 @@ func xmlTimeStamp(c *xades.Checked, t *xades.TimeStamp, token *tsp.Token, covere
 func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.TimeStamp][]*tsp.Token) (out []string) {
 	m := c.MaterialBefore(property)
 	for _, x := range m.Certificates {
-		out = append(out, idOf(x.Raw))
+		out = append(out, certificateID(x))
 	}
 	for _, x := range append(m.CRLs, m.OCSPs...) {
 		out = append(out, idOf(x))

@@ -81,8 +81,15 @@ func (r *run) check(ok bool, i Indication, sub Sub, clause, question, answer str
 		r.failed = true
 		r.c.Indication, r.c.Sub, r.c.Why = i, sub, question+" "+answer
 	}
-	r.c.Checks = append(r.c.Checks, x)
+	r.note(x)
 	return ok
+}
+
+func (r *run) note(x Check) {
+	if r.c.Checks == nil {
+		r.c.Checks = make([]Check, 0, 8)
+	}
+	r.c.Checks = append(r.c.Checks, x)
 }
 
 // keep asks whether an earlier conclusion is cured; where it is not, that one stays, with its reason.
@@ -101,7 +108,7 @@ func (r *run) warn(ok bool, clause, question, answer string) {
 	if !ok {
 		x.Answer = answer
 	}
-	r.c.Checks = append(r.c.Checks, x)
+	r.note(x)
 }
 
 // adopt takes over the conclusion of a part; false when it failed.
