@@ -340,6 +340,7 @@ func (c *compiler) rules(p *patternSource, out *pattern) {
 		x := rule{id: r.id, flag: r.flag, role: r.role, lo: len(c.s.lets), match: c.pattern(r.at, r.context)}
 		c.ruleParts(r, &x, own, nil)
 		x.hi = len(c.s.lets)
+		x.collectNeeds()
 		c.hide(x.lo)
 		out.rules = append(out.rules, x)
 		c.s.rules++
@@ -408,71 +409,119 @@ func (c *compiler) texts(kind string, at place, ids []string) (out []namedText) 
 
 // dispatch finds the rules that may match a node, in the order of patterns and of rules in them.
 type dispatch struct {
-	elements   [][]candidate // by the number of the name
-	attributes [][]candidate
+	elements   []named // by the number of the name
+	attributes []named
 	other      [8][]candidate // by kind: for nodes whose name no rule asks for
+}
+
+// named is the candidates for one name.
+type named struct {
+	any     []candidate // whatever the name of the parent
+	parents []offspring // with those that ask for this parent
+}
+
+type offspring struct {
+	parent int32
+	list   []candidate
 }
 
 type candidate struct {
 	pattern, rule int32
 	branch        int32
-	plain         bool // kind and name decide
+	plain         bool        // kind and name, and that of the parent, decide
+	ways          []xpath.Way // one of them has to lead to a node; nil: nothing is known
 }
 
 func (s *Schema) index() {
-	size := s.names.Len()
-	d := &s.dispatch
-	d.elements, d.attributes = make([][]candidate, size), make([][]candidate, size)
 	type branch struct {
 		xpath.Branch
 		candidate
 	}
 	var all []branch
+	asked := map[dom.Kind]map[int32][]int32{dom.ElementNode: {}, dom.AttributeNode: {}} // names, and the parents of each
 	for p := range s.patterns {
 		for r := range s.patterns[p].rules {
-			for i, b := range s.patterns[p].rules[r].match.Branches() {
-				all = append(all, branch{b, candidate{int32(p), int32(r), int32(i), b.Plain}})
+			match := s.patterns[p].rules[r].match
+			for i, b := range match.Branches() {
+				ways, _ := match.Needs(i)
+				all = append(all, branch{b, candidate{int32(p), int32(r), int32(i), b.Plain, ways}})
+				if names := asked[b.Kind]; b.NameID >= 0 && names != nil {
+					names[b.NameID] = append(names[b.NameID], b.ParentID)
+				}
+				s.attributes = s.attributes || b.Kind == dom.AttributeNode
 			}
 		}
 	}
-	named := map[dom.Kind]map[int32]bool{dom.ElementNode: {}, dom.AttributeNode: {}}
-	for _, b := range all {
-		if b.NameID >= 0 && named[b.Kind] != nil {
-			named[b.Kind][b.NameID] = true
-		}
-		s.attributes = s.attributes || b.Kind == dom.AttributeNode
-	}
-	for _, b := range all {
-		for kind, lists := range map[dom.Kind][][]candidate{dom.ElementNode: d.elements, dom.AttributeNode: d.attributes} {
-			if b.Kind != kind && b.Kind != dom.NoNode {
-				continue
+	pick := func(from []branch, want func(b *branch) bool) (list []candidate) {
+		for i := range from {
+			if want(&from[i]) {
+				list = append(list, from[i].candidate)
 			}
-			for id := range named[kind] {
-				if b.NameID < 0 || b.NameID == id {
-					lists[id] = append(lists[id], b.candidate)
+		}
+		return list
+	}
+	d := &s.dispatch
+	for kind, names := range asked {
+		lists := make([]named, s.names.Len())
+		some := map[int32][]branch{} // by name
+		for _, b := range all {
+			switch {
+			case b.Kind != kind && b.Kind != dom.NoNode:
+			case b.NameID >= 0:
+				some[b.NameID] = append(some[b.NameID], b)
+			default:
+				for id := range names {
+					some[id] = append(some[id], b)
 				}
 			}
 		}
-		for kind := range d.other {
-			k := dom.Kind(kind)
-			if (b.Kind == k || b.Kind == dom.NoNode) && (b.NameID < 0 || named[k] == nil) {
-				d.other[kind] = append(d.other[kind], b.candidate)
+		for id, parents := range names {
+			of := func(parent int32) []candidate {
+				return pick(some[id], func(b *branch) bool { return b.ParentID < 0 || b.ParentID == parent })
 			}
+			x := named{any: of(-1)}
+			slices.Sort(parents)
+			for _, parent := range slices.Compact(parents) {
+				if parent >= 0 {
+					x.parents = append(x.parents, offspring{parent, of(parent)})
+				}
+			}
+			lists[id] = x
 		}
+		if kind == dom.ElementNode {
+			d.elements = lists
+		} else {
+			d.attributes = lists
+		}
+	}
+	for kind := range d.other {
+		k := dom.Kind(kind)
+		d.other[kind] = pick(all, func(b *branch) bool {
+			return (b.Kind == k || b.Kind == dom.NoNode) && (b.NameID < 0 || asked[k] == nil)
+		})
 	}
 }
 
-// candidates returns the rules to try for a node.
-func (s *Schema) candidates(kind dom.Kind, name int32) []candidate {
-	var lists [][]candidate
+// candidates returns the rules to try for a node by the names of itself and its parent.
+func (s *Schema) candidates(kind dom.Kind, name, parent int32) []candidate {
+	var lists []named
 	switch kind {
 	case dom.ElementNode:
 		lists = s.dispatch.elements
 	case dom.AttributeNode:
 		lists = s.dispatch.attributes
 	}
-	if name >= 0 && int(name) < len(lists) && lists[name] != nil {
-		return lists[name]
+	if name < 0 || int(name) >= len(lists) {
+		return s.dispatch.other[kind]
 	}
-	return s.dispatch.other[kind]
+	x := &lists[name]
+	for i := range x.parents {
+		if x.parents[i].parent == parent {
+			return x.parents[i].list
+		}
+	}
+	if x.any == nil && x.parents == nil {
+		return s.dispatch.other[kind]
+	}
+	return x.any
 }

@@ -132,6 +132,12 @@ type run struct {
 	keys   []*keyIndex
 	depth  int // of variables in evaluation
 	result *Result
+
+	outline  *xpath.Outline
+	outlined []outlined // by entry of the outline
+	trials   []trial    // of all entries
+	armed    []int32
+	bits     []uint64
 }
 
 // maxLetDepth bounds a chain of variables that need one another.
@@ -206,6 +212,7 @@ func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOpti
 	workers := min(max(opt.Workers, 1), 1+d.Len()/nodesPerWorker)
 	if workers == 1 {
 		r := s.run(ctx, d, opt)
+		defer r.over()
 		if err := r.verdict(ctx, r.visitAll(ctx, 0, d.Len())); err != nil {
 			return nil, err
 		}
@@ -219,6 +226,7 @@ func (s *Schema) Validate(ctx context.Context, d *dom.Document, opt ValidateOpti
 	for w := range workers {
 		wg.Go(func() {
 			r := s.run(ctx, d, opt)
+			defer r.over()
 			for errs[w] == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(pieces) {
@@ -245,11 +253,31 @@ const piecesPerWorker = 8
 // nodesPerWorker is what makes a worker of its own worth while.
 const nodesPerWorker = 50_000
 
+// run makes a run ready, in the memory of one that is over.
 func (s *Schema) run(ctx context.Context, d *dom.Document, opt ValidateOptions) *run {
-	r := &run{s: s, opt: opt, doc: d.Node(), state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns))}
+	r, _ := s.runs.Get().(*run)
+	if r == nil {
+		r = &run{s: s, ctx: &xpath.Context{}, state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns))}
+	}
+	r.opt, r.doc = opt, d.Node()
 	r.result = &Result{Schema: s, Document: d}
-	r.ctx = &xpath.Context{Variables: r, Now: opt.Now, Limits: opt.Limits, Resolve: s.documents.get, Cancel: ctx.Err}
+	r.ctx.Variables, r.ctx.Now, r.ctx.Limits, r.ctx.Resolve, r.ctx.Cancel = r, opt.Now, opt.Limits, s.documents.get, ctx.Err
 	return r
+}
+
+// over gives the memory of a run back. Nothing of the document stays in it.
+func (r *run) over() {
+	const most = 10_000
+	if cap(r.outlined) > most || cap(r.trials) > most || cap(r.armed) > most {
+		r.outlined, r.trials, r.armed = nil, nil, nil
+	}
+	r.ctx.Reset()
+	clear(r.state)
+	clear(r.value)
+	clear(r.done)
+	clear(r.outlined)
+	*r = run{s: r.s, ctx: r.ctx, state: r.state, value: r.value, done: r.done, outlined: r.outlined[:0], trials: r.trials[:0], armed: r.armed[:0], bits: r.bits}
+	r.s.runs.Put(r)
 }
 
 // verdict turns the error that ended a run into one for the caller.
@@ -288,6 +316,13 @@ func (r *Result) add(next *Result, most int) {
 // visitAll applies the rules to the nodes from one index to another.
 func (r *run) visitAll(ctx context.Context, from, to int) error {
 	d, s := r.doc.Document(), r.s
+	if r.outline == nil {
+		var err error
+		if r.outline, err = r.ctx.Outline(d, s.names); err != nil {
+			return err
+		}
+		r.outlined = slices.Grow(r.outlined[:0], r.outline.Len())[:r.outline.Len()]
+	}
 	for i := from; i < to; i++ {
 		n := d.At(i)
 		kind := n.Kind()
@@ -299,12 +334,18 @@ func (r *run) visitAll(ctx context.Context, from, to int) error {
 				return err
 			}
 		}
-		name := int32(-1)
-		if kind == dom.ElementNode || kind == dom.AttributeNode {
-			name = r.ctx.NameID(n, s.names)
+		entry := r.outline.Of(i)
+		if kind == dom.DocumentNode || entry < 0 {
+			for _, c := range s.candidates(kind, -1, -1) {
+				if err := r.try(n, &trial{candidate: c, sure: c.plain}, -1); err != nil {
+					return err
+				}
+			}
+			continue
 		}
-		if list := s.candidates(kind, name); len(list) > 0 {
-			if err := r.visit(n, int32(i+1), list); err != nil {
+		trials := r.trialsFor(n, entry)
+		for k := range trials {
+			if err := r.try(n, &trials[k], entry); err != nil {
 				return err
 			}
 		}
@@ -317,54 +358,68 @@ func fatal(err error) bool {
 	return errors.Is(err, xpath.ErrLimit) || errors.Is(err, xpath.ErrCancelled)
 }
 
-// visit applies to a node the first rule of each pattern that matches it.
-func (r *run) visit(n dom.Node, mark int32, list []candidate) error {
+// try applies a rule to a node if it is the first one of its pattern that matches it.
+func (r *run) try(n dom.Node, t *trial, entry int32) error {
+	mark := int32(n.Index() + 1)
+	if r.done[t.pattern] == mark {
+		return nil
+	}
 	r.node = n
-	for _, c := range list {
-		if r.done[c.pattern] == mark {
-			continue
-		}
-		p := &r.s.patterns[c.pattern]
-		x := &p.rules[c.rule]
-		if !c.plain {
-			ok, err := x.match.MatchesBranch(r.ctx, int(c.branch), n)
-			if err != nil {
-				if fatal(err) {
-					return err
-				}
-				r.result.Errors = append(r.result.Errors, EvaluationError{p.id, "", n, err})
-				continue
+	p := &r.s.patterns[t.pattern]
+	x := &p.rules[t.rule]
+	if !t.sure {
+		ok, err := x.match.MatchesBranch(r.ctx, int(t.branch), n)
+		if err != nil {
+			if fatal(err) {
+				return err
 			}
-			if !ok {
-				continue
-			}
+			r.result.Errors = append(r.result.Errors, EvaluationError{p.id, "", n, err})
+			return nil
 		}
-		r.done[c.pattern] = mark
-		r.result.Rules++
-		if r.opt.Trace {
-			r.result.Fired = append(r.result.Fired, Fired{int(c.pattern), int(c.rule), n})
+		if !ok {
+			return nil
 		}
-		clear(r.state[x.lo:x.hi])
-		r.ctx.Item = xpath.NodeItem(n)
+	}
+	r.done[t.pattern] = mark
+	r.result.Rules++
+	if r.opt.Trace {
+		r.result.Fired = append(r.result.Fired, Fired{int(t.pattern), int(t.rule), n})
+	}
+	clear(r.state[x.lo:x.hi])
+	r.ctx.Item = xpath.NodeItem(n)
+	if entry < 0 {
 		for i := range x.asserts {
-			a := &x.asserts[i]
-			v, err := a.test.EBV(r.ctx)
-			if err != nil {
-				if fatal(err) {
-					return err
-				}
-				r.result.Errors = append(r.result.Errors, EvaluationError{p.id, a.id, n, err})
-				continue
-			}
-			if !a.fires(v) {
-				continue
-			}
-			if err := r.found(p, x, a, n); err != nil {
+			if err := r.ask(p, x, &x.asserts[i], n); err != nil {
 				return err
 			}
 		}
+		return nil
+	}
+	if !t.armed {
+		r.arm(t, entry)
+	}
+	for _, i := range t.asserts {
+		if err := r.ask(p, x, &x.asserts[i], n); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// ask evaluates an assertion and adds a finding when it fires.
+func (r *run) ask(p *pattern, x *rule, a *assertion, n dom.Node) error {
+	v, err := a.test.EBV(r.ctx)
+	if err != nil {
+		if fatal(err) {
+			return err
+		}
+		r.result.Errors = append(r.result.Errors, EvaluationError{p.id, a.id, n, err})
+		return nil
+	}
+	if !a.fires(v) {
+		return nil
+	}
+	return r.found(p, x, a, n)
 }
 
 // found adds a finding with its texts.

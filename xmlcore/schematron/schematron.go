@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 	"github.com/viadukt-eu/viadukt/xmlcore/xpath"
@@ -118,6 +119,7 @@ type Schema struct {
 	files, warnings       []string
 	attributes            bool // a rule looks at attributes
 	documents             *documents
+	runs                  sync.Pool // of *run: memory of runs that are over
 }
 
 type namespace struct{ prefix, uri string }
@@ -182,6 +184,7 @@ type rule struct {
 	match          *xpath.Pattern
 	lo, hi         int // its variables
 	asserts        []assertion
+	needs          needs
 }
 
 type assertion struct {

@@ -99,5 +99,6 @@ func FuzzEvaluate(f *testing.F) {
 			}
 		}
 		e.Explain(&xpath.Context{Item: item, Limits: lim})
+		needed(t, ctx, env.Names, e)
 	})
 }

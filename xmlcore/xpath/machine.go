@@ -21,6 +21,7 @@ type machine struct {
 	x        *Expr
 	info     *docInfo
 	infos    []*docInfo
+	spare    *docInfo // memory for the next one
 	docs     map[string]*dom.Document
 	lost     map[string]error
 	texts    map[string]string        // by URI
@@ -76,13 +77,42 @@ const (
 
 func (c *Context) machine() *machine {
 	if c.m == nil {
-		c.m = &machine{ctx: c, stack: make([]Item, 0, 64)}
+		c.m = &machine{stack: make([]Item, 0, 64)}
+	}
+	if c.m.maxTop == 0 {
+		c.m.ctx = c
 		c.m.maxTop = c.Limits.Items
 		if c.m.maxTop <= 0 {
 			c.m.maxTop = defaultItems
 		}
 	}
 	return c.m
+}
+
+// maxSpare is up to how many nodes a document may have for the memory that was needed for it to be kept.
+const maxSpare = 50_000
+
+// Reset makes the context forget documents and all that runs have left, as if it were new. It keeps memory for the next
+// document, so that a context which serves one document after the other costs less.
+func (c *Context) Reset() {
+	m := c.m
+	*c = Context{m: m}
+	if m == nil {
+		return
+	}
+	if cap(m.stack) > maxSpare {
+		m.stack = nil
+	}
+	clear(m.stack[:cap(m.stack)])
+	clear(m.locals[:cap(m.locals)])
+	clear(m.saves[:cap(m.saves)])
+	spare := m.spare
+	if len(m.infos) > 0 && m.infos[0].d.Len() <= maxSpare {
+		spare = m.infos[0]
+		spare.forget()
+	}
+	clear(m.infos)
+	*m = machine{stack: m.stack[:0], locals: m.locals[:0], saves: m.saves[:0], infos: m.infos[:0], spare: spare}
 }
 
 // begin starts a run; nested says that another one is under way, whose state is kept aside.

@@ -13,6 +13,7 @@ type Names struct {
 	ids   map[nameKey]int32
 	memos map[string]int32 // steps whose nodes are kept for each document
 	twins map[string]*twin
+	named int32 // predicates that ask for the name alone
 }
 
 type nameKey struct{ space, local string }
@@ -61,6 +62,14 @@ func (p *Names) twin(text string) *twin {
 	return t
 }
 
+// numberNamed numbers a predicate that asks for the name alone.
+func (p *Names) numberNamed() int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.named++
+	return p.named - 1
+}
+
 // Len returns how many names there are; every number is below it.
 func (p *Names) Len() int {
 	p.mu.RLock()
@@ -78,9 +87,54 @@ type docInfo struct {
 	attrs   occurrences
 	ordinal int
 	idIndex map[string]int32
-	memo    []*[]int32             // by number of the step
-	byNode  [][]uint8              // by number of the twins
-	byName  map[*predicate][]uint8 // of predicates that ask for the name alone: 0 not asked yet, 1 false, 2 true
+	outline Outline
+	memo    []kept    // by number of the step
+	byNode  [][]uint8 // by number of the twins
+	byName  [][]uint8 // by number of the predicate that asks for the name alone: 0 not asked yet, 1 false, 2 true
+}
+
+// kept is the nodes that a step has selected.
+type kept struct {
+	known bool
+	nodes []int32
+}
+
+// sized returns a list of n zeros, in the memory of another where there is enough.
+func sized[T any](list []T, n int) []T {
+	if cap(list) < n {
+		return make([]T, n)
+	}
+	list = list[:n]
+	clear(list)
+	return list
+}
+
+// table finds or makes one of several tables.
+func table(tables *[][]uint8, id, size int) []uint8 {
+	for id >= len(*tables) {
+		*tables = append(*tables, nil)
+	}
+	t := (*tables)[id]
+	if len(t) == 0 {
+		t = sized(t, size)
+		(*tables)[id] = t
+	}
+	return t
+}
+
+// forget empties what is known about a document and keeps the memory for another.
+func (in *docInfo) forget() {
+	for i := range in.memo {
+		in.memo[i].known = false
+	}
+	for _, tables := range [][][]uint8{in.byNode, in.byName} {
+		for i := range tables {
+			tables[i] = tables[i][:0]
+		}
+	}
+	in.attrs.start = in.attrs.start[:0]
+	in.outline.forget()
+	in.d, in.names, in.idIndex = nil, nil, nil
 }
 
 // occurrences lists nodes by the number of their name, each list in document order.
@@ -122,18 +176,23 @@ func (m *machine) learn(d *dom.Document) *docInfo {
 		ordinal++
 	}
 	m.tick(d.Len() / 8)
-	in := newDocInfo(d, m.x.names)
+	in := m.spare
+	if m.spare = nil; in == nil {
+		in = &docInfo{}
+	}
+	in.read(d, m.x.names)
 	in.ordinal = ordinal
 	m.infos = append(m.infos, in)
 	m.info = in
 	return in
 }
 
-func newDocInfo(d *dom.Document, names *Names) *docInfo {
-	in := &docInfo{d: d, names: names}
+// read learns the names of a document.
+func (in *docInfo) read(d *dom.Document, names *Names) {
+	in.d, in.names = d, names
 	names.mu.RLock()
 	in.known = int32(len(names.ids))
-	in.ids = make([]int32, d.NumNames())
+	in.ids = sized(in.ids, d.NumNames())
 	for i := range in.ids {
 		space, local := d.NameAt(i)
 		id, ok := names.ids[nameKey{space, local}]
@@ -143,13 +202,12 @@ func newDocInfo(d *dom.Document, names *Names) *docInfo {
 		in.ids[i] = id
 	}
 	names.mu.RUnlock()
-	in.elems = in.occurrences(dom.ElementNode)
-	return in
+	in.occurrences(&in.elems, dom.ElementNode)
 }
 
 // occurrences sorts the nodes of a kind by name, counting.
-func (in *docInfo) occurrences(kind dom.Kind) (o occurrences) {
-	o.start = make([]int32, in.known+2)
+func (in *docInfo) occurrences(o *occurrences, kind dom.Kind) {
+	o.start = sized(o.start, int(in.known)+2)
 	n := in.d.Len()
 	total := 0
 	for i := range n {
@@ -163,7 +221,7 @@ func (in *docInfo) occurrences(kind dom.Kind) (o occurrences) {
 	for i := 2; i < len(o.start); i++ {
 		o.start[i] += o.start[i-1]
 	}
-	o.found = make([]int32, total)
+	o.found = sized(o.found, total)
 	for i := range n {
 		if e := in.d.At(i); e.Kind() == kind {
 			if id := in.ids[e.NameID()]; id >= 0 {
@@ -172,7 +230,6 @@ func (in *docInfo) occurrences(kind dom.Kind) (o occurrences) {
 			}
 		}
 	}
-	return o
 }
 
 // elements returns the elements of a name in document order.
@@ -180,8 +237,8 @@ func (in *docInfo) elements(id int32) []int32 { return in.elems.of(id) }
 
 // attributes returns the attributes of a name in document order.
 func (in *docInfo) attributes(id int32) []int32 {
-	if in.attrs.start == nil {
-		in.attrs = in.occurrences(dom.AttributeNode)
+	if len(in.attrs.start) == 0 {
+		in.occurrences(&in.attrs, dom.AttributeNode)
 	}
 	return in.attrs.of(id)
 }
@@ -202,13 +259,16 @@ func from(list []int32, i int32) int {
 
 // NameID returns the number of a node's name in a pool, -1 when no expression asks for it.
 func (c *Context) NameID(n dom.Node, names *Names) int32 {
-	m := c.machine()
-	in := m.info
-	if in == nil || in.d != n.Document() || in.names != names {
-		if m.x == nil || m.x.names != names {
-			m.x = &Expr{names: names, maxID: -1}
-		}
-		in = m.learn(n.Document())
+	return c.machine().about(n.Document(), names).ids[n.NameID()]
+}
+
+// about is infoFor between two runs.
+func (m *machine) about(d *dom.Document, names *Names) *docInfo {
+	if in := m.info; in != nil && in.d == d && in.names == names {
+		return in
 	}
-	return in.ids[n.NameID()]
+	if m.x == nil || m.x.names != names {
+		m.x = &Expr{names: names, maxID: -1}
+	}
+	return m.learn(d)
 }

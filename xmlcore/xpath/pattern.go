@@ -33,7 +33,9 @@ type Branch struct {
 	Kind   dom.Kind // NoNode when nodes of several kinds may match
 	NameID int32    // in the pool of names; -1 when the name does not decide
 	Name   QName    // with NameID
-	// Plain says that a node matches exactly if its kind and name do.
+	// ParentID is the name of the parent that the step before asks for; -1 when its name does not decide, as with NameID.
+	ParentID int32
+	// Plain says that a node matches exactly if its kind and name, and the name of its parent with ParentID, are these.
 	Plain bool
 }
 
@@ -118,7 +120,7 @@ func alternatives(e *expr) [][]*expr {
 }
 
 func (c *compiler) branch(parts []*expr) *branch {
-	b := &branch{info: Branch{NameID: -1}}
+	b := &branch{info: Branch{NameID: -1, ParentID: -1}}
 	refuse := func(e *expr) {
 		panic(&Error{Code: QName{ErrorSpace, "XTSE0340", "err"}, Msg: "a pattern cannot have this step", Offset: e.pos, End: e.end, kind: ErrStatic})
 	}
@@ -181,6 +183,10 @@ func (c *compiler) branch(parts []*expr) *branch {
 	if t.named && !t.anyLN && !t.anyNS && (t.kind == dom.ElementNode || t.kind == dom.AttributeNode) {
 		b.info.NameID, b.info.Name = t.id, t.name
 		b.info.Plain = len(b.steps) == 1 && !b.root && b.anchor == nil && len(last.step.preds) == 0 && !t.typed
+		if k := len(b.steps) - 2; k >= 0 && !last.deep && b.steps[k].step.test.exact() {
+			b.info.ParentID = b.steps[k].step.test.id
+			b.info.Plain = k == 0 && !b.root && b.anchor == nil && len(last.step.preds)+len(b.steps[k].step.preds) == 0 && !t.typed
+		}
 	}
 	return b
 }
@@ -222,6 +228,79 @@ func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err er
 	v = p.branches[i].matches(m, m.infoFor(n.Document()), n)
 	m.end(nested)
 	return v, nil
+}
+
+// Outlined tells what the names of a node and its ancestors, and variables, say of one of the Branches: whether it may
+// match a node of such names, and whether it matches all of them.
+func (p *Pattern) Outlined(ctx *Context, i int, n dom.Node) (some, all bool) {
+	m := ctx.machine()
+	nested := m.begin(p.x, ctx)
+	defer func() {
+		if r := recover(); r != nil { // who asks for a match is told of the error
+			m.failed(p.x, ctx, nested, r)
+			some, all = true, false
+		}
+	}()
+	m.outer = NodeItem(n)
+	b := p.branches[i]
+	v := maybe
+	if k := len(b.steps) - 1; k >= 0 {
+		v = b.outlined(m, m.infoFor(n.Document()), n, k)
+	}
+	m.end(nested)
+	return v > never, v == always
+}
+
+// verdict is what is known of a match.
+type verdict uint8
+
+const (
+	never verdict = iota
+	maybe
+	always
+)
+
+// outlined is upwards by names and variables alone.
+func (b *branch) outlined(m *machine, in *docInfo, n dom.Node, k int) verdict {
+	s := b.steps[k]
+	m.tick(1)
+	if (s.step.axis == axisAttribute) != (n.Kind() == dom.AttributeNode) || n.Kind() == dom.DocumentNode || !s.step.test.match(in, n) {
+		return never
+	}
+	here := always
+	if s.step.test.inner != nil || s.counts {
+		here = maybe
+	}
+	for _, p := range s.step.preds {
+		switch {
+		case here == maybe && s.counts:
+		case p.named || p.fixed:
+			m.item, m.pos, m.size = NodeItem(n), 1, 1
+			if !p.holds(m) {
+				return never
+			}
+		default:
+			here = maybe
+		}
+	}
+	up := n.Parent()
+	if k == 0 {
+		switch {
+		case b.anchor != nil:
+			return maybe
+		case b.root && !s.deep && up.Kind() != dom.DocumentNode:
+			return never
+		}
+		return here
+	}
+	above := never
+	for ; up.Valid(); up = up.Parent() {
+		above = max(above, b.outlined(m, in, up, k-1))
+		if !s.deep || above == always {
+			break
+		}
+	}
+	return min(here, above)
 }
 
 // impossible reports what the names of the node and its parent rule out, before anything is set up.

@@ -34,7 +34,14 @@ func TestPatternsMatch(t *testing.T) {
 					return err.Error()
 				}
 				any = any || hit
-				named := (b.Kind == dom.NoNode || b.Kind == n.Kind()) && (b.NameID < 0 || b.NameID == ctx.NameID(n, env.Names))
+				named := (b.Kind == dom.NoNode || b.Kind == n.Kind()) && (b.NameID < 0 || b.NameID == ctx.NameID(n, env.Names)) &&
+					(b.ParentID < 0 || n.Parent().Kind() == dom.ElementNode && b.ParentID == ctx.NameID(n.Parent(), env.Names))
+				if some, all := p.Outlined(ctx, j, n); hit && !some || all && !hit {
+					t.Errorf("%s: by names branch %d may match %s: %v, and must: %v; it matches: %v", pattern, j, n.Path(), some, all, hit)
+				}
+				if ways, ok := p.Needs(j); ok && hit && !leads(t, ctx, env.Names, n, ways) {
+					t.Errorf("%s: branch %d matches %s without %v", pattern, j, n.Path(), ways)
+				}
 				if hit && !named || b.Plain && named && !hit {
 					t.Errorf("%s: branch %d says %+v, but matches %s: %v", pattern, j, b, n.Path(), hit)
 				}

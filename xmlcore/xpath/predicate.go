@@ -5,12 +5,14 @@ import "sync/atomic"
 // predicate is what stands in brackets.
 type predicate struct {
 	code  *code
-	at    int  // a constant position, or 0
-	never bool // a constant number that is no position
-	truth bool // the value is never a number
-	last  bool // uses last()
-	pos   bool // depends on the position
-	named bool // the name of the node decides alone
+	at    int   // a constant position, or 0
+	never bool  // a constant number that is no position
+	truth bool  // the value is never a number
+	last  bool  // uses last()
+	pos   bool  // depends on the position
+	named bool  // the name of the node decides alone
+	fixed bool  // the variables of the context decide alone
+	id    int32 // with named
 	twin  *twin
 }
 
@@ -29,8 +31,11 @@ func (c *compiler) predicate(e *expr) *predicate {
 	default:
 		p.pos = true
 	}
+	p.fixed = p.truth && !p.pos && !p.last && k.deps == needsOuter && e.fixed()
 	if c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus {
-		p.named = e.nameOnly()
+		if p.named = e.nameOnly(); p.named {
+			p.id = c.x.names.numberNamed()
+		}
 		if !p.named && e.kind != xStep && e.end-e.pos < maxRemembered && !e.typed() {
 			p.twin = c.x.names.twin(c.env.Collation + " " + e.canonical())
 		}
@@ -92,6 +97,29 @@ func (e *expr) nameOnly() bool {
 	return true
 }
 
+// fixed reports whether an expression depends on nothing but variables of the context.
+func (e *expr) fixed() bool {
+	switch e.kind {
+	case xLiteral:
+		return true
+	case xVar:
+		return e.global
+	case xGeneral, xValue, xAnd, xOr, xSequence:
+	case xCall:
+		if e.fn == nil || e.name.Space != FunctionSpace || len(e.kids) == 0 || e.fn.name != "not" && e.fn.name != "exists" && e.fn.name != "empty" {
+			return false
+		}
+	default:
+		return false
+	}
+	for _, k := range e.kids {
+		if !k.fixed() {
+			return false
+		}
+	}
+	return true
+}
+
 // byName remembers the answer of a predicate for the name of the context node.
 func (p *predicate) byName(m *machine) bool {
 	it := m.item
@@ -99,14 +127,7 @@ func (p *predicate) byName(m *machine) bool {
 		return p.code.ebv(m)
 	}
 	in := m.infoFor(it.doc())
-	known := in.byName[p]
-	if known == nil {
-		if in.byName == nil {
-			in.byName = map[*predicate][]uint8{}
-		}
-		known = make([]uint8, in.d.NumNames())
-		in.byName[p] = known
-	}
+	known := table(&in.byName, int(p.id), in.d.NumNames())
 	id := it.Node().NameID()
 	if known[id] == 0 {
 		known[id] = 1
@@ -127,15 +148,7 @@ type twin struct {
 func (p *predicate) byNode(m *machine) bool {
 	i := m.item.i
 	in := m.infoFor(m.item.doc())
-	id := int(p.twin.id)
-	for id >= len(in.byNode) {
-		in.byNode = append(in.byNode, nil)
-	}
-	known := in.byNode[id]
-	if known == nil {
-		known = make([]uint8, (in.d.Len()+3)/4)
-		in.byNode[id] = known
-	}
+	known := table(&in.byNode, int(p.twin.id), (in.d.Len()+3)/4)
 	shift := uint(i&3) * 2
 	if b := known[i>>2] >> shift; b&1 != 0 {
 		return b&2 != 0

@@ -30,22 +30,23 @@ func (c *compiler) remember(s *step, e *expr) *code {
 		it := m.node()
 		in := m.infoFor(it.doc())
 		for int(id) >= len(in.memo) {
-			in.memo = append(in.memo, nil)
+			in.memo = append(in.memo, kept{})
 		}
-		if nodes := in.memo[id]; nodes != nil {
-			m.tick(len(*nodes) / 4)
-			for _, i := range *nodes {
+		if k := &in.memo[id]; k.known {
+			m.tick(len(k.nodes) / 4)
+			for _, i := range k.nodes {
 				m.add(node(in.d, int(i)))
 			}
 			return
 		}
 		base := len(m.stack)
 		w.from(m, it, false)
-		nodes := make([]int32, 0, len(m.stack)-base)
+		k := &in.memo[id]
+		k.nodes = k.nodes[:0]
 		for _, x := range m.stack[base:] {
-			nodes = append(nodes, x.i)
+			k.nodes = append(k.nodes, x.i)
 		}
-		in.memo[id] = &nodes
+		k.known = true
 	}}
 	return k.complete(e)
 }

@@ -307,6 +307,11 @@ func (r *ruleSet) dispatcher() *dispatcher {
 
 // run fires the rules and reports the assertions that fail.
 func (r *ruleSet) run(disp *dispatcher, d *dom.Document, fired func(id string, err error)) {
+	r.runAsking(disp, d, nil, fired)
+}
+
+// runAsking also asks about each assertion that is to be evaluated.
+func (r *ruleSet) runAsking(disp *dispatcher, d *dom.Document, ask func(ctx *xpath.Context, e *xpath.Expr), fired func(id string, err error)) {
 	u := &ruleRun{r: r, doc: d.Node(), have: make([]bool, len(r.lets)), value: make([]xpath.Sequence, len(r.lets))}
 	ctx := &xpath.Context{Variables: u}
 	done := make([]int, len(r.patterns)) // 1 + index of the node for which the pattern has fired
@@ -336,6 +341,9 @@ func (r *ruleSet) run(disp *dispatcher, d *dom.Document, fired func(id string, e
 				}
 				ctx.Item = xpath.NodeItem(n)
 				for _, a := range c.rule.asserts {
+					if ask != nil {
+						ask(ctx, a.test)
+					}
 					v, err := a.test.EBV(ctx)
 					if err != nil || v == a.report {
 						fired(a.id, err)
@@ -384,7 +392,7 @@ func TestPublishedRulesFireAsTheirPublishersSay(t *testing.T) {
 					continue
 				}
 				counts := map[string]int{}
-				rules.run(disp, d, func(id string, err error) {
+				rules.runAsking(disp, d, func(ctx *xpath.Context, e *xpath.Expr) { needed(t, ctx, rules.env.Names, e) }, func(id string, err error) {
 					counts[id]++
 					if err != nil {
 						t.Errorf("%s: %s: %v", row["file"], id, err)
