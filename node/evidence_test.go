@@ -46,7 +46,7 @@ func (g *gateway) caseOf(t *testing.T, id string) []byte {
 
 func check(t *testing.T, b []byte, trust []*pki.Certificate) *audit.Report {
 	t.Helper()
-	r, err := audit.Verify(bytes.NewReader(b), int64(len(b)), audit.VerifyOptions{Trust: trust})
+	r, err := audit.Verify(bytes.NewReader(b), int64(len(b)), audit.VerifyOptions{Trust: pki.Bind(trust, pki.PurposeAccessPoint)})
 	if err != nil {
 		t.Fatal(err)
 	}

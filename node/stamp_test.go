@@ -109,7 +109,8 @@ func TestTheLogIsTimeStampedOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := audit.Verify(bytes.NewReader(whole), int64(len(whole)), audit.VerifyOptions{Trust: append(trust, ca.Certificate), Now: clock.now()})
+	report, err := audit.Verify(bytes.NewReader(whole), int64(len(whole)), audit.VerifyOptions{
+		Trust: append(pki.Bind(trust, pki.PurposeAccessPoint), pki.Anchor{Certificate: ca.Certificate, Purposes: []pki.Purpose{pki.PurposeTime}}), Now: clock.now()})
 	if err != nil || !report.Valid {
 		t.Fatalf("%v %+v", err, report)
 	}

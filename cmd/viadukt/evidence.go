@@ -30,8 +30,9 @@ A message that was deleted is named by its number: what is left of it are the en
 			help: `Each step is proven, failed, or open where something is not in the case or was not given. The exit status is 1 when a
 step failed: a case of which one octet was changed is not proven.
 --trust names the authorities, or the access points themselves, whose certificates you got from somebody you trust. Without
-it the question whether the certificates are those of who they name stays open.`,
-			example: "viadukt evidence verify case.zip --trust authority.pem\nviadukt evidence verify case.zip --json", prepare: prepareVerifyCase},
+it the question whether the certificates are those of who they name stays open. --trust-time names those for time-stamps over the
+node's log: an authority counts for what it was given for, and for nothing else.`,
+			example: "viadukt evidence verify case.zip --trust authority.pem --trust-time tsa.pem\nviadukt evidence verify case.zip --json", prepare: prepareVerifyCase},
 		{name: "head", summary: "signs the node's log of evidence as it is now, and proves that it continues an earlier head.",
 			help: `Who keeps a head somewhere else can show later that nothing before it was changed, taken out or put in since:
 keep what --out writes, and give it with --since next time.`,
@@ -91,14 +92,20 @@ func prepareVerifyCase(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
 	trust := c.several("trust", "PEM or DER `file` with the certificates of authorities or access points that you trust")
+	times := c.several("trust-time", "PEM or DER `file` with the certificates of time-stamping authorities that you trust, or of who certifies them")
 	return func() error {
-		var known []*pki.Certificate
-		for _, file := range *trust {
-			certs, err := readTrust(file)
-			if err != nil {
-				return err
+		var known []pki.Anchor
+		for _, given := range []struct {
+			files   []string
+			purpose pki.Purpose
+		}{{*trust, pki.PurposeAccessPoint}, {*times, pki.PurposeTime}} {
+			for _, file := range given.files {
+				certs, err := readTrust(file)
+				if err != nil {
+					return err
+				}
+				known = append(known, pki.Bind(certs, given.purpose)...)
 			}
-			known = append(known, certs...)
 		}
 		return judgeEach(c, c.values, func(file string) *caseJSON { return verifyCase(file, known) }, c.describeCase)
 	}
@@ -119,7 +126,7 @@ func readTrust(file string) ([]*pki.Certificate, error) {
 	return certs, nil
 }
 
-func verifyCase(file string, trust []*pki.Certificate) *caseJSON {
+func verifyCase(file string, trust []pki.Anchor) *caseJSON {
 	j := &caseJSON{File: file, Steps: []audit.Step{}}
 	fail := func(status int, code string, err error) *caseJSON {
 		j.Error = &exit{status: status, Code: code, Text: err.Error()}

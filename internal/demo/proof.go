@@ -79,7 +79,7 @@ func (w *world) cases(ee *country, last string) error {
 		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("case-%d.zip", m.ID)), file, 0o644); err != nil {
 			return err
 		}
-		r, err := audit.Verify(bytes.NewReader(file), int64(len(file)), audit.VerifyOptions{Trust: trust})
+		r, err := audit.Verify(bytes.NewReader(file), int64(len(file)), audit.VerifyOptions{Trust: pki.Bind(trust, pki.PurposeAccessPoint)})
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func (w *world) cases(ee *country, last string) error {
 	w.step("", "cases", "EE", start, "who sent what to whom and when: %d messages proven in %d steps, with the authority's certificate and nothing else%s", proven, steps, where)
 	start = time.Now()
 	newest[len(newest)/2] ^= 1
-	r, err := audit.Verify(bytes.NewReader(newest), int64(len(newest)), audit.VerifyOptions{Trust: trust})
+	r, err := audit.Verify(bytes.NewReader(newest), int64(len(newest)), audit.VerifyOptions{Trust: pki.Bind(trust, pki.PurposeAccessPoint)})
 	if err != nil {
 		return err
 	}

@@ -234,7 +234,7 @@ func (w *world) verify(b []byte) *Report {
 
 func verify(t testing.TB, b []byte, trust ...*pki.Certificate) *Report {
 	t.Helper()
-	r, err := Verify(bytes.NewReader(b), int64(len(b)), VerifyOptions{Trust: trust})
+	r, err := Verify(bytes.NewReader(b), int64(len(b)), VerifyOptions{Trust: pki.Bind(trust, pki.PurposeAccessPoint)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func FuzzVerify(f *testing.F) {
 		if at >= 0 && at <= len(b) {
 			b = append(append(bytes.Clone(b[:at]), with...), b[min(len(b), at+len(with)):]...)
 		}
-		r, err := Verify(bytes.NewReader(b), int64(len(b)), VerifyOptions{Trust: []*pki.Certificate{w.ca.Certificate}})
+		r, err := Verify(bytes.NewReader(b), int64(len(b)), VerifyOptions{Trust: pki.Bind([]*pki.Certificate{w.ca.Certificate}, pki.PurposeAccessPoint, pki.PurposeTime)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func FuzzForged(f *testing.F) {
 		mine := *w
 		mine.t = t
 		forged := mine.forge(b, func(m *Manifest, files map[string][]byte) { files[names[i]] = octets })
-		if _, err := Verify(bytes.NewReader(forged), int64(len(forged)), VerifyOptions{Trust: []*pki.Certificate{w.ca.Certificate}}); err != nil {
+		if _, err := Verify(bytes.NewReader(forged), int64(len(forged)), VerifyOptions{Trust: pki.Bind([]*pki.Certificate{w.ca.Certificate}, pki.PurposeAccessPoint, pki.PurposeTime)}); err != nil {
 			t.Fatal(err)
 		}
 	})

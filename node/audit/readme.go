@@ -37,7 +37,8 @@ With the program (no network is needed, and no access point):
 
 It names every step and its result; the exit status is 0 when all hold. authority.pem is the certificate of the
 authority, or of the access point itself, as you got it from somebody you trust and not from this file. Without --trust
-everything is checked but the question whether the certificates are those of who they name.
+everything is checked but the question whether the certificates are those of who they name. Who vouches for the time in
+time-stamps is named by --trust-time in the same way.
 
 By hand, with any tool that knows SHA-256 and signatures:
 

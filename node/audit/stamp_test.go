@@ -98,7 +98,14 @@ func (w *world) stampOf(size int64) *store.LogStamp {
 	return s
 }
 
-func judgedAt(t *testing.T, b []byte, at time.Time, trust ...*pki.Certificate) *Report {
+// judgedAt judges with the node's authority and, where it is given, one for time.
+func (w *world) judgedAt(b []byte, at time.Time, times ...*pki.Certificate) *Report {
+	w.t.Helper()
+	node := pki.Bind([]*pki.Certificate{w.ca.Certificate}, pki.PurposeAccessPoint)
+	return judgedBy(w.t, b, at, append(node, pki.Bind(times, pki.PurposeTime)...)...)
+}
+
+func judgedBy(t testing.TB, b []byte, at time.Time, trust ...pki.Anchor) *Report {
 	t.Helper()
 	r, err := Verify(bytes.NewReader(b), int64(len(b)), VerifyOptions{Trust: trust, Now: at})
 	if err != nil {
@@ -112,7 +119,7 @@ func TestHeadsAreTimeStamped(t *testing.T) {
 	w := newWorld(t, pki.Ed25519)
 	x := w.witness()
 	id := w.sent("a@b")
-	r := judgedAt(t, w.make(id, CaseOptions{}), w.clock.now(), w.ca.Certificate)
+	r := w.judgedAt(w.make(id, CaseOptions{}), w.clock.now())
 	if !r.Valid || !r.has("time-stamp", Unsettled) {
 		t.Errorf("before it is time-stamped:\n%s", r.text())
 	}
@@ -120,16 +127,21 @@ func TestHeadsAreTimeStamped(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := w.make(id, CaseOptions{})
+	node, times := []*pki.Certificate{w.ca.Certificate}, []*pki.Certificate{x.ca.Certificate}
 	for name, c := range map[string]struct {
-		trust   []*pki.Certificate
+		trust   []pki.Anchor
 		result  Result
 		trusted bool
 	}{
-		"both authorities are trusted": {[]*pki.Certificate{w.ca.Certificate, x.ca.Certificate}, Proven, true},
-		"the node's alone":             {[]*pki.Certificate{w.ca.Certificate}, Unsettled, false},
+		"both authorities are trusted": {append(pki.Bind(node, pki.PurposeAccessPoint), pki.Bind(times, pki.PurposeTime)...), Proven, true},
+		"the node's alone":             {pki.Bind(node, pki.PurposeAccessPoint), Unsettled, false},
+		"that for time alone":          {pki.Bind(times, pki.PurposeTime), Proven, false},
+		"both for access points":       {pki.Bind(append(node, times...), pki.PurposeAccessPoint), Unsettled, false},
+		"both for evidence":            {pki.Bind(append(node, times...), pki.PurposeEvidence), Unsettled, false},
+		"one each, but for publishers": {append(pki.Bind(node, pki.PurposeAccessPoint), pki.Bind(times, pki.PurposeSMP, pki.PurposeTLS)...), Unsettled, false},
 		"nobody":                       {nil, Unsettled, false},
 	} {
-		r := judgedAt(t, b, w.clock.now(), c.trust...)
+		r := judgedBy(t, b, w.clock.now(), c.trust...)
 		if !r.Valid || r.Trusted != c.trusted || !r.has("time-stamp", c.result) || !r.has("time-stamped head", Proven) {
 			t.Errorf("%s: valid %t, trusted %t\n%s", name, r.Valid, r.Trusted, r.text())
 		}
@@ -152,9 +164,35 @@ func TestHeadsAreTimeStamped(t *testing.T) {
 	if w.stampOf(0).Size == w.stampOf(1).Size {
 		t.Error("one time-stamp")
 	}
-	r = judgedAt(t, w.make(id, CaseOptions{}), w.clock.now(), w.ca.Certificate, x.ca.Certificate)
+	r = w.judgedAt(w.make(id, CaseOptions{}), w.clock.now(), x.ca.Certificate)
 	if !r.Trusted || !strings.Contains(r.text(), "First TSA") {
 		t.Errorf("\n%s", r.text())
+	}
+}
+
+// An authority of access points that issues for a time-stamping authority as well vouches for time only where it is trusted
+// for that, and one for time vouches for nobody who signs messages.
+func TestAnAuthorityOfAccessPointsDoesNotVouchForTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.Ed25519)
+	x := w.witness()
+	x.ca = w.ca
+	x.change("TSA of the access points' authority", start.AddDate(0, 0, 100))
+	id := w.sent("a@b")
+	if err := w.stampNow(); err != nil {
+		t.Fatal(err)
+	}
+	b := w.make(id, CaseOptions{})
+	ca := []*pki.Certificate{w.ca.Certificate}
+	r := judgedBy(t, b, w.clock.now(), pki.Bind(ca, pki.PurposeAccessPoint)...)
+	if !r.Valid || r.Trusted || !r.has("time-stamp", Unsettled) || !r.has("receipt: certificate", Proven) || !strings.Contains(r.text(), "no authority for time was given") {
+		t.Errorf("for access points alone:\n%s", r.text())
+	}
+	if r := judgedBy(t, b, w.clock.now(), pki.Bind(ca, pki.PurposeTime)...); r.Trusted || !r.has("time-stamp", Proven) || !r.has("receipt: certificate", Unsettled) {
+		t.Errorf("for time alone:\n%s", r.text())
+	}
+	if r := judgedBy(t, b, w.clock.now(), pki.Bind(ca, pki.PurposeAccessPoint, pki.PurposeTime)...); !r.Trusted || !r.has("time-stamp", Proven) {
+		t.Errorf("for both:\n%s", r.text())
 	}
 }
 
@@ -173,14 +211,14 @@ func TestAnAuthorityThatIsDown(t *testing.T) {
 	if err := w.stampNow(); err == nil || !w.log.StampState().Failing.Equal(since) || since.IsZero() || w.log.StampState().Err == nil {
 		t.Errorf("%v, %+v", err, w.log.StampState())
 	}
-	if r := judgedAt(t, w.make(id, CaseOptions{}), w.clock.now(), w.ca.Certificate); !r.Valid || !r.has("head of the log", Proven) {
+	if r := w.judgedAt(w.make(id, CaseOptions{}), w.clock.now()); !r.Valid || !r.has("head of the log", Proven) {
 		t.Errorf("\n%s", r.text())
 	}
 	x.down.Store(false)
 	if err := w.stampNow(); err != nil || !w.log.StampState().Failing.IsZero() {
 		t.Errorf("%v, %+v", err, w.log.StampState())
 	}
-	if r := judgedAt(t, w.make(id, CaseOptions{}), w.clock.now(), w.ca.Certificate, x.ca.Certificate); !r.Trusted || !r.has("time-stamp", Proven) {
+	if r := w.judgedAt(w.make(id, CaseOptions{}), w.clock.now(), x.ca.Certificate); !r.Trusted || !r.has("time-stamp", Proven) {
 		t.Errorf("\n%s", r.text())
 	}
 }
@@ -256,12 +294,12 @@ func TestTimeStampsAreRenewed(t *testing.T) {
 	}
 	// Years later the certificate of the first time-stamp has ended, and the second proves that it was there.
 	at := start.AddDate(3, 0, 0)
-	r := judgedAt(t, old, at, w.ca.Certificate, x.ca.Certificate)
+	r := w.judgedAt(old, at, x.ca.Certificate)
 	if !r.Valid || r.Trusted || !r.has("time-stamp", Unsettled) {
 		t.Errorf("not renewed:\n%s", r.text())
 	}
 	renewed := w.make(id, CaseOptions{})
-	r = judgedAt(t, renewed, at, w.ca.Certificate, x.ca.Certificate)
+	r = w.judgedAt(renewed, at, x.ca.Certificate)
 	if !r.Valid || !r.Trusted || strings.Count(r.text(), "by First TSA") != 1 || strings.Count(r.text(), "by Second TSA") != 1 {
 		t.Errorf("renewed:\n%s", r.text())
 	}
@@ -283,7 +321,7 @@ func TestTimeStampsAreRenewed(t *testing.T) {
 	if err != nil || len(record.Chains) != 2 || record.Chains[1].Hash != crypto.SHA512 {
 		t.Fatalf("%v, %+v", err, record)
 	}
-	if r := judgedAt(t, w.make(id, CaseOptions{}), w.clock.now(), w.ca.Certificate, x.ca.Certificate); !r.Trusted {
+	if r := w.judgedAt(w.make(id, CaseOptions{}), w.clock.now(), x.ca.Certificate); !r.Trusted {
 		t.Errorf("hashed anew:\n%s", r.text())
 	}
 }
@@ -304,8 +342,7 @@ func TestForgedTimeStampsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := w.make(id, CaseOptions{})
-	trust := []*pki.Certificate{w.ca.Certificate, x.ca.Certificate}
-	if r := judgedAt(t, b, w.clock.now(), trust...); !r.Trusted {
+	if r := w.judgedAt(b, w.clock.now(), x.ca.Certificate); !r.Trusted {
 		t.Fatalf("\n%s", r.text())
 	}
 	for name, change := range map[string]func(m *Manifest, files map[string][]byte){
@@ -321,7 +358,7 @@ func TestForgedTimeStampsAreFound(t *testing.T) {
 			m.Files = slices.DeleteFunc(m.Files, func(f CaseFile) bool { return f.Role == RoleStampedWay })
 		},
 	} {
-		if r := judgedAt(t, w.forge(b, change), w.clock.now(), trust...); r.Valid || r.has("time-stamp", Proven) {
+		if r := w.judgedAt(w.forge(b, change), w.clock.now(), x.ca.Certificate); r.Valid || r.has("time-stamp", Proven) {
 			t.Errorf("%s:\n%s", name, r.text())
 		}
 	}

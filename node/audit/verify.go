@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/audit/merkle"
@@ -45,9 +46,11 @@ type Report struct {
 
 // VerifyOptions say what is known beside the case.
 type VerifyOptions struct {
-	// Trust are the certificates that are known to be true: authorities, or those of access points themselves. Without
-	// any the chains are checked as far as the case brings them, and [Report.Trusted] stays false.
-	Trust []*pki.Certificate
+	// Trust are the certificates that are known to be true, each for its purposes: authorities, or access points
+	// themselves, for [pki.PurposeAccessPoint] or [pki.PurposeEvidence], by which messages, receipts and the log are judged;
+	// [pki.PurposeTime] and [pki.PurposeRevocation] for time-stamps. Without any of the former the chains are checked as far as
+	// the case brings them, and [Report.Trusted] stays false.
+	Trust []pki.Anchor
 	Now   time.Time // as of when time-stamps are judged; zero: now
 }
 
@@ -64,7 +67,7 @@ func Verify(r io.ReaderAt, size int64, opt VerifyOptions) (*Report, error) {
 		return nil, read.error
 	}
 	v.report.Valid = !v.failed && err == nil
-	v.report.Trusted = v.report.Valid && len(opt.Trust) > 0 && !v.untrusted
+	v.report.Trusted = v.report.Valid && len(v.signers()) > 0 && !v.untrusted
 	return v.report, nil
 }
 
@@ -258,7 +261,10 @@ func (v *verification) certificates() error {
 			v.pool = append(v.pool, certs...)
 		}
 	}
-	v.pool = distinct(append(v.pool, v.opt.Trust...))
+	for _, a := range v.opt.Trust {
+		v.pool = append(v.pool, a.Certificate)
+	}
+	v.pool = distinct(v.pool)
 	for _, f := range v.role(RoleRevocation) {
 		b, err := v.read(f.Name)
 		if err == nil {
@@ -277,11 +283,27 @@ func (v *verification) certificates() error {
 	return nil
 }
 
+// signers are the anchors for who signs messages, receipts and the log.
+func (v *verification) signers() (out []pki.Anchor) {
+	for _, a := range v.opt.Trust {
+		if slices.Contains(a.Purposes, pki.PurposeAccessPoint) || slices.Contains(a.Purposes, pki.PurposeEvidence) {
+			a.Purposes = []pki.Purpose{pki.PurposeEvidence}
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // signer finds the node's certificate that a sealed text names.
 func (v *verification) signer(sum [32]byte) (*pki.Certificate, error) {
-	for _, c := range append(v.node, v.opt.Trust...) {
+	for _, c := range v.node {
 		if c.Fingerprint() == sum {
 			return c, nil
+		}
+	}
+	for _, a := range v.signers() {
+		if a.Certificate.Fingerprint() == sum {
+			return a.Certificate, nil
 		}
 	}
 	return nil, fmt.Errorf("the certificate %x is not in the case", sum)
@@ -327,23 +349,21 @@ func (v *verification) chain(leaf *pki.Certificate, extra []*pki.Certificate, at
 
 func (v *verification) judge(leaf *pki.Certificate, extra []*pki.Certificate, at time.Time) (Result, string) {
 	pool := append(append([]*pki.Certificate{}, extra...), v.pool...)
-	anchors := v.opt.Trust
-	if len(anchors) == 0 {
+	anchors := v.signers()
+	given := len(anchors) > 0
+	if !given {
 		for _, c := range append(issuersOf(leaf, pool), leaf) {
 			if c.SelfIssued() {
-				anchors = append(anchors, c)
+				anchors = append(anchors, pki.Bind([]*pki.Certificate{c}, pki.PurposeEvidence)...)
 			}
 		}
 	}
 	alone := len(anchors) == 0 // no authority at all: the certificate stands for itself
 	if alone {
-		anchors = []*pki.Certificate{leaf}
+		anchors = pki.Bind([]*pki.Certificate{leaf}, pki.PurposeEvidence)
 	}
 	lists := &listed{lists: v.crls}
-	verifier := &pki.Verifier{Intermediates: pool, CacheTTL: -1, Revocation: lists}
-	for _, a := range anchors {
-		verifier.Anchors = append(verifier.Anchors, pki.Anchor{Certificate: a, Purposes: []pki.Purpose{pki.PurposeEvidence}})
-	}
+	verifier := &pki.Verifier{Anchors: anchors, Intermediates: pool, CacheTTL: -1, Revocation: lists}
 	path, err := verifier.VerifyAt(context.Background(), leaf, extra, pki.PurposeEvidence, at)
 	if err != nil {
 		return Failed, fmt.Sprintf("%s at %s: %v", signerName(leaf), at.Format(timeForm), err)
@@ -356,7 +376,7 @@ func (v *verification) judge(leaf *pki.Certificate, extra []*pki.Certificate, at
 	}
 	top := path[len(path)-1]
 	switch {
-	case len(v.opt.Trust) > 0:
+	case given:
 		return Proven, text + "below the trusted " + signerName(top)
 	case alone:
 		return Unsettled, text + fmt.Sprintf("its authority is not in the case: compare its SHA-256 %x with what you know, or give --trust", leaf.Fingerprint())
@@ -500,7 +520,7 @@ func (v *verification) stamp() {
 	b, err := v.read(where)
 	var x *report.RecordVerdict
 	if err == nil {
-		known := gather.Options{Anchors: v.opt.Trust, Certificates: v.pool}
+		known := gather.Options{Bound: v.opt.Trust, Certificates: v.pool}
 		for _, l := range v.crls {
 			known.CRLs = append(known.CRLs, l.Raw)
 		}
@@ -537,7 +557,11 @@ func (v *verification) stamp() {
 			v.say(Failed, name, where, "%s: %s", s.Sub, s.Why)
 		default:
 			v.untrusted = true
-			v.say(Unsettled, name, where, "of %s: %s", s.Time().Format(timeForm), s.Why)
+			text := s.Why
+			if !slices.ContainsFunc(v.opt.Trust, func(a pki.Anchor) bool { return slices.Contains(a.Purposes, pki.PurposeTime) }) {
+				text += "; no authority for time was given: --trust-time"
+			}
+			v.say(Unsettled, name, where, "of %s: %s", s.Time().Format(timeForm), text)
 		}
 	}
 }

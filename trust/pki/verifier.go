@@ -18,6 +18,15 @@ type Anchor struct {
 	Until time.Time
 }
 
+// Bind makes anchors of certificates, all for the same purposes.
+func Bind(certs []*Certificate, purposes ...Purpose) []Anchor {
+	anchors := make([]Anchor, len(certs))
+	for i, c := range certs {
+		anchors[i] = Anchor{Certificate: c, Purposes: purposes}
+	}
+	return anchors
+}
+
 // Verifier decides whether certificates are trusted for a purpose. Its fields are set before the first use
 // and not changed after; it is then safe for concurrent use. A changed configuration is a new Verifier.
 //
