@@ -49,7 +49,7 @@ func whatArrivesIsJudged(t *testing.T) {
 		says, ask       string // of the check that decides, or the last that is good
 	}{
 		{"permit.xml", "application/xml", signed, acceptance.Good, "vouches for who signed and is on the trusted lists. By law the signature is worth: QESIG", ""},
-		{"changed.xml", "application/xml", changed, acceptance.Bad, "The signature of Ada of EE", "Do not take it. Ask for the document anew"},
+		{"changed.xml", "application/xml", changed, acceptance.Bad, "It was changed after Ada of EE, ", "Do not take it. Ask for the document anew"},
 		{"stranger.xml", "application/xml", stranger.Bytes(), acceptance.Doubtful, "Nobody whom this node trusts vouches for", "Ask for a signature with a certificate of a service on the trusted lists"},
 		{"invoice.xml", "application/xml", invoice, acceptance.Good, "It obeys the rules for such documents (", ""},
 		{"wrong.xml", "application/xml", wrong, acceptance.Bad, "BR-CO-16", "Ask the sender to correct it."},

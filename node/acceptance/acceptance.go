@@ -135,13 +135,13 @@ func (j *Judges) Judge(ctx context.Context, d *Document, language string) (*Repo
 	if !known {
 		return w.r, nil
 	}
-	obeys := false
+	business := false
 	if found == "application/xml" {
-		if obeys, err = j.rules(ctx, w, octets); err != nil {
+		if business, err = j.rules(ctx, w, octets); err != nil {
 			return nil, err
 		}
 	}
-	return w.r, j.signatures(ctx, w, octets, d.Arrived, obeys)
+	return w.r, j.signatures(ctx, w, octets, d.Arrived, business)
 }
 
 // format says what the octets are, and reports whether it makes sense to look into them.
@@ -163,8 +163,8 @@ func (w *writer) format(d *Document, found string) bool {
 	return true
 }
 
-// rules judges XML, and reports whether it is a business document that obeys its rules.
-func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (obeys bool, err error) {
+// rules judges XML, and reports whether it is a business document, of which rules are at hand.
+func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (business bool, err error) {
 	d, err := j.Rules(ctx, w.r.Name, bytes.NewReader(octets))
 	switch {
 	case errors.Is(err, edocument.ErrSize):
@@ -180,7 +180,6 @@ func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (obeys boo
 		w.say(Rules, Doubtful, "rules.failed", d.Err.Error())
 	case d.Valid():
 		w.say(Rules, Good, "rules.hold", cmp.Or(d.Report.Type, "XML"), strings.Join(d.Report.Pack, ", "))
-		return true, nil
 	default:
 		n, first := 0, -1
 		for i := range d.Report.Findings {
@@ -193,17 +192,17 @@ func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (obeys boo
 		f := &d.Report.Findings[first]
 		w.say(Rules, Bad, "rules.broken", cmp.Or(d.Report.Type, "XML"), strconv.Itoa(n), f.ID, f.Text)
 	}
-	return false, nil
+	return d.Err == nil, nil
 }
 
-// signatures judges who signed. A business document that obeys its rules needs no signature: the message proves who sent it.
-func (j *Judges) signatures(ctx context.Context, w *writer, octets []byte, at time.Time, obeys bool) error {
+// signatures judges who signed. A business document needs no signature: the message proves who sent it.
+func (j *Judges) signatures(ctx context.Context, w *writer, octets []byte, at time.Time, business bool) error {
 	v, err := j.Signatures(ctx, w.r.Name, octets, at)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, gather.ErrNoSignature), errors.Is(err, gather.ErrFormat), err == nil && len(v.Signatures) == 0:
-		if obeys {
+		if business {
 			w.say(Signature, None, "signature.unneeded")
 		} else {
 			w.say(Signature, Doubtful, "signature.none")
@@ -215,27 +214,33 @@ func (j *Judges) signatures(ctx context.Context, w *writer, octets []byte, at ti
 	}
 	for _, s := range v.Summary(w.language).Signatures {
 		who := cmp.Or(s.SignerName, s.Signer, w.word("signer.unknown"))
-		switch validation.Indication(s.Indication) {
-		case validation.TotalPassed, validation.Passed:
+		trusted := slices.IndexFunc(s.Chain, func(c report.Certificate) bool { return c.Trusted })
+		// Validation asks for the chain first [EN 319 102-1 5.3.4]; that a document was changed is worse, whoever signed it.
+		changed := slices.ContainsFunc(s.Signed, func(x report.Signed) bool { return x.Found && !x.Intact })
+		switch i := validation.Indication(s.Indication); {
+		case changed:
+			w.say(Signature, Bad, "signature.changed", who)
+		case i == validation.TotalPassed, i == validation.Passed:
 			proven := at // the node has had it since
 			if s.BestTime != nil {
 				proven = *s.BestTime
 			}
 			w.say(Signature, Good, "signature.holds", who, proven.UTC().Format(time.DateOnly))
-		case validation.TotalFailed, validation.Failed:
+		case i == validation.TotalFailed, i == validation.Failed:
 			w.say(Signature, Bad, "signature.broken", who, cmp.Or(s.Why, s.SubIndication))
 		default:
 			w.say(Signature, Doubtful, "signature.doubtful", who, cmp.Or(s.Why, s.SubIndication))
-			w.last().Ask = cmp.Or(s.Remedy, w.last().Ask)
+			if trusted < 0 {
+				w.last().Ask = "" // what to do about the issuer is to be done
+			}
 		}
-		i := slices.IndexFunc(s.Chain, func(c report.Certificate) bool { return c.Trusted })
 		switch {
-		case i < 0:
+		case trusted < 0:
 			w.say(Issuer, Doubtful, "issuer.unknown", who)
 		case s.Qualified != "" && s.Qualified != "NA":
-			w.say(Issuer, Good, "issuer.listed", s.Chain[i].Subject, report.Worth(s.Qualified, w.language))
+			w.say(Issuer, Good, "issuer.listed", s.Chain[trusted].Subject, report.Worth(s.Qualified, w.language))
 		default:
-			w.say(Issuer, Good, "issuer.trusted", s.Chain[i].Subject)
+			w.say(Issuer, Good, "issuer.trusted", s.Chain[trusted].Subject)
 		}
 	}
 	return nil

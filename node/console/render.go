@@ -102,7 +102,8 @@ func (t *texts) funcs() template.FuncMap {
 		"clock":     func(at time.Time) string { return at.UTC().Format("15:04:05.000") },
 		"day":       func(at time.Time) string { return at.UTC().Format(time.DateOnly) },
 		"kind":      kindOf,
-		"tone":      func(o acceptance.Outcome) string { return tones[o] },
+		"tone":      func(o acceptance.Outcome) string { return tones[o].colour },
+		"mark":      func(o acceptance.Outcome) string { return tones[o].mark },
 		"action":    shortAction,
 		"short":     shorten,
 		"party":     func(id string) string { return shorten(partyValue(id), 44) },
@@ -165,8 +166,10 @@ func kindOf(s store.State) string {
 	return "busy"
 }
 
-// tones are the colours of outcomes; without one there is nothing to say.
-var tones = map[acceptance.Outcome]string{acceptance.Good: "good", acceptance.Doubtful: "warn", acceptance.Bad: "bad"}
+// tones are the colours of outcomes, and signs for people to whom colours say nothing.
+var tones = map[acceptance.Outcome]struct{ colour, mark string }{
+	acceptance.None: {"", "–"}, acceptance.Good: {"good", "✓"}, acceptance.Doubtful: {"warn", "?"}, acceptance.Bad: {"bad", "✗"},
+}
 
 // shortAction shows the local part of a document type "scheme::namespace::local##...", or the end of an address.
 func shortAction(action string) string {
