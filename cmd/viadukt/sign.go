@@ -44,6 +44,26 @@ writes the signature alone. PDF gets its signature behind what is there; --visib
 	}
 )
 
+// signaturePolicyFlags read the policy that the signer follows; nil without one.
+func (c *call) signaturePolicyFlags() func() (*ades.Policy, error) {
+	id := c.String("policy", "", "the signature policy that you follow, an `identifier`: OID, or URI in XAdES and JAdES")
+	file := c.String("policy-file", "", "the document of that policy, a `file`: its digest goes into the signature")
+	address := c.String("policy-url", "", "where others find the document, a `URL`")
+	return func() (*ades.Policy, error) {
+		if *id == "" && *file+*address == "" {
+			return nil, nil
+		}
+		if *id == "" || *file == "" {
+			return nil, usage("--policy and --policy-file go together: the identifier of a signature policy and its document")
+		}
+		sum, err := fileDigest(*file, crypto.SHA256)
+		if err != nil {
+			return nil, usage("--policy-file: %v", err)
+		}
+		return &ades.Policy{ID: *id, URI: *address, Hash: crypto.SHA256, Digest: sum}, nil
+	}
+}
+
 // opener opens a file again each time.
 func opener(file string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return os.Open(file) }
@@ -82,6 +102,7 @@ func prepareSign(c *call) func() error {
 	city := c.String("city", "", "where you sign: `city`")
 	country := c.String("country", "", "where you sign: two letters of the `country`")
 	commitment := c.String("commitment", "", "what you bind yourself to: an OID or URI, an `identifier`")
+	policy := c.signaturePolicyFlags()
 	var roles []string
 	c.Func("role", "in which `role` you sign; may be given again", func(s string) error { roles = append(roles, s); return nil })
 	tsa := c.tsaFlag()
@@ -98,7 +119,11 @@ func prepareSign(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		s := signing{page: page, id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
+		rules, err := policy()
+		if err != nil {
+			return err
+		}
+		s := signing{page: page, policy: rules, id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
 		switch *format {
 		case "", "xades", "cades", "jades", "pades":
 		default:
@@ -187,6 +212,7 @@ func (s *signing) place(format, file string) string {
 // signing is what sign was asked for.
 type signing struct {
 	page                     *pageFlags
+	policy                   *ades.Policy
 	id                       *pki.Identity
 	packaging, city, country string
 	commitment               string
@@ -196,7 +222,7 @@ type signing struct {
 
 // write signs documents into a file, with a time-stamp where there is an authority.
 func (s *signing) write(ctx context.Context, to string, p ades.Params, docs ...xades.Document) error {
-	p.Time, p.Roles, p.Place = time.Now(), s.roles, xades.Place{City: s.city, Country: s.country}
+	p.Time, p.Roles, p.Place, p.Policy = time.Now(), s.roles, xades.Place{City: s.city, Country: s.country}, s.policy
 	if s.commitment != "" {
 		p.Commitments = []string{s.commitment}
 	}
@@ -409,14 +435,20 @@ func prepareTimestamp(c *call) func() error {
 }
 
 func stampFile(ctx context.Context, stamp tsp.Stamper, file string) (*tsp.Token, error) {
-	f, err := os.Open(file)
+	sum, err := fileDigest(file, crypto.SHA256)
 	if err != nil {
 		return nil, usage("%v", err)
 	}
-	defer f.Close()
-	h := crypto.SHA256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	return stamp.Stamp(ctx, crypto.SHA256, sum)
+}
+
+func fileDigest(file string, h crypto.Hash) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
 		return nil, err
 	}
-	return stamp.Stamp(ctx, crypto.SHA256, h.Sum(nil))
+	defer f.Close()
+	sum := h.New()
+	_, err = io.Copy(sum, f)
+	return sum.Sum(nil), err
 }

@@ -5,9 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"image"
-	_ "image/jpeg" // of pictures in visible signatures
-	_ "image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -30,7 +27,7 @@ func (c *call) pageFlags() *pageFlags {
 	return &pageFlags{
 		visible: c.String("visible", "", "show the signature in PDF: `PAGE:LEFT,BOTTOM,WIDTH,HEIGHT` in points, page -1 is the last"),
 		text:    c.String("text", "", "the `text` of a visible signature; default: who signed and when"),
-		picture: c.String("image", "", "PNG or JPEG `file` in a visible signature"),
+		picture: c.String("image", "", "PNG, JPEG or GIF `file` in a visible signature"),
 		reason:  c.String("reason", "", "why you sign a PDF, a `text`"),
 		field:   c.String("field", "", "the empty field of a PDF that is signed, or a new one of this `name`"),
 		certify: c.Int("certify", 0, "certify a PDF: 1 nothing may change, 2 fields may be filled in and signed, 3 annotated too, a `number`"),
@@ -57,12 +54,11 @@ func (f *pageFlags) appearance(signer string, at time.Time) (*pades.Appearance, 
 	}
 	a.Rect[2], a.Rect[3] = a.Rect[0]+w, a.Rect[1]+h
 	if *f.picture != "" {
-		file, err := os.Open(*f.picture)
+		b, err := os.ReadFile(*f.picture)
 		if err != nil {
 			return nil, usage("--image: %v", err)
 		}
-		defer file.Close()
-		if a.Image, _, err = image.Decode(file); err != nil {
+		if a.Image, err = pades.DecodeImage(b); err != nil {
 			return nil, usage("--image: %s: %v", *f.picture, err)
 		}
 	}
@@ -118,6 +114,9 @@ func (s *signing) pades(ctx context.Context, file, out string) (string, error) {
 	}
 	if p.Visible, err = s.page.appearance(s.id.Certificate.Subject.CommonName(), p.Time); err != nil {
 		return "", err
+	}
+	if p.CMS.Policy, err = s.policy.CMS(); err != nil {
+		return "", adesProblem(err)
 	}
 	if s.commitment != "" {
 		oid, ok := pki.ParseOID(s.commitment)

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,68 +25,31 @@ type messageRequest struct {
 	SignatureValue *signatureValueJSON `json:"signatureValue"`
 }
 
-// message prepares a CMS signature over a digest.
-func (s *Service) message(d *json.Decoder) (*messageRequest, *ades.Pending, string, error) {
-	r, err := read[messageRequest](d)
-	if err != nil {
-		return nil, nil, "", err
-	}
+// message prepares a CMS signature over a digest. Of higher levels the time-stamp at most is made here: what belongs to level LT goes
+// into the document that takes the message.
+func (s *Service) message(r *messageRequest) (*pending, error) {
 	if r.MessageDigest == nil {
-		return nil, nil, "", refuse(http.StatusBadRequest, "messageDigest is missing")
+		return nil, refuse(http.StatusBadRequest, "messageDigest is missing")
 	}
 	p, to, err := r.Parameters.params()
 	if err != nil {
-		return nil, nil, "", err
+		return nil, err
 	}
 	h, err := hashOf(r.MessageDigest.Algorithm)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, err
 	}
 	if p.Hash != 0 && p.Hash != h {
-		return nil, nil, "", refuse(http.StatusBadRequest, "messageDigest is of %s, and digestAlgorithm asks for %s", r.MessageDigest.Algorithm, r.Parameters.DigestAlgorithm)
+		return nil, refuse(http.StatusBadRequest, "messageDigest is of %s, and digestAlgorithm asks for %s", r.MessageDigest.Algorithm, r.Parameters.DigestAlgorithm)
 	}
 	p.Hash = h
 	q, err := ades.PrepareMessage(r.MessageDigest.Value, p)
-	return r, q, to, err
-}
-
-func (s *Service) messageToSign(_ context.Context, d *json.Decoder) (any, error) {
-	_, q, _, err := s.message(d)
-	if err != nil {
-		return nil, err
-	}
-	return octets{q.ToBeSigned()}, nil
-}
-
-// signMessage answers with the CMS message, of which the time-stamp at most is made here: what belongs to level LT goes into the
-// document that takes the message.
-func (s *Service) signMessage(ctx context.Context, d *json.Decoder) (any, error) {
-	r, q, to, err := s.message(d)
-	if err != nil {
-		return nil, err
-	}
-	b, err := complete(q, r.SignatureValue)
-	if err != nil {
-		return nil, err
-	}
-	if to != "B" {
-		if b, err = s.extend(ctx, b, "T", &r.Parameters, nil); err != nil {
-			return nil, err
+	return &pending{q, r.SignatureValue, func(ctx context.Context, b []byte) (_ Document, err error) {
+		if to != "B" {
+			b, err = s.extend(ctx, b, "T", &r.Parameters, nil)
 		}
-	}
-	return Document{Bytes: b}, nil
-}
-
-// complete makes a signature whole with the value of a request.
-func complete(q *ades.Pending, value *signatureValueJSON) ([]byte, error) {
-	if value == nil || len(value.Value) == 0 {
-		return nil, refuse(http.StatusBadRequest, "signatureValue is missing")
-	}
-	var out bytes.Buffer
-	if err := q.Complete(&out, value.Value); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+		return Document{Bytes: b}, err
+	}}, err
 }
 
 type pdfRequest struct {
@@ -111,6 +73,11 @@ func (s *Service) reserve(d *json.Decoder) (*pdfRequest, *ades.Reserved, ades.Pa
 	}
 	if p.Format != ades.PAdES {
 		return nil, nil, p, "", refuse(http.StatusBadRequest, "signatureLevel %s is none of PAdES", r.Parameters.SignatureLevel)
+	}
+	if r.Parameters.ImageParameters.given() {
+		if p.PDF, err = r.Parameters.ImageParameters.parameters(r.ToSignDocument.Bytes); err != nil {
+			return nil, nil, p, "", err
+		}
 	}
 	q, err := ades.ReservePDF(r.ToSignDocument.Bytes, p)
 	return r, q, p, to, err
@@ -217,13 +184,9 @@ type listRequest struct {
 
 // list prepares the signature of a trusted list: enveloped, over the whole list, with the certificate of the signer alone
 // [TS 119 612 5.7.1, B].
-func (s *Service) list(d *json.Decoder) (*listRequest, *ades.Pending, error) {
-	r, err := read[listRequest](d)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *Service) list(r *listRequest) (*pending, error) {
 	if r.TrustedList == nil || r.TrustedList.DigestAlgorithm != nil {
-		return nil, nil, refuse(http.StatusBadRequest, "trustedList is missing, or a digest alone")
+		return nil, refuse(http.StatusBadRequest, "trustedList is missing, or a digest alone")
 	}
 	p := parametersJSON{
 		SigningCertificate: r.Parameters.SigningCertificate, EncryptionAlgorithm: r.Parameters.EncryptionAlgorithm, DigestAlgorithm: r.Parameters.DigestAlgorithm,
@@ -234,44 +197,26 @@ func (s *Service) list(d *json.Decoder) (*listRequest, *ades.Pending, error) {
 	}
 	out, _, err := p.params()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	l, err := trustlist.Parse(r.TrustedList.Bytes)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if _, err := gather.Open(r.TrustedList.Bytes, gather.Options{}); !errors.Is(err, gather.ErrNoSignature) {
-		return nil, nil, refuse(http.StatusUnprocessableEntity, "the list is signed already: a trusted list has one signature")
+		return nil, refuse(http.StatusUnprocessableEntity, "the list is signed already: a trusted list has one signature")
 	}
 	if v := r.Parameters.TLVersion; v != "" && v != strconv.Itoa(l.Version) {
-		return nil, nil, refuse(http.StatusBadRequest, "tlVersion is %s, and the list is of version %d", v, l.Version)
+		return nil, refuse(http.StatusBadRequest, "tlVersion is %s, and the list is of version %d", v, l.Version)
 	}
 	out.ReferenceID = r.Parameters.ReferenceID
 	if name := r.Parameters.ReferenceDigestAlgorithm; name != "" {
 		if out.ReferenceHash, err = hashOf(name); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	q, err := ades.Prepare([]xades.Document{xades.Bytes(r.TrustedList.Name, "text/xml", r.TrustedList.Bytes)}, out)
-	return r, q, err
-}
-
-func (s *Service) listToSign(_ context.Context, d *json.Decoder) (any, error) {
-	_, q, err := s.list(d)
-	if err != nil {
-		return nil, err
-	}
-	return octets{q.ToBeSigned()}, nil
-}
-
-func (s *Service) signList(_ context.Context, d *json.Decoder) (any, error) {
-	r, q, err := s.list(d)
-	if err != nil {
-		return nil, err
-	}
-	b, err := complete(q, r.SignatureValue)
-	if err != nil {
-		return nil, err
-	}
-	return Document{Bytes: b, Name: outName(r.TrustedList.Name, "-signed-", "XAdES_BASELINE_B", ades.Params{Format: ades.XAdES})}, nil
+	return &pending{q, r.SignatureValue, func(_ context.Context, b []byte) (Document, error) {
+		return Document{Bytes: b, Name: outName(r.TrustedList.Name, "-signed-", "XAdES_BASELINE_B", ades.Params{Format: ades.XAdES})}, nil
+	}}, err
 }

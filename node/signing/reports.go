@@ -3,6 +3,7 @@ package signing
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,10 +43,54 @@ func isDigest(id string) bool {
 	return err == nil
 }
 
+// policyOf is how reports name the policy by which is judged; nil is the usual one.
+func policyOf(p *validation.Policy, unheeded []string) obj {
+	if p == nil {
+		return obj{"PolicyName": policyName, "PolicyDescription": "The process of EN 319 102-1 with the algorithms of TS 119 312."}
+	}
+	out := obj{"PolicyName": p.Name, "PolicyDescription": "The process of EN 319 102-1 with the constraints of the request."}
+	if len(unheeded) > 0 {
+		out["PolicyDescription"] = out["PolicyDescription"].(string) + " Not looked at, since they only warn: " + strings.Join(unheeded, ", ") + "."
+	}
+	return out
+}
+
+// extraction says which tokens stand in the diagnostic data themselves, not by their digests.
+type extraction struct{ certificates, stamps, revocations bool }
+
+func extractionOf(strategy string) (out extraction, err error) {
+	if strategy == "" || strategy == "NONE" {
+		return out, nil
+	}
+	kinds, ok := strings.CutPrefix(strings.TrimSuffix(strategy, "_ONLY"), "EXTRACT_")
+	for _, kind := range strings.Split(kinds, "_AND_") {
+		switch kind {
+		case "ALL":
+			out = extraction{true, true, true}
+		case "CERTIFICATES":
+			out.certificates = true
+		case "TIMESTAMPS":
+			out.stamps = true
+		case "REVOCATION_DATA":
+			out.revocations = true
+		case "EVIDENCE_RECORDS": // the reports have their time-stamps alone
+		default:
+			ok = false
+		}
+	}
+	if !ok {
+		err = refuse(http.StatusBadRequest, "there is no tokenExtractionStrategy %q", strategy)
+	}
+	return out, err
+}
+
 // Reports are the four of a validation, in the form in which they go into JSON.
-func Reports(v *report.Verdict) map[string]any {
+func Reports(v *report.Verdict) map[string]any { return extraction{}.reports(v, nil) }
+
+// reports are [Reports] with tokens in them; unheeded are constraints of the policy.
+func (e extraction) reports(v *report.Verdict, unheeded []string) map[string]any {
 	return obj{
-		"SimpleReport": simple(v), "DetailedReport": detailed(v), "DiagnosticData": diagnostic(v),
+		"SimpleReport": simple(v, unheeded), "DetailedReport": detailed(v), "DiagnosticData": e.diagnostic(v),
 		"validationReportDataHandler": v.ETSI(),
 	}
 }
@@ -108,7 +153,7 @@ func sub(o obj, s validation.Sub) obj {
 	return o
 }
 
-func simple(v *report.Verdict) obj {
+func simple(v *report.Verdict, unheeded []string) obj {
 	tokens := []obj{}
 	passed := 0
 	for i, r := range v.Signatures {
@@ -154,7 +199,7 @@ func simple(v *report.Verdict) obj {
 		tokens = append(tokens, obj{"Timestamp": stampJSON(t, v.TimeStamps[i], v.Qualified[i])})
 	}
 	out := obj{
-		"ValidationPolicy": obj{"PolicyName": policyName, "PolicyDescription": "The process of EN 319 102-1 with the algorithms of TS 119 312."},
+		"ValidationPolicy": policyOf(v.Policy, unheeded),
 		"ValidationTime":   stampTime(v.At), "DocumentName": v.Name, "ValidSignaturesCount": passed, "SignaturesCount": len(v.Signatures),
 		"signatureOrTimestampOrEvidenceRecord": tokens,
 	}
@@ -319,13 +364,14 @@ func bits(n int) string {
 
 // facts collects the tokens of diagnostic data, each once.
 type facts struct {
-	certificates, revocations, stamps []obj
-	seen                              map[string]bool
-	known                             map[string]*pki.Certificate
+	extraction
+	certificateData, revocationData, stampData []obj
+	seen                                       map[string]bool
+	known                                      map[string]*pki.Certificate
 }
 
-func newFacts(all []*pki.Certificate) *facts {
-	f := &facts{certificates: []obj{}, revocations: []obj{}, stamps: []obj{}, seen: map[string]bool{}, known: map[string]*pki.Certificate{}}
+func newFacts(e extraction, all []*pki.Certificate) *facts {
+	f := &facts{extraction: e, certificateData: []obj{}, revocationData: []obj{}, stampData: []obj{}, seen: map[string]bool{}, known: map[string]*pki.Certificate{}}
 	for _, c := range all {
 		sum := c.Fingerprint()
 		f.known[tokenID("C-", hex.EncodeToString(sum[:]))] = c
@@ -361,7 +407,7 @@ func (f *facts) add(chain []*validation.Certificate) {
 			x["CommonName"] = commonName(p)
 			x["IssuerDistinguishedName"] = []obj{{"Format": "RFC2253", "value": p.Issuer.String()}}
 			x["PublicKeyEncryptionAlgo"], x["PublicKeySize"] = encryption(p.PublicKey, false), pki.KeyBits(p.PublicKey)
-			x["DigestAlgoAndValue"] = digestJSON(p.Raw)
+			setRaw(x, f.certificates, p.Raw)
 		}
 		if i+1 < len(chain) && !c.Trusted {
 			x["SigningCertificate"] = obj{"Certificate": tokenID("C-", chain[i+1].ID)}
@@ -383,10 +429,21 @@ func (f *facts) add(chain []*validation.Certificate) {
 			f.revocation(s.Data)
 		}
 		x["CertificateRevocation"] = statuses
-		f.certificates = append(f.certificates, x)
+		f.certificateData = append(f.certificateData, x)
 		if c.Trusted {
 			break
 		}
+	}
+}
+
+// setRaw puts a token into what is told of it, or its digest.
+func setRaw(x obj, extract bool, b []byte) {
+	switch {
+	case b == nil:
+	case extract:
+		x["Base64Encoded"] = b
+	default:
+		x["DigestAlgoAndValue"] = digestJSON(b)
 	}
 }
 
@@ -406,13 +463,14 @@ func (f *facts) revocation(r *validation.Revocation) {
 		kind = "OCSP"
 	}
 	x := obj{"Id": id, "Type": kind, "ProductionDate": stampTime(r.Produced), "ThisUpdate": stampTime(r.ThisUpdate), "BasicSignature": basicSignature(&r.Token), "ChainItem": f.items(r.Chain)}
+	setRaw(x, f.revocations, r.Raw)
 	if !r.NextUpdate.IsZero() {
 		x["NextUpdate"] = stampTime(r.NextUpdate)
 	}
 	if len(r.Chain) > 0 {
 		x["SigningCertificate"] = obj{"Certificate": tokenID("C-", r.Chain[0].ID)}
 	}
-	f.revocations = append(f.revocations, x)
+	f.revocationData = append(f.revocationData, x)
 	f.add(r.Chain)
 }
 
@@ -424,16 +482,17 @@ func (f *facts) stamp(t *validation.TimeStamp) string {
 	f.seen[id] = true
 	x := obj{"Id": id, "Type": t.Kind, "ProductionTime": stampTime(t.Time), "BasicSignature": basicSignature(&t.Token), "ChainItem": f.items(t.Chain),
 		"DigestMatcher": []obj{{"type": "MESSAGE_IMPRINT", "DigestMethod": t.Digest, "DataFound": t.ImprintFound, "DataIntact": t.ImprintIntact}}}
+	setRaw(x, f.stamps, t.Raw)
 	if len(t.Chain) > 0 {
 		x["SigningCertificate"] = obj{"Certificate": tokenID("C-", t.Chain[0].ID)}
 	}
-	f.stamps = append(f.stamps, x)
+	f.stampData = append(f.stampData, x)
 	f.add(t.Chain)
 	return id
 }
 
-func diagnostic(v *report.Verdict) obj {
-	f := newFacts(v.Result.Certificates)
+func (e extraction) diagnostic(v *report.Verdict) obj {
+	f := newFacts(e, v.Result.Certificates)
 	signatures := []obj{}
 	for _, s := range v.Result.Signatures {
 		matchers, found := []obj{}, []obj{}
@@ -473,12 +532,12 @@ func diagnostic(v *report.Verdict) obj {
 	for _, t := range v.Result.TimeStamps {
 		f.stamp(t)
 	}
-	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificates, "Revocation": f.revocations, "Timestamp": f.stamps, "TrustedList": listData(v.Result.Lists, territories(v))}
+	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificateData, "Revocation": f.revocationData, "Timestamp": f.stampData, "TrustedList": listData(v.Result.Lists, territories(v))}
 }
 
-// certificateReports are those of one certificate.
-func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Conclusion, set *trustlist.Set, at time.Time) obj {
-	f := newFacts([]*pki.Certificate{c})
+// certificateReports are those of one certificate; known are others of its chain.
+func (e extraction) certificateReports(c *pki.Certificate, known []*pki.Certificate, t *validation.Token, x validation.Conclusion, set *trustlist.Set, policy obj, at time.Time) obj {
+	f := newFacts(e, append(known, c))
 	f.add(t.Chain)
 	id := tokenID("C-", t.ID)
 	item := sub(obj{
@@ -488,8 +547,8 @@ func certificateReports(c *pki.Certificate, t *validation.Token, x validation.Co
 	qualifyCertificate(item, t.Signer, set, at)
 	of := territoriesOf(t.Signer)
 	return obj{
-		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificates, "Revocation": f.revocations, "TrustedList": listData(set, of)},
-		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": obj{"PolicyName": policyName}, "Certificate": item},
+		"diagnosticData":          obj{"ValidationDate": stampTime(at), "Certificate": f.certificateData, "Revocation": f.revocationData, "TrustedList": listData(set, of)},
+		"simpleCertificateReport": obj{"ValidationTime": stampTime(at), "ValidationPolicy": policy, "Certificate": item},
 		"detailedReport":          obj{"ValidationTime": stampTime(at), "signatureOrTimestampOrEvidenceRecord": []obj{}, "BasicBuildingBlocks": []obj{blocksJSON(id, "CERTIFICATE", t.Chain, x)}, "TLAnalysis": listAnalysis(set, of)},
 	}
 }

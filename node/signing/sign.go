@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"slices"
@@ -15,8 +16,8 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
-	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 )
 
 type certificateJSON struct {
@@ -25,30 +26,30 @@ type certificateJSON struct {
 
 // parametersJSON are the parameters of a signature. What is not honoured is *json.RawMessage and refused when it says something.
 type parametersJSON struct {
-	SigningCertificate            *certificateJSON  `json:"signingCertificate"`
-	CertificateChain              []certificateJSON `json:"certificateChain"`
-	DetachedContents              []Document        `json:"detachedContents"`
-	AsicContainerType             string            `json:"asicContainerType"`
-	SignatureLevel                string            `json:"signatureLevel"`
-	SignaturePackaging            string            `json:"signaturePackaging"`
-	JWSSerializationType          string            `json:"jwsSerializationType"`
-	SigDMechanism                 string            `json:"sigDMechanism"`
-	DigestAlgorithm               string            `json:"digestAlgorithm"`
-	EncryptionAlgorithm           string            `json:"encryptionAlgorithm"`
-	MaskGenerationFunction        *string           `json:"maskGenerationFunction"` // of older clients: there it meant RSA-PSS
-	SignatureAlgorithm            string            `json:"signatureAlgorithm"`     // of older clients
-	SignatureIDToCounterSign      string            `json:"signatureIdToCounterSign"`
-	BLevel                        bLevelJSON        `json:"blevelParams"`
-	ReferenceDigestAlgorithm      string            `json:"referenceDigestAlgorithm"`
-	EmbedXML                      bool              `json:"embedXML"`
-	ManifestSignature             bool              `json:"manifestSignature"`
-	GenerateTBSWithoutCertificate bool              `json:"generateTBSWithoutCertificate"`
-	ContentTimestamps             []json.RawMessage `json:"contentTimestamps"`
-	ImageParameters               *json.RawMessage  `json:"imageParameters"`
-	Base64UrlEncodedPayload       *bool             `json:"base64UrlEncodedPayload"`
-	Base64UrlEncodedEtsiU         *bool             `json:"base64UrlEncodedEtsiUComponents"`
-	SignatureTimestampParameters  stampingJSON      `json:"signatureTimestampParameters"`
-	ArchiveTimestampParameters    stampingJSON      `json:"archiveTimestampParameters"`
+	SigningCertificate            *certificateJSON   `json:"signingCertificate"`
+	CertificateChain              []certificateJSON  `json:"certificateChain"`
+	DetachedContents              []Document         `json:"detachedContents"`
+	AsicContainerType             string             `json:"asicContainerType"`
+	SignatureLevel                string             `json:"signatureLevel"`
+	SignaturePackaging            string             `json:"signaturePackaging"`
+	JWSSerializationType          string             `json:"jwsSerializationType"`
+	SigDMechanism                 string             `json:"sigDMechanism"`
+	DigestAlgorithm               string             `json:"digestAlgorithm"`
+	EncryptionAlgorithm           string             `json:"encryptionAlgorithm"`
+	MaskGenerationFunction        *string            `json:"maskGenerationFunction"` // of older clients: there it meant RSA-PSS
+	SignatureAlgorithm            string             `json:"signatureAlgorithm"`     // of older clients
+	SignatureIDToCounterSign      string             `json:"signatureIdToCounterSign"`
+	BLevel                        bLevelJSON         `json:"blevelParams"`
+	ReferenceDigestAlgorithm      string             `json:"referenceDigestAlgorithm"`
+	EmbedXML                      bool               `json:"embedXML"`
+	ManifestSignature             bool               `json:"manifestSignature"`
+	GenerateTBSWithoutCertificate bool               `json:"generateTBSWithoutCertificate"`
+	ContentTimestamps             []contentStampJSON `json:"contentTimestamps"`
+	ImageParameters               *imageJSON         `json:"imageParameters"`
+	Base64UrlEncodedPayload       *bool              `json:"base64UrlEncodedPayload"`
+	Base64UrlEncodedEtsiU         *bool              `json:"base64UrlEncodedEtsiUComponents"`
+	SignatureTimestampParameters  stampingJSON       `json:"signatureTimestampParameters"`
+	ArchiveTimestampParameters    stampingJSON       `json:"archiveTimestampParameters"`
 }
 
 // stampingJSON asks how time-stamps are made. Clients send their defaults here, always.
@@ -58,21 +59,26 @@ type stampingJSON struct {
 	TimestampContainerForm string `json:"timestampContainerForm"`
 }
 
-// stamping is the digest algorithm of time-stamps up to a level, 0 for the usual one. All of one request are made with the same.
-func (p *parametersJSON) stamping(to string) (crypto.Hash, error) {
-	asked := p.SignatureTimestampParameters
-	if to == "LTA" && p.ArchiveTimestampParameters.DigestAlgorithm != asked.DigestAlgorithm {
-		return 0, refuse(http.StatusNotImplemented, "archiveTimestampParameters.digestAlgorithm other than that of signatureTimestampParameters is not done by this service")
-	}
-	for _, s := range []stampingJSON{asked, p.ArchiveTimestampParameters} {
-		if s.CanonicalizationMethod != "" && s.CanonicalizationMethod != c14n.Exclusive10 {
-			return 0, refuse(http.StatusNotImplemented, "canonicalizationMethod of time-stamps other than %s is not done by this service", c14n.Exclusive10)
+// contentStampJSON is a time-stamp over what is to be signed.
+type contentStampJSON struct {
+	Binaries               []byte            `json:"binaries"`
+	CanonicalizationMethod string            `json:"canonicalizationMethod"`
+	Includes               []json.RawMessage `json:"includes"`
+	Type                   string            `json:"type"`
+}
+
+func (p *parametersJSON) contentStamps() (out []ades.ContentStamp, err error) {
+	for i, s := range p.ContentTimestamps {
+		if s.Type == "INDIVIDUAL_DATA_OBJECTS_TIMESTAMP" || len(s.Includes) > 0 {
+			return nil, refuse(http.StatusNotImplemented, "contentTimestamps, number %d: a time-stamp over some of the objects is not done by this service; one over all of them is", i+1)
 		}
+		t, err := tsp.ParseToken(s.Binaries)
+		if err != nil {
+			return nil, refuse(http.StatusBadRequest, "contentTimestamps, number %d: %v", i+1, err)
+		}
+		out = append(out, ades.ContentStamp{Token: t, Canonicalization: s.CanonicalizationMethod})
 	}
-	if asked.DigestAlgorithm == "" {
-		return 0, nil
-	}
-	return hashOf(asked.DigestAlgorithm)
+	return out, nil
 }
 
 type bLevelJSON struct {
@@ -80,6 +86,11 @@ type bLevelJSON struct {
 	ClaimedSignerRoles            []string `json:"claimedSignerRoles"`
 	SignedAssertions              []string `json:"signedAssertions"`
 	PolicyID                      string   `json:"policyId"`
+	PolicyQualifier               string   `json:"policyQualifier"` // the form of policyId, which is known by what it is
+	PolicyDescription             string   `json:"policyDescription"`
+	PolicyDigestAlgorithm         string   `json:"policyDigestAlgorithm"`
+	PolicyDigestValue             []byte   `json:"policyDigestValue"`
+	PolicySPURI                   string   `json:"policySpuri"`
 	CommitmentTypeIndications     []string `json:"commitmentTypeIndications"`
 	SignerLocationPostalAddress   []string `json:"signerLocationPostalAddress"`
 	SignerLocationPostalCode      string   `json:"signerLocationPostalCode"`
@@ -103,18 +114,34 @@ func (b *bLevelJSON) commitments() (out []string) {
 	return out
 }
 
+// policy is the signature policy that is asked for; nil for none.
+func (b *bLevelJSON) policy() (*ades.Policy, error) {
+	if b.PolicyID == "" {
+		if b.PolicyDescription+b.PolicyDigestAlgorithm+b.PolicySPURI != "" || len(b.PolicyDigestValue) > 0 {
+			return nil, refuse(http.StatusBadRequest, "blevelParams.policyId is missing beside what else is said of a policy")
+		}
+		return nil, nil
+	}
+	switch b.PolicyQualifier {
+	case "", "OID_AS_URI", "OID_AS_URN":
+	default:
+		return nil, refuse(http.StatusBadRequest, "blevelParams.policyQualifier %q is neither OID_AS_URI nor OID_AS_URN", b.PolicyQualifier)
+	}
+	h, err := hashOf(b.PolicyDigestAlgorithm)
+	if err != nil {
+		return nil, err
+	}
+	return &ades.Policy{ID: b.PolicyID, Description: b.PolicyDescription, URI: b.PolicySPURI, Hash: h, Digest: b.PolicyDigestValue}, nil
+}
+
 // unsupported names what is asked for and not done.
 func (p *parametersJSON) unsupported() string {
 	for name, asked := range map[string]bool{
-		"embedXML": p.EmbedXML, "manifestSignature": p.ManifestSignature, "generateTBSWithoutCertificate": p.GenerateTBSWithoutCertificate,
-		"contentTimestamps": len(p.ContentTimestamps) > 0, "imageParameters": p.ImageParameters != nil && string(*p.ImageParameters) != "null",
-		"blevelParams.signedAssertions": len(p.BLevel.SignedAssertions) > 0, "blevelParams.policyId": p.BLevel.PolicyID != "",
-		"blevelParams.signerLocationPostalAddress": len(p.BLevel.SignerLocationPostalAddress) > 0,
-		"base64UrlEncodedPayload":                  p.Base64UrlEncodedPayload != nil && !*p.Base64UrlEncodedPayload,
-		"base64UrlEncodedEtsiUComponents":          p.Base64UrlEncodedEtsiU != nil && !*p.Base64UrlEncodedEtsiU,
-		"timestampContainerForm":                   p.SignatureTimestampParameters.TimestampContainerForm+p.ArchiveTimestampParameters.TimestampContainerForm != "",
-		"referenceDigestAlgorithm":                 p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm && !strings.HasPrefix(p.SignatureLevel, "XAdES"),
-		"sigDMechanism":                            p.SigDMechanism != "" && p.SigDMechanism != "OBJECT_ID_BY_URI_HASH" && p.SigDMechanism != "NO_SIG_D",
+		"generateTBSWithoutCertificate without signingCertificate": p.GenerateTBSWithoutCertificate && p.SigningCertificate == nil, // no baseline signature
+		"timestampContainerForm":                                   p.SignatureTimestampParameters.TimestampContainerForm+p.ArchiveTimestampParameters.TimestampContainerForm != "",
+		"referenceDigestAlgorithm": p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm && !strings.HasPrefix(p.SignatureLevel, "XAdES") &&
+			!(strings.HasPrefix(p.SignatureLevel, "CAdES") && p.AsicContainerType == "ASiC_E"),
+		"sigDMechanism HTTP_HEADERS": p.SigDMechanism == "HTTP_HEADERS",
 	} {
 		if asked {
 			return name
@@ -175,6 +202,17 @@ func (p *parametersJSON) place() (out ades.Params, to string, err error) {
 	}
 	out.Time = time.UnixMilli(p.BLevel.SigningDate).UTC().Truncate(time.Second)
 	out.Roles, out.Commitments = p.BLevel.ClaimedSignerRoles, p.BLevel.commitments()
+	for _, a := range p.BLevel.SignedAssertions {
+		out.Assertions = append(out.Assertions, []byte(a))
+	}
+	if out.Policy, err = p.BLevel.policy(); err != nil {
+		return out, "", err
+	}
+	if out.ContentStamps, err = p.contentStamps(); err != nil {
+		return out, "", err
+	}
+	out.EmbedXML, out.Manifest, out.PostalAddress = p.EmbedXML, p.ManifestSignature, p.BLevel.SignerLocationPostalAddress
+	out.RawJSON = p.Base64UrlEncodedPayload != nil && !*p.Base64UrlEncodedPayload
 	out.Place = xades.Place{City: p.BLevel.SignerLocationLocality, Street: p.BLevel.SignerLocationStreet, State: p.BLevel.SignerLocationStateOrProvince,
 		PostalCode: p.BLevel.SignerLocationPostalCode, Country: p.BLevel.SignerLocationCountry}
 	switch p.SignaturePackaging {
@@ -202,12 +240,19 @@ func (p *parametersJSON) place() (out ades.Params, to string, err error) {
 	default:
 		return out, "", refuse(http.StatusBadRequest, "there is no jwsSerializationType %q", p.JWSSerializationType)
 	}
+	if out.Format == ades.JAdES && out.Packaging == ades.Detached {
+		mechanism, known := map[string]jades.Mechanism{"": "", "OBJECT_ID_BY_URI_HASH": jades.ByURIHash, "OBJECT_ID_BY_URI": jades.ByURI, "NO_SIG_D": ades.Unnamed}[p.SigDMechanism]
+		if !known {
+			return out, "", refuse(http.StatusBadRequest, "there is no sigDMechanism %q", p.SigDMechanism)
+		}
+		out.Mechanism = mechanism
+	}
 	if p.DigestAlgorithm != "" {
 		if out.Hash, err = hashOf(p.DigestAlgorithm); err != nil {
 			return out, "", err
 		}
 	}
-	if p.ReferenceDigestAlgorithm != "" && out.Format == ades.XAdES {
+	if p.ReferenceDigestAlgorithm != "" {
 		if out.ReferenceHash, err = hashOf(p.ReferenceDigestAlgorithm); err != nil {
 			return out, "", err
 		}
@@ -246,58 +291,37 @@ func (r *signRequest) documents() (out []xades.Document, err error) {
 	return out, nil
 }
 
-func (r *signRequest) prepare() (*ades.Pending, ades.Params, string, error) {
+// document prepares the signature of a document, or of several.
+func (s *Service) document(r *signRequest) (*pending, error) {
 	p, to, err := r.Parameters.params()
 	if err != nil {
-		return nil, p, "", err
+		return nil, err
 	}
 	documents, err := r.documents()
 	if err != nil {
-		return nil, p, "", err
+		return nil, err
+	}
+	if r.Parameters.ImageParameters.given() {
+		if p.Format != ades.PAdES || r.ToSignDocument == nil {
+			return nil, refuse(http.StatusBadRequest, "imageParameters are for one PDF document")
+		}
+		if p.PDF, err = r.Parameters.ImageParameters.parameters(r.ToSignDocument.Bytes); err != nil {
+			return nil, err
+		}
 	}
 	q, err := ades.Prepare(documents, p)
-	return q, p, to, err
-}
-
-func (s *Service) dataToSign(_ context.Context, d *json.Decoder) (any, error) {
-	r, err := read[signRequest](d)
-	if err != nil {
-		return nil, err
-	}
-	q, _, _, err := r.prepare()
-	if err != nil {
-		return nil, err
-	}
-	return octets{q.ToBeSigned()}, nil
-}
-
-func (s *Service) signDocument(ctx context.Context, d *json.Decoder) (any, error) {
-	r, err := read[signRequest](d)
-	if err != nil {
-		return nil, err
-	}
-	q, p, to, err := r.prepare()
-	if err != nil {
-		return nil, err
-	}
-	b, err := complete(q, r.SignatureValue)
-	if err != nil {
-		return nil, err
-	}
-	if to != "B" {
-		documents, err := r.documents()
-		if err != nil {
-			return nil, err
+	return &pending{q, r.SignatureValue, func(ctx context.Context, b []byte) (Document, error) {
+		if to != "B" {
+			if b, err = s.extend(ctx, b, to, &r.Parameters, documents); err != nil {
+				return Document{}, err
+			}
 		}
-		if b, err = s.extend(ctx, b, to, &r.Parameters, documents); err != nil {
-			return nil, err
+		first := r.ToSignDocument
+		if first == nil {
+			first = &r.ToSignDocuments[0]
 		}
-	}
-	first := r.ToSignDocument
-	if first == nil {
-		first = &r.ToSignDocuments[0]
-	}
-	return Document{Bytes: b, Name: outName(first.Name, "-signed-", r.Parameters.SignatureLevel, p)}, nil
+		return Document{Bytes: b, Name: outName(first.Name, "-signed-", r.Parameters.SignatureLevel, p)}, nil
+	}}, err
 }
 
 // outName names a signed document as DSS does.
@@ -324,14 +348,38 @@ func outName(name, how, signatureLevel string, p ades.Params) string {
 	return name + how + strings.ToLower(strings.ReplaceAll(signatureLevel, "_", "-")) + ending
 }
 
+// extend raises a document to a level. Time-stamps over signatures and over archives may hash otherwise.
 func (s *Service) extend(ctx context.Context, b []byte, to string, p *parametersJSON, documents []xades.Document) ([]byte, error) {
-	h, err := p.stamping(to)
-	if err != nil {
+	signature, archive := &p.SignatureTimestampParameters, &p.ArchiveTimestampParameters
+	x := ades.Extension{Stamper: s.opt.Stamper, Known: s.opt.Known(), Fetch: s.opt.Fetch, ClearJSON: p.Base64UrlEncodedEtsiU != nil && !*p.Base64UrlEncodedEtsiU}
+	x.Known.Documents = documents
+	if to == "LTA" && *signature != *archive {
+		if err := signature.apply(&x); err != nil {
+			return nil, err
+		}
+		more, err := ades.Extend(ctx, b, ades.LevelLT, x)
+		switch {
+		case errors.Is(err, ades.ErrCovered): // it has that level, and an archive time-stamp over it
+		case err != nil:
+			return nil, err
+		default:
+			b = more
+		}
+		signature = archive
+	}
+	if err := signature.apply(&x); err != nil {
 		return nil, err
 	}
-	x := ades.Extension{Stamper: s.opt.Stamper, Hash: h, Known: s.opt.Known(), Fetch: s.opt.Fetch}
-	x.Known.Documents = documents
 	return ades.Extend(ctx, b, ades.Level(to), x)
+}
+
+// apply says how time-stamps are made from here on.
+func (p *stampingJSON) apply(x *ades.Extension) (err error) {
+	x.Canonicalization, x.Hash = p.CanonicalizationMethod, 0
+	if p.DigestAlgorithm != "" {
+		x.Hash, err = hashOf(p.DigestAlgorithm)
+	}
+	return err
 }
 
 type extendRequest struct {
@@ -390,43 +438,21 @@ type counterRequest struct {
 }
 
 // counter prepares a counter-signature of the one signature that the request names.
-func (s *Service) counter(d *json.Decoder) (*counterRequest, *ades.Pending, error) {
-	r, err := read[counterRequest](d)
-	if err != nil {
-		return nil, nil, err
-	}
+func (s *Service) counter(r *counterRequest) (*pending, error) {
 	if r.SignatureDocument == nil || r.SignatureDocument.DigestAlgorithm != nil {
-		return nil, nil, refuse(http.StatusBadRequest, "signatureDocument is missing, or a digest alone")
+		return nil, refuse(http.StatusBadRequest, "signatureDocument is missing, or a digest alone")
 	}
 	p, to, err := r.Parameters.params()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if to != "B" {
-		return nil, nil, refuse(http.StatusNotImplemented, "counter-signatures are made at level B")
+		return nil, refuse(http.StatusNotImplemented, "counter-signatures are made at level B")
 	}
 	q, err := ades.PrepareCounter(r.SignatureDocument.Bytes, r.Parameters.SignatureIDToCounterSign, p)
-	return r, q, err
-}
-
-func (s *Service) dataToCounterSign(_ context.Context, d *json.Decoder) (any, error) {
-	_, q, err := s.counter(d)
-	if err != nil {
-		return nil, err
-	}
-	return octets{q.ToBeSigned()}, nil
-}
-
-func (s *Service) counterSign(_ context.Context, d *json.Decoder) (any, error) {
-	r, q, err := s.counter(d)
-	if err != nil {
-		return nil, err
-	}
-	b, err := complete(q, r.SignatureValue)
-	if err != nil {
-		return nil, err
-	}
-	return Document{Bytes: b, Name: outName(r.SignatureDocument.Name, "-counter-signed-", r.Parameters.SignatureLevel, ades.Params{})}, nil
+	return &pending{q, r.SignatureValue, func(_ context.Context, b []byte) (Document, error) {
+		return Document{Bytes: b, Name: outName(r.SignatureDocument.Name, "-counter-signed-", r.Parameters.SignatureLevel, ades.Params{})}, nil
+	}}, err
 }
 
 // keyJSON describes a key of the service.

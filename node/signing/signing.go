@@ -137,24 +137,28 @@ func statusOf(err error) *problem {
 // Handler serves everything below /services/rest.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for path, h := range map[string]func(context.Context, *json.Decoder) (any, error){
-		"signature/one-document/getDataToSign":               s.dataToSign,
-		"signature/one-document/signDocument":                s.signDocument,
+	documentData, documentSign := twoSteps(s.document)
+	counterData, counterSign := twoSteps(s.counter)
+	messageData, messageSign := twoSteps(s.message)
+	listData, listSign := twoSteps(s.list)
+	for path, h := range map[string]operation{
+		"signature/one-document/getDataToSign":               documentData,
+		"signature/one-document/signDocument":                documentSign,
 		"signature/one-document/extendDocument":              s.extendDocument,
-		"signature/one-document/getDataToBeCounterSigned":    s.dataToCounterSign,
-		"signature/one-document/counterSignSignature":        s.counterSign,
-		"signature/multiple-documents/getDataToSign":         s.dataToSign,
-		"signature/multiple-documents/getDataToSignMultiple": s.dataToSign,
-		"signature/multiple-documents/signDocument":          s.signDocument,
+		"signature/one-document/getDataToBeCounterSigned":    counterData,
+		"signature/one-document/counterSignSignature":        counterSign,
+		"signature/multiple-documents/getDataToSign":         documentData,
+		"signature/multiple-documents/getDataToSignMultiple": documentData,
+		"signature/multiple-documents/signDocument":          documentSign,
 		"signature/multiple-documents/extendDocument":        s.extendDocument,
 		"signature/one-document/timestampDocument":           s.timestampDocument,
 		"signature/multiple-documents/timestampDocument":     s.timestampDocument,
-		"signature/external-cms/getDataToSign":               s.messageToSign,
-		"signature/external-cms/signMessageDigest":           s.signMessage,
+		"signature/external-cms/getDataToSign":               messageData,
+		"signature/external-cms/signMessageDigest":           messageSign,
 		"signature/pades-external-cms/getMessageDigest":      s.pdfDigest,
 		"signature/pades-external-cms/signDocument":          s.signPDF,
-		"signature/trusted-list/getDataToSign":               s.listToSign,
-		"signature/trusted-list/signDocument":                s.signList,
+		"signature/trusted-list/getDataToSign":               listData,
+		"signature/trusted-list/signDocument":                listSign,
 		"validation/validateSignature":                       s.validateSignature,
 		"validation/getOriginalDocuments":                    s.originalDocuments,
 		"certificate-validation/validateCertificate":         s.validateCertificate,

@@ -100,7 +100,7 @@ func (w *world) octets(path string, in any, status int) []byte {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != status {
-		w.t.Fatalf("%s: %s %s, %v", path, resp.Status, b, err)
+		w.t.Fatalf("%s: %s %.500s, %v", path, resp.Status, b, err)
 	}
 	return b
 }
@@ -174,8 +174,18 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 			extra["signatureTimestampParameters"] = obj{"digestAlgorithm": "SHA512", "canonicalizationMethod": "http://www.w3.org/2001/10/xml-exc-c14n#"}
 			if c.to == "LTA" {
 				odd := maps.Clone(extra)
-				odd["archiveTimestampParameters"] = obj{"digestAlgorithm": "SHA384"}
-				w.call(path+"extendDocument", obj{"toExtendDocument": signed, "signatureProfile": "BASELINE_LTA", "parameters": odd}, 501)
+				odd["archiveTimestampParameters"] = obj{"digestAlgorithm": "SHA384", "canonicalizationMethod": "http://www.w3.org/2001/10/xml-exc-c14n#"}
+				two := w.call(path+"extendDocument", obj{"toExtendDocument": signed, "signatureProfile": "BASELINE_LTA", "parameters": odd}, 200)
+				got := w.call("validation/validateSignature", obj{"signedDocument": two, "originalDocuments": originals}, 200)
+				stamps := got["DiagnosticData"].(obj)["Timestamp"].([]any)
+				for i, want := range []string{"SHA512", "SHA384"} {
+					if is := stamps[len(stamps)-2+i].(obj)["DigestMatcher"].([]any)[0].(obj)["DigestMethod"]; is != want && name != "cades detached" { // which has its first time-stamp already
+						t.Errorf("time-stamp %d with %v, want %s", i, is, want)
+					}
+				}
+				if w.judged(two, obj{"originalDocuments": originals})["ValidSignaturesCount"] != 1.0 {
+					t.Error("with two digest algorithms it does not hold")
+				}
 			}
 			extra["archiveTimestampParameters"] = obj{"digestAlgorithm": "SHA512"}
 			more := w.call(path+"extendDocument", obj{"toExtendDocument": signed, "signatureProfile": "BASELINE_" + c.to, "parameters": extra}, 200)
@@ -271,16 +281,18 @@ func TestWhatIsNotDoneIsRefusedByName(t *testing.T) {
 		status int
 		say    string
 	}{
-		"embedXML":           {true, 501, "embedXML"},
-		"imageParameters":    {obj{"page": 1}, 501, "imageParameters"},
+		"embedXML":           {true, 400, "enveloping"},
+		"imageParameters":    {obj{"textParameters": obj{"text": "Ada"}}, 400, "PDF"},
 		"signatureLevel":     {"PGP", 400, "signatureLevel"},
 		"signaturePackaging": {"INTERNALLY_DETACHED", 501, "INTERNALLY_DETACHED"},
 		"signingCertificate": {obj{"encodedCertificate": []byte("x")}, 400, "signingCertificate"},
 		"blevelParams":       {obj{}, 400, "signingDate"},
 		"digestAlgorithm":    {"WHIRLPOOL", 400, "WHIRLPOOL"},
 
-		"base64UrlEncodedEtsiUComponents": {false, 501, "base64UrlEncodedEtsiUComponents"},
-		"archiveTimestampParameters":      {obj{"timestampContainerForm": "PDF"}, 501, "timestampContainerForm"},
+		"base64UrlEncodedPayload":    {false, 400, "xades"},
+		"sigDMechanism":              {"HTTP_HEADERS", 501, "HTTP_HEADERS"},
+		"contentTimestamps":          {[]obj{{"type": "INDIVIDUAL_DATA_OBJECTS_TIMESTAMP"}}, 501, "contentTimestamps"},
+		"archiveTimestampParameters": {obj{"timestampContainerForm": "PDF"}, 501, "timestampContainerForm"},
 	} {
 		p := good()
 		p[key] = c.value
@@ -303,7 +315,8 @@ func TestWhatIsNotDoneIsRefusedByName(t *testing.T) {
 	w.call("signature/one-document/sing", obj{}, 404)
 	w.call("validation/validateSignature", obj{}, 400)
 	w.call("validation/validateSignature", obj{"signedDocument": document("a", []byte("nothing signed"))}, 422)
-	w.call("validation/validateSignature", obj{"signedDocument": document("a", nil), "policy": obj{"bytes": "eA=="}}, 501)
+	w.call("validation/validateSignature", obj{"signedDocument": document("a", nil), "policy": obj{"bytes": "eA=="}}, 422)
+	w.call("validation/validateSignature", obj{"signedDocument": document("a", nil), "tokenExtractionStrategy": "EXTRACT_ALL_OF_IT"}, 422)
 	w.call("validation/validateSignature", []byte("{"), 400)
 	w.call("validation/validateSignature", []byte("{} {}"), 400)
 	w.call("validation/validateSignature", obj{"signedDocument": document("a", make([]byte, 3<<20))}, 413)

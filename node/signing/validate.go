@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/ades"
@@ -17,14 +18,15 @@ import (
 )
 
 type validateRequest struct {
-	SignedDocument          *Document        `json:"signedDocument"`
-	OriginalDocuments       []Document       `json:"originalDocuments"`
-	Policy                  *json.RawMessage `json:"policy"`
-	CryptographicSuite      *json.RawMessage `json:"cryptographicSuite"`
-	ValidationTime          *epochOrTime     `json:"validationTime"`
-	EvidenceRecords         []Document       `json:"evidenceRecords"`
-	TokenExtractionStrategy string           `json:"tokenExtractionStrategy"`
-	SignatureID             string           `json:"signatureId"`
+	SignedDocument    *Document  `json:"signedDocument"`
+	OriginalDocuments []Document `json:"originalDocuments"`
+	policyJSON
+	ValidationTime          *epochOrTime `json:"validationTime"`
+	EvidenceRecords         []Document   `json:"evidenceRecords"`
+	TokenExtractionStrategy string       `json:"tokenExtractionStrategy"`
+	SignatureID             string       `json:"signatureId"`
+
+	unheeded []string // constraints of the policy
 }
 
 // epochOrTime is a time as milliseconds since 1970 or as text.
@@ -40,15 +42,39 @@ func (t *epochOrTime) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &t.Time)
 }
 
-func given(m *json.RawMessage) bool { return m != nil && string(*m) != "null" }
+// policyJSON is by what a request wants to have judged: constraints, a cryptographic suite in place of theirs, or both.
+type policyJSON struct {
+	Policy             *Document `json:"policy"`
+	CryptographicSuite *Document `json:"cryptographicSuite"`
+}
+
+// read returns the policy, nil for the usual one, and the names of constraints that change no verdict.
+func (p *policyJSON) read() (out *validation.Policy, unheeded []string, err error) {
+	if p.Policy != nil {
+		if out, unheeded, err = validation.ReadPolicy(p.Policy.Bytes); err != nil {
+			return nil, nil, err
+		}
+	}
+	if p.CryptographicSuite != nil {
+		suite, _, err := validation.ReadPolicy(p.CryptographicSuite.Bytes)
+		if err != nil {
+			return nil, nil, err
+		}
+		if out == nil {
+			return suite, unheeded, nil
+		}
+		out.Suite = suite.Suite
+	}
+	return out, unheeded, nil
+}
 
 // Judge reads a document and judges it, with documents that stand elsewhere, as of a time.
 func (s *Service) Judge(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, at time.Time) (*report.Verdict, error) {
-	return s.judgeBeside(ctx, name, r, size, documents, nil, at)
+	return s.judgeBeside(ctx, name, r, size, documents, nil, nil, at)
 }
 
-// judgeBeside is Judge with evidence records that stand beside the document.
-func (s *Service) judgeBeside(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, records [][]byte, at time.Time) (*report.Verdict, error) {
+// judgeBeside is Judge with evidence records that stand beside the document, by a policy; nil is the usual one.
+func (s *Service) judgeBeside(ctx context.Context, name string, r io.ReaderAt, size int64, documents []xades.Document, records [][]byte, p *validation.Policy, at time.Time) (*report.Verdict, error) {
 	opt := s.opt.Known()
 	opt.Documents, opt.Records = documents, records
 	g, err := gather.OpenAt(r, size, opt)
@@ -67,7 +93,7 @@ func (s *Service) judgeBeside(ctx context.Context, name string, r io.ReaderAt, s
 	if at.IsZero() {
 		at = s.opt.Clock()
 	}
-	return report.Judge(name, g, nil, at), nil
+	return report.Judge(name, g, p, at), nil
 }
 
 func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, *validateRequest, error) {
@@ -80,11 +106,12 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 		return nil, nil, refuse(http.StatusBadRequest, "signedDocument is missing")
 	case r.SignedDocument.DigestAlgorithm != nil:
 		return nil, nil, refuse(http.StatusBadRequest, "signedDocument must be the document itself, not a digest")
-	case given(r.Policy), given(r.CryptographicSuite):
-		return nil, nil, refuse(http.StatusNotImplemented, "policy and cryptographicSuite of a request are not taken: the service judges by its own policy")
-	case r.TokenExtractionStrategy != "" && r.TokenExtractionStrategy != "NONE":
-		return nil, nil, refuse(http.StatusNotImplemented, "tokenExtractionStrategy %s is not done by this service; NONE is", r.TokenExtractionStrategy)
 	}
+	policy, unheeded, err := r.policyJSON.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	r.unheeded = unheeded
 	documents, err := documentsOf(r.OriginalDocuments)
 	if err != nil {
 		return nil, nil, err
@@ -101,16 +128,20 @@ func (s *Service) judge(ctx context.Context, d *json.Decoder) (*report.Verdict, 
 		at = r.ValidationTime.Time
 	}
 	b := r.SignedDocument.Bytes
-	v, err := s.judgeBeside(ctx, r.SignedDocument.Name, bytes.NewReader(b), int64(len(b)), documents, records, at)
+	v, err := s.judgeBeside(ctx, r.SignedDocument.Name, bytes.NewReader(b), int64(len(b)), documents, records, policy, at)
 	return v, r, err
 }
 
 func (s *Service) validateSignature(ctx context.Context, d *json.Decoder) (any, error) {
-	v, _, err := s.judge(ctx, d)
+	v, r, err := s.judge(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return Reports(v), nil
+	out, err := extractionOf(r.TokenExtractionStrategy)
+	if err != nil {
+		return nil, err
+	}
+	return out.reports(v, r.unheeded), nil
 }
 
 // originalDocuments returns what the one signature, or the one that is named, covers.
@@ -141,13 +172,22 @@ func (s *Service) validateCertificate(ctx context.Context, d *json.Decoder) (any
 		Certificate      *certificateJSON  `json:"certificate"`
 		CertificateChain []certificateJSON `json:"certificateChain"`
 		ValidationTime   *epochOrTime      `json:"validationTime"`
-		Policy           *json.RawMessage  `json:"policy"`
+		policyJSON
+		TokenExtractionStrategy string `json:"tokenExtractionStrategy"`
 	}](d)
 	if err != nil {
 		return nil, err
 	}
-	if r.Certificate == nil || given(r.Policy) {
-		return nil, refuse(http.StatusBadRequest, "certificate is missing, or a policy is given, which is not taken")
+	if r.Certificate == nil {
+		return nil, refuse(http.StatusBadRequest, "certificate is missing")
+	}
+	policy, unheeded, err := r.policyJSON.read()
+	if err != nil {
+		return nil, err
+	}
+	out, err := extractionOf(r.TokenExtractionStrategy)
+	if err != nil {
+		return nil, err
 	}
 	c, err := pki.ParseCertificate(r.Certificate.EncodedCertificate)
 	if err != nil {
@@ -171,7 +211,7 @@ func (s *Service) validateCertificate(ctx context.Context, d *json.Decoder) (any
 		}
 	}
 	facts := gather.CertificateFacts(c, opt)
-	return certificateReports(c, facts, validation.ValidateCertificate(facts, nil, at), opt.Lists, at), nil
+	return out.certificateReports(c, slices.Concat(opt.Certificates, opt.Anchors), facts, validation.ValidateCertificate(facts, policy, at), opt.Lists, policyOf(policy, unheeded), at), nil
 }
 
 func (s *Service) timestampResponse(ctx context.Context, d *json.Decoder) (any, error) {

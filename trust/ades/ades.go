@@ -83,17 +83,41 @@ type Params struct {
 	Hash      crypto.Hash // default by key
 	PSS       bool
 
-	Roles       []string
-	Place       xades.Place
-	Commitments []string // OIDs, as URN or URI where the format wants that
+	Roles         []string
+	Assertions    [][]byte // of XAdES: what others signed about the signer, XML
+	Place         xades.Place
+	PostalAddress []string // of CAdES: lines of the place
+	Commitments   []string // OIDs, as URN or URI where the format wants that
+	Policy        *Policy
+	ContentStamps []ContentStamp // made before, over what is signed
 
-	ReferenceHash crypto.Hash // of XAdES: of references and certificates, where it is another than Hash
+	ReferenceHash crypto.Hash // of XAdES: of references and certificates; of ASiC-E with CAdES: of the files; where it is another than Hash
 	ReferenceID   string      // of XAdES: of the reference to the first document; default made up
+	EmbedXML      bool        // of XAdES: an enveloping signature holds documents as elements, not as base64
+	Manifest      bool        // of XAdES: the one document is a ds:Manifest, and signed as such
 
-	JSON jades.Serialization // of JAdES; default compact
-	PDF  pades.Parameters    // of PAdES: field, reason, appearance; the rest is set from here
+	JSON      jades.Serialization // of JAdES; default compact
+	RawJSON   bool                // of JAdES: the content is signed as it is, not in base64url
+	Mechanism jades.Mechanism     // of detached JAdES; default by URI and hash
+	PDF       pades.Parameters    // of PAdES: field, reason, appearance; the rest is set from here
 
 	raise func(signature []byte, documents []xades.Document) ([]byte, error) // to level T, where Sign shall
+}
+
+// Unnamed leaves it to the reader to know what a detached JAdES signature is over.
+const Unnamed jades.Mechanism = "none"
+
+// ContentStamp is a time-stamp over what is signed. The form in which it is over XML is of XAdES alone.
+type ContentStamp struct {
+	Token            *tsp.Token
+	Canonicalization string // default exclusive
+}
+
+func tokens(list []ContentStamp) (out []*tsp.Token) {
+	for _, s := range list {
+		out = append(out, s.Token)
+	}
+	return out
 }
 
 // Pending is a signature that lacks its value.
@@ -155,6 +179,9 @@ func Prepare(documents []xades.Document, p Params) (*Pending, error) {
 	case len(documents) == 0:
 		return nil, fmt.Errorf("%w: nothing to sign", ErrParams)
 	}
+	if err := p.belongs(); err != nil {
+		return nil, err
+	}
 	if p.Container != "" {
 		return p.contain(documents)
 	}
@@ -171,6 +198,27 @@ func Prepare(documents []xades.Document, p Params) (*Pending, error) {
 		return p.raise(b.Bytes(), documents)
 	})
 	return q, nil
+}
+
+// belongs refuses what the format has no place for.
+func (p *Params) belongs() error {
+	for _, x := range []struct {
+		asked   bool
+		what    string
+		formats []Format
+	}{
+		{len(p.Assertions) > 0, "signed assertions", []Format{XAdES}},
+		{len(p.PostalAddress) > 0, "a postal address in lines", []Format{CAdES}},
+		{p.EmbedXML, "documents as elements", []Format{XAdES}},
+		{p.Manifest, "a manifest", []Format{XAdES}},
+		{p.RawJSON, "content as it is", []Format{JAdES}},
+		{p.Mechanism != "", "a way to name content", []Format{JAdES}},
+	} {
+		if x.asked && !slices.Contains(x.formats, p.Format) {
+			return fmt.Errorf("%w: %s: not of %s", ErrParams, x.what, p.Format)
+		}
+	}
+	return nil
 }
 
 func (p *Params) prepare(documents []xades.Document) (*Pending, error) {
@@ -192,7 +240,15 @@ func (p *Params) prepare(documents []xades.Document) (*Pending, error) {
 }
 
 func (p *Params) xadesParams() (xades.Params, error) {
-	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles, ReferenceID: p.ReferenceID}
+	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles, Assertions: p.Assertions, ReferenceID: p.ReferenceID,
+		EmbedXML: p.EmbedXML, Manifest: p.Manifest}
+	var err error
+	if x.Policy, err = p.Policy.xades(); err != nil {
+		return x, err
+	}
+	for _, s := range p.ContentStamps {
+		x.TimeStamps = append(x.TimeStamps, xades.ContentTimeStamp{Token: s.Token.Raw, Canonicalization: s.Canonicalization})
+	}
 	if p.Place != (xades.Place{}) {
 		place := p.Place
 		x.Place = &place
@@ -222,6 +278,9 @@ func (p *Params) xades(documents []xades.Document) (*Pending, error) {
 		if len(documents) == 1 && isXML(&documents[0]) {
 			x.Packaging = xades.Enveloped
 		}
+	}
+	if (x.EmbedXML || x.Manifest) && x.Packaging != xades.Enveloping {
+		return nil, fmt.Errorf("%w: documents as elements and manifests are for enveloping signatures", ErrParams)
 	}
 	q, err := xades.Prepare(documents, x)
 	if err != nil {
@@ -304,7 +363,11 @@ func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
 		if len(m.Signatures) != 1 || id != "" {
 			return nil, none
 		}
-		q, err := jades.PrepareCounter(m.Signatures[0], p.jadesParams())
+		x, err := p.jadesParams()
+		if err != nil {
+			return nil, err
+		}
+		q, err := jades.PrepareCounter(m.Signatures[0], x)
 		if err != nil {
 			return nil, err
 		}
@@ -327,14 +390,19 @@ func isXML(d *xades.Document) bool {
 }
 
 func (p *Params) cms() (cades.Parameters, error) {
-	c := cades.Parameters{Certificate: p.Signer, Chain: p.Chain, SigningTime: p.Time, Hash: p.Hash, PSS: p.PSS}
-	if p.Place != (xades.Place{}) {
+	c := cades.Parameters{Certificate: p.Signer, Chain: p.Chain, SigningTime: p.Time, Hash: p.Hash, PSS: p.PSS, TimeStamps: tokens(p.ContentStamps)}
+	var err error
+	if c.Policy, err = p.Policy.CMS(); err != nil {
+		return c, err
+	}
+	if p.Place != (xades.Place{}) || len(p.PostalAddress) > 0 {
 		c.Location = &cades.Location{Country: p.Place.Country, Locality: p.Place.City}
 		for _, line := range []string{p.Place.Street, p.Place.PostalCode, p.Place.State} {
 			if line != "" {
 				c.Location.Postal = append(c.Location.Postal, line)
 			}
 		}
+		c.Location.Postal = append(c.Location.Postal, p.PostalAddress...)
 	}
 	for _, id := range p.Commitments {
 		oid, ok := pki.ParseOID(strings.TrimPrefix(id, "urn:oid:"))
@@ -437,24 +505,37 @@ func (p *Params) pdfParameters() (x pades.Parameters, err error) {
 	return x, nil
 }
 
-func (p *Params) jadesParams() jades.Params {
-	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles}
+func (p *Params) jadesParams() (jades.Params, error) {
+	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles, Raw: p.RawJSON, TimeStamps: tokens(p.ContentStamps)}
+	var err error
+	if x.Policy, err = p.Policy.jades(); err != nil {
+		return x, err
+	}
 	if p.Place != (xades.Place{}) {
 		x.Place = &jades.Place{Street: p.Place.Street, City: p.Place.City, Region: p.Place.State, PostalCode: p.Place.PostalCode, Country: p.Place.Country}
 	}
 	for _, id := range p.Commitments {
 		x.Commitments = append(x.Commitments, jades.Commitment{ID: id})
 	}
-	return x
+	return x, nil
 }
 
 func (p *Params) jades(documents []xades.Document) (*Pending, error) {
-	x := p.jadesParams()
+	x, err := p.jadesParams()
+	if err != nil {
+		return nil, err
+	}
 	switch p.Packaging {
 	case "", Enveloping:
 		x.ContentType = documents[0].MimeType
 	case Detached:
-		x.Detached, x.Mechanism = true, jades.ByURIHash
+		x.Detached, x.Mechanism = true, p.Mechanism
+		switch x.Mechanism {
+		case "":
+			x.Mechanism = jades.ByURIHash
+		case Unnamed:
+			x.Mechanism = ""
+		}
 	default:
 		return nil, fmt.Errorf("%w: JAdES is enveloping or detached, not %s", ErrParams, p.Packaging)
 	}
@@ -513,7 +594,11 @@ func (p *Params) contain(documents []xades.Document) (*Pending, error) {
 	case CAdES:
 		signature.Name = "META-INF/signature.p7s"
 		if t == asic.E {
-			b, err := asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, xmldsig.SHA256)
+			method := xmldsig.SHA256
+			if p.ReferenceHash != 0 {
+				method, _ = xmldsig.MethodFor(nil, p.ReferenceHash, false)
+			}
+			b, err := asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, method)
 			if err != nil {
 				return nil, err
 			}

@@ -43,6 +43,10 @@ type Extension struct {
 	// Fetch adds to what is known what a document still needs: of its signers, and of its time-stamping authorities once it is
 	// time-stamped. It is asked for LT and LTA. nil: what is known must do.
 	Fetch func(context.Context, *gather.Result, gather.Options) (gather.Options, error)
+	// Canonicalization is the form in which what is time-stamped in XAdES is hashed; default exclusive.
+	Canonicalization string
+	// ClearJSON writes the first unsigned component of a JAdES signature in clear, not in base64url; later ones follow the first.
+	ClearJSON bool
 	// VRI writes into the store of a PDF document what belongs to each signature, too, for readers that ask for it.
 	VRI bool
 }
@@ -147,7 +151,7 @@ func (x Extension) jws(ctx context.Context, b []byte, level Level) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	e := jades.Extension{Stamper: x.Stamper, Hash: x.Hash, Documents: x.Known.Documents, HTTP: x.Known.HTTP, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
+	e := jades.Extension{Stamper: x.Stamper, Hash: x.Hash, Documents: x.Known.Documents, HTTP: x.Known.HTTP, Clear: x.ClearJSON, Collect: func(context.Context, []*pki.Certificate, []*pki.Certificate) (revocation.Material, error) {
 		return revocation.Material{Certificates: x.certificates(), CRLs: x.Known.CRLs, OCSPs: x.Known.OCSPs}, nil
 	}}
 	to := map[Level]jades.Level{LevelT: jades.LevelT, LevelLT: jades.LevelLT, LTA: jades.LTA}[level]
@@ -361,7 +365,7 @@ func (x Extension) xml(ctx context.Context, b []byte, level Level) ([]byte, erro
 			if k != 1 && x.Stamper == nil {
 				return nil, ErrNoStamper
 			}
-			e := &xades.Extend{Checked: checked, Hash: x.Hash, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
+			e := &xades.Extend{Checked: checked, Hash: x.Hash, Canonicalization: x.Canonicalization, Stamp: func(h crypto.Hash, sum []byte) ([]byte, error) {
 				t, err := x.Stamper.Stamp(ctx, h, sum)
 				if err != nil {
 					return nil, err

@@ -246,7 +246,7 @@ func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
 		return v
 	}
 	f := t.Verify(p.list...)
-	v.Token = validation.Token{ID: idOf(t.Raw), Intact: f.Err() == nil, Unverifiable: unverifiable(f.Facts)}
+	v.Token = validation.Token{ID: idOf(t.Raw), Raw: t.Raw, Intact: f.Err() == nil, Unverifiable: unverifiable(f.Facts)}
 	v.Time, v.Digest = t.Info.Time.UTC(), digestName(t.Info.Hash)
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
 	if f.Certificate != nil {

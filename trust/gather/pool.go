@@ -355,7 +355,7 @@ func (p *pool) listFacts(l *list) *validation.Revocation {
 	if l.facts != nil {
 		return l.facts
 	}
-	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw)}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
+	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw), Raw: l.Raw}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
 	for _, i := range slices.Concat(p.list, p.lists.Named(l.RawIssuer)) {
 		if bytes.Equal(i.RawSubject, l.RawIssuer) && p.checked.VerifyCRL(l.CRL, i) == nil {
 			l.facts.Intact = true
@@ -373,7 +373,7 @@ func (p *pool) answerFacts(a *answer, issuer *pki.Certificate) *validation.Revoc
 	if a.facts != nil {
 		return a.facts
 	}
-	a.facts = &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw)}, OCSP: true, Produced: a.ProducedAt}
+	a.facts = &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw), Raw: a.Raw}, OCSP: true, Produced: a.ProducedAt}
 	if by, err := p.checked.VerifyOCSP(a.OCSPResponse, issuer, a.ProducedAt); err == nil {
 		a.facts.Intact = true
 		a.facts.Algorithm = algorithmOf(a.SignatureAlgorithm, by)

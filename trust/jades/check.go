@@ -46,7 +46,8 @@ func hashByName(name string) crypto.Hash {
 	return 0
 }
 
-func nameOfHash(h crypto.Hash) string {
+// HashName is how a digest algorithm is named in digAlg, hashM and the like; "" where there is no name.
+func HashName(h crypto.Hash) string {
 	for name, x := range hashNames {
 		if x == h {
 			return name

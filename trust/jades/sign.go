@@ -193,7 +193,7 @@ func (p *Params) objects(c *Checked) (*Objects, error) {
 		if o.Mechanism != ByURIHash {
 			continue
 		}
-		o.Hash, o.Algorithm = p.digest(), nameOfHash(p.digest())
+		o.Hash, o.Algorithm = p.digest(), HashName(p.digest())
 		h := o.Hash.New()
 		if err := c.writeDocument(h, d); err != nil {
 			return nil, err
@@ -208,7 +208,7 @@ func (p *Params) objects(c *Checked) (*Objects, error) {
 
 // digest is the hash for digests within the header.
 func (p *Params) digest() crypto.Hash {
-	if p.Hash == 0 || nameOfHash(p.Hash) == "" {
+	if p.Hash == 0 || HashName(p.Hash) == "" {
 		return crypto.SHA256
 	}
 	return p.Hash
@@ -231,7 +231,7 @@ func (p *Params) header(alg string, s *Signature) ([]byte, error) {
 		w.text("x5t#S256", sum)
 	} else {
 		w.object("x5t#o", func() {
-			w.text("digAlg", nameOfHash(p.digest()))
+			w.text("digAlg", HashName(p.digest()))
 			w.text("digVal", sum)
 		})
 	}

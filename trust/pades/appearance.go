@@ -1,38 +1,132 @@
 package pades
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/color"
+	_ "image/gif" // the pictures that are taken
+	_ "image/jpeg"
+	_ "image/png"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/pdf"
 )
 
-// Appearance is how a signature looks on its page: an image at the left, lines of text beside it, both optional.
+// Appearance is how a signature looks on its page: an image and lines of text, both optional. Where no boxes are given the image
+// stands at the left and the text beside it.
 type Appearance struct {
-	Page int        // from 1; 0 is the first, -1 the last
-	Rect [4]float64 // left, bottom, right, top in points, from the lower left corner of the page as it is stored
-	Text string     // lines; characters of Latin-1 and the Windows code page 1252
-	Size float64    // of the text in points; 0 is what fits, at most 12
-	// Image is drawn as large as fits without being distorted.
-	Image image.Image
+	Page   int         // from 1; 0 is the first, -1 the last, -2 the one before
+	Rect   [4]float64  // left, bottom, right, top in points, from the lower left corner of the page as it is stored
+	Rotate int         // 90, 180 or 270: what is shown is turned clockwise by so much; 0 is upright, also on a page that is turned
+	Back   color.Color // behind all; nil: nothing
+
+	Text      string // lines; characters of Latin-1 and the Windows code page 1252
+	TextSize  float64
+	TextAlign Align
+	TextColor color.Color // nil: black
+	TextBack  color.Color // behind the text; nil: nothing
+	TextBox   *Box        // nil: what the image leaves
+	Padding   float64     // of the text within its box; 0 is 2 points
+
+	Image    image.Image
+	ImageBox *Box // to which the image is stretched; nil: as large as fits without being distorted
 }
 
-const maxPixels = 16 << 20
+// Box is a place in an appearance: left, bottom, right, top in points from the lower left corner of what is shown, as it is read.
+type Box [4]float64
 
-func (a *Appearance) page(pages []pdf.Page) (pdf.Page, error) {
-	n := a.Page
+func (b Box) width() float64  { return b[2] - b[0] }
+func (b Box) height() float64 { return b[3] - b[1] }
+
+// Align is where lines of text stand in their box.
+type Align int
+
+// The alignments.
+const (
+	Left Align = iota
+	Centre
+	Right
+)
+
+const (
+	maxPixels = 16 << 20
+	// Leading is from one line of text to the next, as a multiple of its size.
+	Leading = 1.2
+)
+
+// DecodeImage reads a picture in PNG, JPEG or GIF.
+func DecodeImage(b []byte) (image.Image, error) {
+	c, _, err := image.DecodeConfig(bytes.NewReader(b))
+	if err != nil {
+		return nil, fmt.Errorf("%w: a picture that is no PNG, JPEG or GIF: %w", ErrField, err)
+	}
+	if err := pictureSize(image.Pt(c.Width, c.Height)); err != nil {
+		return nil, err
+	}
+	m, _, err := image.Decode(bytes.NewReader(b))
+	if err != nil {
+		return nil, fmt.Errorf("%w: a picture: %w", ErrField, err)
+	}
+	return m, nil
+}
+
+func pictureSize(size image.Point) error {
+	if size.X < 1 || size.Y < 1 || size.X > maxPixels/size.Y {
+		return fmt.Errorf("%w: an image of %d by %d pixels", ErrField, size.X, size.Y)
+	}
+	return nil
+}
+
+// Page finds a page by its number: from 1; 0 is the first, -1 the last, -2 the one before.
+func (d *Document) Page(n int) (pdf.Page, error) {
+	pages, err := d.PDF.Pages()
+	if err != nil {
+		return pdf.Page{}, err
+	}
+	return pageOf(pages, n)
+}
+
+func pageOf(pages []pdf.Page, number int) (pdf.Page, error) {
+	n := number
 	switch {
 	case n == 0:
 		n = 1
-	case n == -1:
-		n = len(pages)
+	case n < 0:
+		n += len(pages) + 1
 	}
 	if n < 1 || n > len(pages) {
-		return pdf.Page{}, fmt.Errorf("%w: page %d of %d", ErrField, a.Page, len(pages))
+		return pdf.Page{}, fmt.Errorf("%w: page %d of %d", ErrField, number, len(pages))
 	}
-	p := pages[n-1]
+	return pages[n-1], nil
+}
+
+// Field finds an empty field for a signature: its rectangle in points, and the turn of its page.
+func (d *Document) Field(name string) (rect [4]float64, rotate int, err error) {
+	f, err := d.field(name)
+	if err == nil && f == nil {
+		err = fmt.Errorf("%w: there is no field %q", ErrField, name)
+	}
+	if err != nil {
+		return rect, 0, err
+	}
+	pages, err := d.PDF.Pages()
+	if err != nil {
+		return rect, 0, err
+	}
+	if len(pages) == 0 {
+		return rect, 0, fmt.Errorf("%w: a document without pages", pdf.ErrFormat)
+	}
+	rect, _ = d.PDF.Rectangle(f.Dict["Rect"])
+	return rect, d.pageOf(pages, f).Rotate, nil
+}
+
+func (a *Appearance) page(pages []pdf.Page) (pdf.Page, error) {
+	p, err := pageOf(pages, a.Page)
+	if err != nil {
+		return p, err
+	}
 	r, box := a.Rect, p.CropBox
 	if r[2]-r[0] < 1 || r[3]-r[1] < 1 {
 		return p, fmt.Errorf("%w: a rectangle %v without extent", ErrField, r)
@@ -43,83 +137,149 @@ func (a *Appearance) page(pages []pdf.Page) (pdf.Page, error) {
 	return p, nil
 }
 
-// draw makes the appearance dictionary with its form, upright on a page that is turned [ISO 32000-1 12.5.5].
-func (a *Appearance) draw(u *pdf.Update, box [4]float64, rotate int) (pdf.Object, error) {
-	w, h := box[2]-box[0], box[3]-box[1]
+// draw makes the appearance dictionary with its form on a page that is turned [ISO 32000-1 12.5.5].
+func (a *Appearance) draw(u *pdf.Update, rect [4]float64, page int) (pdf.Object, error) {
+	w, h := rect[2]-rect[0], rect[3]-rect[1]
 	matrix := pdf.Array{1, 0, 0, 1, 0, 0}
-	switch rotate { // the viewer turns the page clockwise, so the form is turned the other way
+	switch (page - a.Rotate + 360) % 360 { // the viewer turns the page clockwise, so the form is turned the other way
+	case 0:
 	case 90:
 		matrix, w, h = pdf.Array{0, 1, -1, 0, 0, 0}, h, w
 	case 180:
 		matrix = pdf.Array{-1, 0, 0, -1, 0, 0}
 	case 270:
 		matrix, w, h = pdf.Array{0, -1, 1, 0, 0, 0}, h, w
+	default:
+		return nil, fmt.Errorf("%w: turned by %d degrees", ErrField, a.Rotate)
 	}
-	var content strings.Builder
-	resources := pdf.Dict{}
+	p := painter{update: u, resources: pdf.Dict{}}
+	p.fill(a.Back, Box{0, 0, w, h})
 	left := 0.0
 	if a.Image != nil {
 		size := a.Image.Bounds().Size()
-		if size.X < 1 || size.Y < 1 || size.X*size.Y > maxPixels {
-			return nil, fmt.Errorf("%w: an image of %d by %d pixels", ErrField, size.X, size.Y)
-		}
-		room := w
-		if a.Text != "" {
-			room = w / 2
-		}
-		scale := min(room/float64(size.X), h/float64(size.Y))
-		iw, ih := float64(size.X)*scale, float64(size.Y)*scale
-		fmt.Fprintf(&content, "q %.3f 0 0 %.3f 0 %.3f cm /Img Do Q\n", iw, ih, (h-ih)/2)
-		resources["XObject"] = pdf.Dict{"Img": addImage(u, a.Image)}
-		left = iw
-	}
-	if a.Text != "" {
-		text, err := a.lines(left, w, h)
-		if err != nil {
+		if err := pictureSize(size); err != nil {
 			return nil, err
 		}
-		content.WriteString(text)
-		resources["Font"] = pdf.Dict{"F1": u.Add(pdf.Dict{
-			"Type": pdf.Name("Font"), "Subtype": pdf.Name("Type1"), "BaseFont": pdf.Name("Helvetica"), "Encoding": pdf.Name("WinAnsiEncoding"),
-		})}
+		box := a.ImageBox
+		if box == nil {
+			room := w
+			if a.Text != "" {
+				room = w / 2
+			}
+			scale := min(room/float64(size.X), h/float64(size.Y))
+			iw, ih := float64(size.X)*scale, float64(size.Y)*scale
+			box = &Box{0, (h - ih) / 2, iw, (h + ih) / 2}
+			left = iw
+		}
+		fmt.Fprintf(&p, "q %.3f 0 0 %.3f %.3f %.3f cm /Img Do Q\n", box.width(), box.height(), box[0], box[1])
+		p.resource("XObject", "Img", addImage(u, a.Image))
+	}
+	if a.Text != "" {
+		box := a.TextBox
+		if box == nil {
+			box = &Box{left, 0, w, h}
+		}
+		p.fill(a.TextBack, *box)
+		if err := a.lines(&p, *box); err != nil {
+			return nil, err
+		}
 	}
 	form := pdf.Compress(pdf.Dict{
-		"Type": pdf.Name("XObject"), "Subtype": pdf.Name("Form"), "BBox": pdf.Array{0, 0, w, h}, "Matrix": matrix, "Resources": resources,
-	}, []byte(content.String()))
+		"Type": pdf.Name("XObject"), "Subtype": pdf.Name("Form"), "BBox": pdf.Array{0, 0, w, h}, "Matrix": matrix, "Resources": p.resources,
+	}, []byte(p.String()))
 	return pdf.Dict{"N": u.Add(form)}, nil
 }
 
-// lines writes the text, as large as it fits.
-func (a *Appearance) lines(left, w, h float64) (string, error) {
-	const margin, leading, largest, smallest = 2, 1.2, 12, 3
+// painter writes the content of a form and collects what it refers to.
+type painter struct {
+	strings.Builder
+	update    *pdf.Update
+	resources pdf.Dict
+}
+
+func (p *painter) resource(kind, name pdf.Name, o pdf.Object) {
+	all, _ := p.resources[kind].(pdf.Dict)
+	if all == nil {
+		all = pdf.Dict{}
+	}
+	all[name] = o
+	p.resources[kind] = all
+}
+
+// colour sets what is painted with from here on.
+func (p *painter) colour(c color.Color) {
+	n := color.NRGBAModel.Convert(c).(color.NRGBA)
+	if n.A != 255 {
+		name := pdf.Name(fmt.Sprintf("A%d", n.A))
+		p.resource("ExtGState", name, pdf.Dict{"Type": pdf.Name("ExtGState"), "ca": float64(n.A) / 255})
+		fmt.Fprintf(p, "/%s gs ", name)
+	}
+	fmt.Fprintf(p, "%.3f %.3f %.3f rg ", float64(n.R)/255, float64(n.G)/255, float64(n.B)/255)
+}
+
+func (p *painter) fill(c color.Color, b Box) {
+	if c == nil {
+		return
+	}
+	p.WriteString("q ")
+	p.colour(c)
+	fmt.Fprintf(p, "%.3f %.3f %.3f %.3f re f Q\n", b[0], b[1], b.width(), b.height())
+}
+
+// lines writes the text, as large as it fits where no size is given.
+func (a *Appearance) lines(p *painter, box Box) error {
+	const largest, smallest = 12, 3
+	margin := a.Padding
+	if margin == 0 {
+		margin = 2
+	}
 	lines := strings.Split(a.Text, "\n")
-	encoded := make([]string, len(lines))
-	widest := 0.0
+	widths := make([]float64, len(lines))
 	for i, l := range lines {
 		var err error
-		if encoded[i], err = winAnsi(l); err != nil {
-			return "", err
+		if lines[i], err = winAnsi(l); err != nil {
+			return err
 		}
-		widest = max(widest, helveticaWidth(encoded[i]))
+		widths[i] = helveticaWidth(lines[i])
 	}
-	size := a.Size
+	size := a.TextSize
 	if size == 0 {
-		size = min(largest, (h-2*margin)/(leading*float64(len(lines))))
-		if widest > 0 {
-			size = min(size, (w-left-2*margin)/widest)
+		size = min(largest, (box.height()-2*margin)/(Leading*float64(len(lines))))
+		if widest := slices.Max(widths); widest > 0 {
+			size = min(size, (box.width()-2*margin)/widest)
 		}
 		if size < smallest {
-			return "", fmt.Errorf("%w: the text does not fit into its rectangle", ErrField)
+			return fmt.Errorf("%w: the text does not fit into its rectangle", ErrField)
 		}
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "BT /F1 %.2f Tf %.2f TL %.2f %.2f Td\n", size, size*leading, left+margin, h-margin-size)
-	for _, l := range encoded {
-		pdf.Write(&b, pdf.String(l))
-		b.WriteString(" Tj T*\n")
+	p.WriteString("q ")
+	if a.TextColor != nil {
+		p.colour(a.TextColor)
 	}
-	b.WriteString("ET\n")
-	return b.String(), nil
+	fmt.Fprintf(p, "BT /F1 %.2f Tf\n", size)
+	for i, l := range lines {
+		x := box[0] + margin
+		switch room := box.width() - 2*margin - widths[i]*size; a.TextAlign {
+		case Centre:
+			x += room / 2
+		case Right:
+			x += room
+		}
+		fmt.Fprintf(p, "1 0 0 1 %.2f %.2f Tm ", x, box[3]-margin-size-Leading*size*float64(i))
+		pdf.Write(&p.Builder, pdf.String(l))
+		p.WriteString(" Tj\n")
+	}
+	p.WriteString("ET Q\n")
+	p.resource("Font", "F1", p.update.Add(pdf.Dict{
+		"Type": pdf.Name("Font"), "Subtype": pdf.Name("Type1"), "BaseFont": pdf.Name("Helvetica"), "Encoding": pdf.Name("WinAnsiEncoding"),
+	}))
+	return nil
+}
+
+// TextWidth is the width of a line of text of one point in points. A character that the font does not have is an error.
+func TextWidth(line string) (float64, error) {
+	encoded, err := winAnsi(line)
+	return helveticaWidth(encoded), err
 }
 
 // winAnsi encodes text as the font has it [ISO 32000-1 D.2].

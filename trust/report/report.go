@@ -19,6 +19,7 @@ import (
 type Verdict struct {
 	Name       string    // of the document, "" where it has none
 	At         time.Time // as of when it was judged
+	Policy     *validation.Policy // by which it was judged; nil: the usual one
 	Result     *gather.Result
 	Signatures []*validation.Report        // one of each of Result.Signatures, in their order
 	TimeStamps []validation.Conclusion     // one of each of Result.TimeStamps
@@ -27,7 +28,7 @@ type Verdict struct {
 
 // Judge validates every signature and every time-stamp of a document. A policy that is nil is the usual one.
 func Judge(name string, r *gather.Result, p *validation.Policy, at time.Time) *Verdict {
-	v := &Verdict{Name: name, At: at, Result: r, Signatures: validation.Validate(r.Facts, p, at)}
+	v := &Verdict{Name: name, At: at, Policy: p, Result: r, Signatures: validation.Validate(r.Facts, p, at)}
 	for _, t := range r.TimeStamps {
 		v.TimeStamps = append(v.TimeStamps, validation.ValidateTimeStamp(t, p, at))
 		var q *validation.Qualification

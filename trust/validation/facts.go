@@ -28,6 +28,7 @@ type Algorithm struct {
 // Token is what signatures, time-stamps, certificates and revocation data have in common: somebody signed them.
 type Token struct {
 	ID        string
+	Raw       []byte // of a time-stamp or of revocation data, DER, for those who hand it on; else nil
 	Algorithm Algorithm
 	Intact    bool // the signature value holds under the signer's key
 	// Unverifiable names an algorithm that nobody here computes, so that nothing can be said of the value; "" where all are known.

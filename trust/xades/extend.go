@@ -21,6 +21,8 @@ type Extend struct {
 	Checked *Checked
 	Hash    crypto.Hash // of time-stamps; default SHA-256
 	Stamp   TimeStamper
+	// Canonicalization is the form in which what is time-stamped is hashed; default exclusive.
+	Canonicalization string
 }
 
 func (e *Extend) hash() crypto.Hash {
@@ -49,6 +51,9 @@ func (e *Extend) ArchiveTimeStamp() ([]byte, error) {
 func (e *Extend) stamp(name, namespace string, t *TimeStamp, id string) ([]byte, error) {
 	c := e.Checked
 	t.Canonicalization = c14n.Method{Algorithm: c14n.Exclusive10}
+	if e.Canonicalization != "" {
+		t.Canonicalization.Algorithm = e.Canonicalization
+	}
 	sum := e.hash().New()
 	if err := c.WriteImprint(sum, t); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package xades
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
@@ -46,7 +47,18 @@ type Params struct {
 	Policy      *Policy
 	Place       *Place
 	Roles       []string
+	Assertions  [][]byte // XML of what others signed about the signer
 	Commitments []Commitment
+	TimeStamps  []ContentTimeStamp // over all that is signed, made before
+
+	EmbedXML bool // an enveloping signature holds documents as elements, not as base64
+	Manifest bool // the one document of an enveloping signature is a ds:Manifest, which is signed as such
+}
+
+// ContentTimeStamp is a time-stamp that was made over the signed objects before they are signed [EN 319 132-1 5.2.8.1].
+type ContentTimeStamp struct {
+	Token            []byte // DER
+	Canonicalization string // of the objects that are XML; default exclusive
 }
 
 // Prepared is a signature that lacks its value.
@@ -153,8 +165,9 @@ type builder struct {
 	refs    []xmldsig.SignReference // without their ids
 	formats []DataObjectFormat      // of each
 	objects []func(w *dom.Writer)
-	root    dom.Node // into which the signature goes, for an enveloped one
-	counter *Checked // that is counter-signed
+	late    []func() error // what can be digested once the ids are known
+	root    dom.Node       // into which the signature goes, for an enveloped one
+	counter *Checked       // that is counter-signed
 }
 
 func (b *builder) detached(documents []Document) error {
@@ -217,10 +230,19 @@ func (d *Document) octets() ([]byte, error) {
 
 // enveloping holds each document in a ds:Object as base64, which any octets survive.
 func (b *builder) enveloping(documents []Document) error {
+	if b.Manifest && len(documents) != 1 {
+		return fmt.Errorf("%w: one manifest is signed, not %d", ErrContent, len(documents))
+	}
 	for _, d := range documents {
 		content, err := d.octets()
 		if err != nil {
 			return err
+		}
+		if b.EmbedXML || b.Manifest {
+			if err := b.embed(d, content); err != nil {
+				return err
+			}
+			continue
 		}
 		sum := b.hash.New()
 		sum.Write(content)
@@ -233,6 +255,63 @@ func (b *builder) enveloping(documents []Document) error {
 			w.End()
 		})
 	}
+	return nil
+}
+
+// embed holds a document in a ds:Object as an element. It is written in canonical form, with all namespaces that it declares, and
+// signed in exclusive form: itself where it is a manifest, else the object.
+func (b *builder) embed(d Document, content []byte) error {
+	doc, err := dom.Parse(content, dom.Limits{})
+	if err != nil {
+		return fmt.Errorf("%w: %q is not XML: %w", ErrContent, d.Name, err)
+	}
+	root := doc.Root()
+	whole, err := c14n.Append(nil, c14n.Method{Algorithm: c14n.Inclusive10}, root)
+	if err != nil {
+		return err
+	}
+	if d.MimeType == "" {
+		d.MimeType = "text/xml"
+	}
+	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	transforms := []xmldsig.Transform{xmldsig.Canonicalize(exclusive)}
+	sum := b.hash.New()
+	if err := exclusive.Write(sum, root); err != nil {
+		return err
+	}
+	if b.Manifest {
+		id := root.Attr("Id")
+		if !root.Is(xmldsig.Namespace, "Manifest") || id == "" {
+			return fmt.Errorf("%w: %q is no ds:Manifest with an Id", ErrContent, d.Name)
+		}
+		b.add(xmldsig.SignReference{URI: "#" + id, Type: xmldsig.TypeManifest, Digest: sum.Sum(nil), Transforms: transforms}, d)
+		b.objects = append(b.objects, func(w *dom.Writer) {
+			w.Start("ds:Object")
+			w.Raw(whole)
+			w.End()
+		})
+		return nil
+	}
+	n := len(b.refs)
+	b.add(xmldsig.SignReference{URI: fmt.Sprintf("#o%d-", n+1), Type: xmldsig.TypeObject, Digest: sum.Sum(nil), Transforms: transforms}, d)
+	write := func(w *dom.Writer, attrs ...string) {
+		w.Start("ds:Object", append(attrs, "Id", fmt.Sprintf("o%d-%s", n+1, b.ID), "MimeType", b.formats[n].MimeType)...)
+		w.Raw(whole)
+		w.End()
+	}
+	b.objects = append(b.objects, func(w *dom.Writer) { write(w) })
+	b.late = append(b.late, func() error {
+		w := dom.NewWriter(nil)
+		write(w, "xmlns:ds", xmldsig.Namespace)
+		object, err := dom.Parse(w.Bytes(), dom.Limits{})
+		if err != nil {
+			return err
+		}
+		sum := b.hash.New()
+		err = exclusive.Write(sum, object.Root())
+		b.refs[n].Digest = sum.Sum(nil)
+		return err
+	})
 	return nil
 }
 
@@ -288,10 +367,15 @@ func (b *builder) prepare() (*Prepared, error) {
 		if b.counter != nil {
 			continue // what it signs has an identity, and no format
 		}
-		if strings.HasPrefix(r.URI, "#") {
+		if strings.HasPrefix(r.URI, "#") && !b.Manifest {
 			r.URI += b.ID
 		}
 		b.formats[i].Reference = "#" + r.ID
+	}
+	for _, digest := range b.late {
+		if err := digest(); err != nil {
+			return nil, err
+		}
 	}
 	properties, err := b.properties()
 	if err != nil {
@@ -374,17 +458,13 @@ func (b *builder) properties() ([]byte, error) {
 		}
 		w.End()
 	}
-	if len(b.Roles) > 0 {
-		w.Start("xades:SignerRoleV2")
-		w.Start("xades:ClaimedRoles")
-		for _, r := range b.Roles {
-			w.Element("xades:ClaimedRole", r)
+	if len(b.Roles)+len(b.Assertions) > 0 {
+		if err := b.writeRoles(w); err != nil {
+			return nil, err
 		}
-		w.End()
-		w.End()
 	}
 	w.End()
-	if len(b.formats)+len(b.Commitments) == 0 {
+	if len(b.formats)+len(b.Commitments)+len(b.TimeStamps) == 0 {
 		w.End()
 		return w.Bytes(), nil
 	}
@@ -410,9 +490,52 @@ func (b *builder) properties() ([]byte, error) {
 		}
 		w.End()
 	}
+	for i, t := range b.TimeStamps {
+		method := t.Canonicalization
+		if method == "" {
+			method = c14n.Exclusive10
+		}
+		w.Start("xades:AllDataObjectsTimeStamp", "Id", fmt.Sprintf("cts%d-%s", i+1, b.ID))
+		w.Element("ds:CanonicalizationMethod", "", "Algorithm", method)
+		w.Start("xades:EncapsulatedTimeStamp")
+		w.Base64(t.Token)
+		w.End()
+		w.End()
+	}
 	w.End()
 	w.End()
 	return w.Bytes(), nil
+}
+
+// writeRoles writes what the signer claims to be and what others say about it [EN 319 132-1 5.2.6].
+func (b *builder) writeRoles(w *dom.Writer) error {
+	w.Start("xades:SignerRoleV2")
+	if len(b.Roles) > 0 {
+		w.Start("xades:ClaimedRoles")
+		for _, r := range b.Roles {
+			w.Element("xades:ClaimedRole", r)
+		}
+		w.End()
+	}
+	if len(b.Assertions) > 0 {
+		w.Start("xades:SignedAssertions")
+		for i, a := range b.Assertions {
+			doc, err := dom.Parse(bytes.Clone(a), dom.Limits{})
+			if err != nil {
+				return fmt.Errorf("%w: signed assertion %d is not XML: %w", ErrStructure, i+1, err)
+			}
+			whole, err := c14n.Append(nil, c14n.Method{Algorithm: c14n.Inclusive10}, doc.Root())
+			if err != nil {
+				return err
+			}
+			w.Start("xades:SignedAssertion")
+			w.Raw(whole)
+			w.End()
+		}
+		w.End()
+	}
+	w.End()
+	return nil
 }
 
 func writeDigest(w *dom.Writer, method string, sum []byte) {
