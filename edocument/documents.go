@@ -11,7 +11,7 @@ import (
 // DocumentType is one type of business document of the network for procurement: what it is called, and how a document
 // says that it is one.
 type DocumentType struct {
-	Transaction string // "T01" after award, "t005" before it, "MLS", "VCD"
+	Transaction string // "T01" after award, "t005" before it, "MLS", "VCD", "VCDPackage"
 	Name        string // in English, for people: "order response"
 	Root        string // local name of the document element
 	// Customization is what the customization identifier begins with. Those that end in a dot are followed by a minor
@@ -40,7 +40,7 @@ var DocumentTypes = sync.OnceValue(func() []*DocumentType {
 const (
 	ubl    = "urn:oasis:names:specification:ubl:schema:xsd:"
 	ublCBC = ubl + "CommonBasicComponents-2"
-	vcd    = "urn:www.peppol.eu:schema:xsd:VirtualCompanyDossier-1"
+	pilot  = "urn:www.peppol.eu:schema:xsd:" // documents of the PEPPOL project that are none of UBL
 	regrep = "urn:oasis:names:tc:ebxml-regrep:xsd:"
 )
 
@@ -51,8 +51,8 @@ func (d *DocumentType) Namespace() string {
 		return regrep + "query:4.0"
 	case "SubmitObjectsRequest":
 		return regrep + "lcm:4.0"
-	case "VirtualCompanyDossier":
-		return vcd
+	case "VirtualCompanyDossier", "VirtualCompanyDossierPackage":
+		return pilot + d.Root + "-1"
 	}
 	return ubl + d.Root + "-2"
 }
@@ -67,21 +67,26 @@ var roles = map[string][2]string{
 	"TenderStatusRequest": {"EconomicOperatorParty", "ContractingParty"}, "CallForTenders": {"ContractingParty", "ReceiverParty"},
 	"Tender": {"TendererParty", "ContractingParty"}, "TenderWithdrawal": {"TendererParty", "ContractingParty"}, "TenderReceipt": {"SenderParty", "ReceiverParty"},
 	"Enquiry": {"RequestorParty", "ResponderParty"}, "EnquiryResponse": {"ResponderParty", "RequestorParty"}, "AwardedNotification": {"SenderParty", "ReceiverParty"},
+	"TendererQualification": {"TendererPartyQualification/MainQualifyingParty", "ContractingParty"}, "TendererQualificationResponse": {"SenderParty", "ReceiverParty"},
+	"CatalogueRequest": {"ReceiverParty", "ProviderParty"},
 	// Notices and the European Single Procurement Document are for everybody.
 	"PriorInformationNotice": {"ContractingParty", ""}, "ContractNotice": {"ContractingParty", ""}, "ContractAwardNotice": {"ContractingParty", ""},
 	"QualificationApplicationRequest": {"ContractingParty", ""}, "QualificationApplicationResponse": {"EconomicOperatorParty", "ContractingParty"},
 }
 
-// Roles returns the children of a UBL document element that name who issues the document and who gets it. The receiver is ""
+// Roles returns the elements of a UBL document that name who issues the document and who gets it, as paths from the document element. The receiver is ""
 // where the document is for everybody; ok says whether the document element is known.
 func Roles(documentElement string) (issuer, receiver string, ok bool) {
 	r, ok := roles[documentElement]
 	return r[0], r[1], ok
 }
 
-// PartyIn returns the party of a role: the child itself, or the party in it.
+// PartyIn returns the party of a role: the element itself, or the party in it.
 func PartyIn(root dom.Node, role string) dom.Node {
-	n := root.Child(ublCAC, role)
+	n := root
+	for name := range strings.SplitSeq(role, "/") {
+		n = n.Child(ublCAC, name)
+	}
 	if inner := n.Child(ublCAC, "Party"); inner.Valid() {
 		return inner
 	}

@@ -28,7 +28,7 @@ func (s *sheet) document(o Options) *page.Document {
 	for _, n := range s.Notes {
 		d.Add(page.Paragraph{Text: page.Plain(n)})
 	}
-	for _, t := range []table{s.Lines, s.Issues, s.Documents} {
+	for _, t := range append([]table{s.Lines, s.Issues, s.Documents}, s.Tables...) {
 		if len(t.Lines) > 0 {
 			d.Add(t.block())
 		}

@@ -1,13 +1,12 @@
 // Package view shows business documents of every kind to people: invoices, orders and the answers to them, despatch advices,
-// catalogues, responses to messages and invoices, the documents of tendering, and European Single Procurement Documents. One
-// HTML page needs nothing else, runs nothing and prints; the same is laid out as PDF for archives and for everybody. Both are
+// catalogues, responses to messages and invoices, the documents of tendering, Virtual Company Dossiers, and European Single
+// Procurement Documents. One HTML page needs nothing else, runs nothing and prints; the same is laid out as PDF for archives and for everybody. Both are
 // in the words of the reader's language.
 //
 // What invoices look like is package invoice/view, what procurement documents look like is package espd.
 package view
 
 import (
-	"bytes"
 	"embed"
 	"html/template"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/edocument/response"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -63,6 +63,15 @@ func (o Options) labels() view.Labels {
 	return l
 }
 
+func (o Options) words() words {
+	labels := o.labels()
+	w := words{own()[labels["lang"]], labels}
+	if o.Labels != nil {
+		w.own = o.Labels
+	}
+	return w
+}
+
 func (o Options) page() page.Options { return page.Options{Created: o.Created, Creator: o.Creator} }
 
 // HTML writes the page of a document. What is no business document that is known gives [edocument.ErrUnknownType].
@@ -77,11 +86,7 @@ func HTML(doc *dom.Document, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := parsed().ExecuteTemplate(&b, "page.html", s); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
+	return s.html()
 }
 
 // PDF lays a document out for paper and archives: what HTML shows, in the same order and words. What it is fit for stands at
@@ -152,21 +157,21 @@ type sheet struct {
 	Notes             []string
 	Lines, Issues     table
 	Documents         table // that are attached or named
+	Tables            []table
 	Totals, Technical group
 }
 
 // fill collects what is shown of a document that is neither an invoice nor a procurement document.
 func fill(doc *dom.Document, o Options) (*sheet, error) {
+	if p, err := vcd.Read(doc); err == nil {
+		return o.sheetOf(p), nil
+	}
 	root := doc.Root()
 	t := edocument.RecogniseType(root)
 	if t == nil || root.Space() != nsUBL+root.Local()+"-2" || root.Local() == "Invoice" || root.Local() == "CreditNote" {
 		return nil, edocument.ErrUnknownType
 	}
-	labels := o.labels()
-	w := words{own()[labels["lang"]], labels}
-	if o.Labels != nil {
-		w.own = o.Labels
-	}
+	w := o.words()
 	s := &sheet{Lang: w.text("lang"), Title: strings.TrimSpace(w.text("type-"+t.Transaction) + " " + text(root, "ID")), Skip: w.text("skip"), Style: template.CSS(view.Style)}
 	if s.Title == "type-"+t.Transaction+" "+text(root, "ID") {
 		s.Title = t.Name + " " + text(root, "ID")
@@ -207,11 +212,14 @@ func (m *maker) group(title string, rows ...row) group {
 // parties are all children of the document that are parties, or hold one, in the order of the document.
 func (m *maker) parties(root dom.Node) {
 	for n := range root.Elements() {
-		if n.Space() != nsCAC || !strings.HasSuffix(n.Local(), "Party") {
+		if n.Space() != nsCAC || !strings.HasSuffix(n.Local(), "Party") && n.Local() != "TendererPartyQualification" {
 			continue
 		}
 		p := n
-		if inner := child(n, "Party"); inner.Valid() {
+		if n.Local() == "TendererPartyQualification" {
+			p = child(n, "MainQualifyingParty")
+		}
+		if inner := child(p, "Party"); inner.Valid() {
 			p = inner
 		}
 		name := text(child(p, "PartyLegalEntity"), "RegistrationName")

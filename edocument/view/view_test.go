@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/invoice/view"
 	"github.com/viadukt-eu/viadukt/edocument/response"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/internal/corpus"
 	"github.com/viadukt-eu/viadukt/internal/pdftest"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -195,5 +197,38 @@ func BenchmarkHTML(b *testing.B) {
 		if _, err := HTML(d, Options{Language: "de"}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestDossiersAreShownInEachLanguage(t *testing.T) {
+	t.Parallel()
+	p := &vcd.Package{ID: "2026-17", Folder: "PN-4711", Authority: vcd.Party{Name: "Porto Novo <b>", Endpoint: "PT1", EndpointScheme: "9946"}, Dossiers: []*vcd.Dossier{{
+		ID: "1", Operators: []vcd.Party{{Name: "Tuletorn OÜ"}}, Criteria: []*vcd.Criterion{{Code: "tax-pay", Name: "Taxes", Evidences: []string{"E-1"}}},
+		Evidences: []*vcd.Evidence{{ID: "E-1", Description: "Tax certificate", Issuer: vcd.Party{Name: "Maksuamet"}, IssueDate: "2026-11-02", Files: []*vcd.Attachment{{Name: "tax.pdf", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }}}}}}}}
+	var b bytes.Buffer
+	if err := vcd.Write(&b, p, time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := vcd.Open(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range Languages() {
+		octets, err := Dossiers(p, Options{Language: lang})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := own()[lang]
+		for _, want := range []string{"<h1>" + w["type-VCDPackage"] + " 2026-17</h1>", "Porto Novo &lt;b&gt;", "PT1 (9946)", "Tuletorn OÜ: " + w["criteria"], "tax-pay", "Tuletorn OÜ: " + w["evidences"], "Maksuamet", "tax.pdf: " + w["file-present"]} {
+			if !strings.Contains(string(octets), want) {
+				t.Errorf("%s: no %s", lang, want)
+			}
+		}
+	}
+	if octets, err := DossiersPDF(p, Options{Language: "de", Created: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)}); err != nil || !bytes.HasPrefix(octets, []byte("%PDF-")) {
+		t.Error(err)
+	}
+	if s := shown(t, p.Document(), "en"); !strings.Contains(s, "<h1>Virtual company dossiers 2026-17</h1>") || !strings.Contains(s, "Porto Novo") {
+		t.Error("the package document alone is not shown")
 	}
 }

@@ -71,6 +71,19 @@ type File struct {
 
 // Open reads the directory of a container.
 func Open(r io.ReaderAt, size int64) (*Container, error) {
+	c, err := OpenZIP(r, size)
+	if err != nil {
+		return nil, err
+	}
+	c.Type = c.kind()
+	if c.Type == "" {
+		return nil, fmt.Errorf("%w: neither media type nor signatures of one", ErrFormat)
+	}
+	return c, nil
+}
+
+// OpenZIP reads the directory of any ZIP file within the bounds of a container; Type stays "".
+func OpenZIP(r io.ReaderAt, size int64) (*Container, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -104,10 +117,6 @@ func Open(r io.ReaderAt, size int64) (*Container, error) {
 			c.First = i == 0 && f.Method == zip.Store && len(f.Extra) == 0
 		}
 		c.Files = append(c.Files, file)
-	}
-	c.Type = c.kind()
-	if c.Type == "" {
-		return nil, fmt.Errorf("%w: neither media type nor signatures of one", ErrFormat)
 	}
 	return c, nil
 }
