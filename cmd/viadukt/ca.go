@@ -105,6 +105,12 @@ func prepareCAInit(c *call) func() error {
 	years := c.Int("years", 10, "how many `years` it lasts")
 	parent := c.String("parent", "", "`folder` of the authority above")
 	return func() error {
+		switch {
+		case *subject == "":
+			return usage("--subject is missing: the name of the authority, such as \"CN=Pilot CA,O=Office,C=EE\"")
+		case *url == "":
+			return usage("--url is missing: the address at which the authority will be served, such as http://ca.pilot.example:8080; its certificates point there")
+		}
 		p, err := openParent(*parent)
 		if err != nil {
 			return err
