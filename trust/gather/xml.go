@@ -133,6 +133,9 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		}
 		v.References = append(v.References, x)
 	}
+	if !signsContent(c) { // properties are there to say something of what else is signed
+		v.References = append(v.References, validation.Reference{Name: "a reference to the content"})
+	}
 	for i := range c.Entries {
 		e := &c.Entries[i]
 		h, _ := xmldsig.DigestHash(e.DigestMethod)
@@ -234,6 +237,16 @@ func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.Tim
 		}
 	}
 	return out
+}
+
+// signsContent tells whether a signature has a reference to something else than its own properties and key [EN 319 102-1 5.2.7.4].
+func signsContent(c *xades.Checked) bool {
+	for i := range c.References {
+		if t := c.References[i].Target; !t.Valid() || t != c.Signed && !(t.Is(xmldsig.Namespace, "KeyInfo") && t.Parent() == c.Node) {
+			return true
+		}
+	}
+	return false
 }
 
 func referenceName(r *xmldsig.Reference) string {
