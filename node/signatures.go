@@ -51,7 +51,7 @@ func (n *Node) loadSignatures() error {
 	return nil
 }
 
-// knownOfDocuments are the authorities that the node trusts, each for documents, for time or for neither, the trusted lists, and
+// knownOfDocuments are the authorities that the node trusts, each for its purposes, the trusted lists, and
 // the revocation lists from files.
 func (n *Node) knownOfDocuments() (out gather.Options) {
 	t := n.trust()

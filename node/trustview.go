@@ -21,13 +21,12 @@ import (
 const (
 	purposeListSigner = "list-signer" // signs trusted lists
 	purposeTLSClient  = "tls-client"  // who may connect to the node's listeners
-	purposeRevocation = "revocation"  // tells of revoked certificates, by a trusted list
 )
 
 // AnchorPurposes are all that an anchor may be for.
 var AnchorPurposes = []string{
 	string(pki.PurposeAccessPoint), string(pki.PurposeSMP), string(pki.PurposeTLS), purposeTLSClient, string(pki.PurposeDocument), string(pki.PurposeTime),
-	purposeListSigner, purposeRevocation, string(pki.PurposeToken), string(pki.PurposeEvidence),
+	purposeListSigner, string(pki.PurposeRevocation), string(pki.PurposeToken), string(pki.PurposeEvidence),
 }
 
 // Where an anchor comes from.
@@ -172,7 +171,7 @@ func (n *Node) anchors(ctx context.Context) ([]AnchorJSON, error) {
 					if t.Issues || t.Stamps {
 						purposes = append(purposes, string(pki.PurposeTime))
 					}
-					purposes = append(purposes, purposeRevocation)
+					purposes = append(purposes, string(pki.PurposeRevocation))
 					a := add(fromTrustedList, of, c, t.From.UTC(), t.Until.UTC(), purposes...)
 					a.Qualified = t.Qualified
 					if a.Until == nil { // the list says when it ends, not the certificate

@@ -60,11 +60,12 @@ func (m *material) load(file string) error {
 
 // evidenceFlags are what is known beside a document; the files are read when the command runs.
 func (c *call) evidenceFlags() func() (gather.Options, error) {
-	var trust, with, detached []string
+	var trust, responders, with, detached []string
 	several := func(name, usage string, to *[]string) {
 		c.Func(name, usage, func(file string) error { *to = append(*to, file); return nil })
 	}
 	several("trust", "PEM or DER `file` with the certificates of authorities that you trust; may be given again", &trust)
+	several("responders", "PEM or DER `file` with certificates of OCSP responders, or of who certifies them, that may answer for other authorities; may be given again", &responders)
 	several("with", "`file` with further certificates, a CRL or an OCSP response; may be given again", &with)
 	several("detached", "signed `file` that stands beside the signature; may be given again", &detached)
 	message := c.String("http", "", "`file` with the HTTP message whose fields a JSON signature covers, as it was on the wire")
@@ -90,7 +91,18 @@ func (c *call) evidenceFlags() func() (gather.Options, error) {
 			}
 			o.Anchors = append(o.Anchors, certs...)
 		}
-		var m material
+		var answering, m material
+		for _, file := range responders {
+			if err := answering.load(file); err != nil {
+				return o, usage("--responders: %v", err)
+			}
+		}
+		if len(answering.crls)+len(answering.ocsps) > 0 {
+			return o, usage("--responders takes certificates; what they say is for --with")
+		}
+		for _, x := range answering.certs {
+			o.Bound = append(o.Bound, pki.Anchor{Certificate: x, Purposes: []pki.Purpose{pki.PurposeRevocation}})
+		}
 		for _, file := range with {
 			if err := m.load(file); err != nil {
 				return o, usage("--with: %v", err)

@@ -152,7 +152,7 @@ type Identity struct {
 // Anchor is a trusted authority.
 type Anchor struct {
 	File     Path     `yaml:"file" required:"true" example:"trust/ca.pem" doc:"PEM or DER file with one or more certificates."`
-	Purposes []string `yaml:"purposes" required:"true" enum:"access-point,smp,tls,document,token,evidence,time" example:"[access-point]" doc:"What certificates below it may be used for."`
+	Purposes []string `yaml:"purposes" required:"true" enum:"access-point,smp,tls,document,token,evidence,time,revocation" example:"[access-point]" doc:"What certificates below it may be used for."`
 }
 
 // AS4Limits bound what arrives.

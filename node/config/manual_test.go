@@ -109,7 +109,7 @@ func TestChoicesAreThoseOfThePackagesThatReadThem(t *testing.T) {
 	}
 	want := []string{
 		string(pki.PurposeAccessPoint), string(pki.PurposeSMP), string(pki.PurposeTLS), string(pki.PurposeDocument),
-		string(pki.PurposeToken), string(pki.PurposeEvidence), string(pki.PurposeTime),
+		string(pki.PurposeToken), string(pki.PurposeEvidence), string(pki.PurposeTime), string(pki.PurposeRevocation),
 	}
 	if got := enums["as4.trust[].purposes"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("purposes: got %v, want %v", got, want)

@@ -60,7 +60,8 @@ func inputsOf(t *testing.T, dir, text string, at *time.Time) (opt Options) {
 				}
 			case "trust":
 				if c, err := pki.ParseCertificate(readCorpus(t, dir, name)); err == nil {
-					opt.Anchors = append(opt.Anchors, c)
+					// The other implementation takes whom it trusts for an authority over responders, too.
+					opt.Anchors, opt.Bound = append(opt.Anchors, c), append(opt.Bound, pki.Anchor{Certificate: c, Purposes: []pki.Purpose{pki.PurposeRevocation}})
 				}
 			case "time":
 				x, err := time.Parse(time.RFC3339, name)

@@ -18,11 +18,18 @@ import (
 func Fetch(ctx context.Context, client *revocation.Client, r *Result, opt Options) (Options, error) {
 	collector := &revocation.Collector{Client: client, Anchors: opt.Anchors, Intermediates: opt.Certificates}
 	for _, a := range opt.Bound {
+		if slices.Equal(a.Purposes, []pki.Purpose{pki.PurposeRevocation}) { // its own revocation counts
+			collector.Intermediates = append(slices.Clip(collector.Intermediates), a.Certificate)
+			continue
+		}
 		collector.Anchors = append(slices.Clip(collector.Anchors), a.Certificate)
 	}
 	if opt.Lists != nil {
 		collector.Anchors = append(slices.Clip(collector.Anchors), opt.Lists.Certificates()...)
 	}
+	p := newPool(opt)
+	p.add(r.Certificates...)
+	collector.Responders = p.responders
 	var errs []error
 	for _, cert := range r.Signers {
 		m, err := collector.Collect(ctx, []*pki.Certificate{cert}, r.Certificates)

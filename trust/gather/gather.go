@@ -32,7 +32,7 @@ var (
 // Options are what is known beside the document.
 type Options struct {
 	Anchors      []*pki.Certificate // trusted
-	Bound        []pki.Anchor       // trusted for their purposes alone: [pki.PurposeDocument], [pki.PurposeTime]
+	Bound        []pki.Anchor       // trusted for their purposes alone: [pki.PurposeDocument], [pki.PurposeTime], [pki.PurposeRevocation]
 	Lists        *trustlist.Set     // whose services are trusted, too, and say what is qualified; nil: none
 	Certificates []*pki.Certificate // to build chains with
 	CRLs         [][]byte           // DER

@@ -26,7 +26,8 @@ type pool struct {
 	anchors map[[32]byte]validation.Use // zero: for everything
 	crls    []*list
 	ocsps   []*answer
-	seen    map[[32]byte]bool // revocation data
+	tellers []*pki.Certificate // that may answer, or certify who does, for certificates of other authorities
+	seen    map[[32]byte]bool  // revocation data
 	facts   map[[32]byte]*validation.Certificate
 	up      map[[32]byte]*pki.Certificate
 	lists   *trustlist.Set // nil: none
@@ -39,10 +40,10 @@ type list struct {
 	facts *validation.Revocation
 }
 
-// answer is an OCSP response with its facts.
+// answer is an OCSP response with its facts, by the issuer of the certificates that it is asked about.
 type answer struct {
 	*pki.OCSPResponse
-	facts *validation.Revocation
+	facts map[*pki.Certificate]*validation.Revocation
 }
 
 func newPool(opt Options) *pool {
@@ -66,11 +67,16 @@ func newPool(opt Options) *pool {
 }
 
 // uses are the purposes that count here.
-var uses = map[pki.Purpose]validation.Use{pki.PurposeDocument: validation.UseSignature, pki.PurposeTime: validation.UseTimeStamp}
+var uses = map[pki.Purpose]validation.Use{
+	pki.PurposeDocument: validation.UseSignature, pki.PurposeTime: validation.UseTimeStamp, pki.PurposeRevocation: validation.UseRevocation,
+}
 
 // bind takes in an anchor for its purposes. One for no purpose that counts here is a certificate as any other.
 func (p *pool) bind(a pki.Anchor) {
 	p.add(a.Certificate)
+	if slices.Contains(a.Purposes, pki.PurposeRevocation) {
+		p.tellers = append(p.tellers, a.Certificate)
+	}
 	f := a.Certificate.Fingerprint()
 	use, known := p.anchors[f]
 	if known && use == 0 {
@@ -114,7 +120,7 @@ func (p *pool) revocation(crls, ocsps [][]byte) {
 		}
 		p.seen[sum] = true
 		if r, err := pki.ParseOCSPResponse(b); err == nil {
-			p.ocsps = append(p.ocsps, &answer{OCSPResponse: r})
+			p.ocsps = append(p.ocsps, &answer{OCSPResponse: r, facts: map[*pki.Certificate]*validation.Revocation{}})
 			p.add(r.Certificates...)
 		}
 	}
@@ -370,16 +376,23 @@ func (p *pool) listFacts(l *list) *validation.Revocation {
 }
 
 func (p *pool) answerFacts(a *answer, issuer *pki.Certificate) *validation.Revocation {
-	if a.facts != nil {
-		return a.facts
+	if f := a.facts[issuer]; f != nil {
+		return f
 	}
-	a.facts = &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw), Raw: a.Raw}, OCSP: true, Produced: a.ProducedAt}
-	if by, err := p.checked.VerifyOCSP(a.OCSPResponse, issuer, a.ProducedAt); err == nil {
-		a.facts.Intact = true
-		a.facts.Algorithm = algorithmOf(a.SignatureAlgorithm, by)
-		a.facts.Signer, a.facts.Chain = p.certificate(by), p.chain(by)
+	f := &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw), Raw: a.Raw}, OCSP: true, Produced: a.ProducedAt}
+	a.facts[issuer] = f
+	if by, err := p.checked.VerifyOCSP(a.OCSPResponse, issuer, a.ProducedAt, p.responders(issuer)...); err == nil {
+		f.Intact = true
+		f.Algorithm = algorithmOf(a.SignatureAlgorithm, by)
+		f.Signer, f.Chain = p.certificate(by), p.chain(by)
 	}
-	return a.facts
+	return f
+}
+
+// responders are those who may answer in place of an issuer, or certify who does: whom configuration or a trusted list names
+// [RFC 6960 4.2.2.2].
+func (p *pool) responders(issuer *pki.Certificate) []*pki.Certificate {
+	return slices.Concat(p.tellers, p.lists.Responders(p.path(issuer)))
 }
 
 func digestName(h crypto.Hash) string {

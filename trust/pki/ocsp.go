@@ -254,11 +254,24 @@ func parseSingle(list *cryptobyte.String) (r SingleResponse, err error) {
 // Verify checks the response for certificates of an issuer: signed by the issuer itself, or by a
 // responder that the same issuer key certified for it [RFC 6960 4.2.2.2]. at is the moment at which a
 // delegated responder's certificate must be valid. It returns the responder.
-func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time) (*Certificate, error) {
-	return r.verify(issuer, at, nil)
+//
+// named is the local configuration of who may answer in place of the issuer: responders, and authorities that certify them.
+func (r *OCSPResponse) Verify(issuer *Certificate, at time.Time, named ...*Certificate) (*Certificate, error) {
+	return r.verify(issuer, at, nil, named)
 }
 
-func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, known *SignatureCache) (*Certificate, error) {
+func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, known *SignatureCache, named []*Certificate) (*Certificate, error) {
+	by, err := r.signer(issuer, at, known)
+	for i := 0; err != nil && i < len(named); i++ {
+		if other, unlike := r.signer(named[i], at, known); unlike == nil {
+			return other, nil
+		}
+	}
+	return by, err
+}
+
+// signer is the authority, or a responder that it certified.
+func (r *OCSPResponse) signer(issuer *Certificate, at time.Time, known *SignatureCache) (*Certificate, error) {
 	if r.by(issuer) {
 		if err := known.checkData(r.Raw, issuer, func() error { return issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", issuer.Subject, err)

@@ -46,4 +46,5 @@ const (
 	PurposeToken       Purpose = "token"        // signing assertions and identity tokens
 	PurposeEvidence    Purpose = "evidence"     // signing evidence of delivery
 	PurposeTime        Purpose = "time"         // signing time-stamps
+	PurposeRevocation  Purpose = "revocation"   // answering by OCSP for the certificates of other authorities
 )

@@ -23,9 +23,9 @@ func (s *SignatureCache) CheckSignatureFrom(c, issuer *Certificate) error {
 	return s.check(c.fingerprint, issuer, func() error { return c.CheckSignatureFrom(issuer) })
 }
 
-// VerifyOCSP is r.Verify(issuer, at).
-func (s *SignatureCache) VerifyOCSP(r *OCSPResponse, issuer *Certificate, at time.Time) (*Certificate, error) {
-	return r.verify(issuer, at, s)
+// VerifyOCSP is r.Verify(issuer, at, named...).
+func (s *SignatureCache) VerifyOCSP(r *OCSPResponse, issuer *Certificate, at time.Time, named ...*Certificate) (*Certificate, error) {
+	return r.verify(issuer, at, s, named)
 }
 
 // VerifyCRL is l.Verify(issuer).

@@ -45,6 +45,7 @@ type Client struct {
 type kept struct {
 	turn  chan struct{} // one fetch at a time for one thing
 	ocsp  *pki.OCSPResponse
+	named bool // the answer counts where its responder is named alone
 	crl   *pki.CRL
 	certs []*pki.Certificate
 	until time.Time // when it is renewed
@@ -129,29 +130,40 @@ func (c *Client) Status(ctx context.Context, cert, issuer *pki.Certificate, at t
 	return pki.RevocationStatus{}, errors.Join(errs...)
 }
 
-// OCSP returns a verified answer about a certificate that is current.
-func (c *Client) OCSP(ctx context.Context, cert, issuer *pki.Certificate) (*pki.OCSPResponse, error) {
+// OCSP returns a verified answer about a certificate that is current. named may answer in place of the issuer: see [pki.OCSPResponse.Verify].
+func (c *Client) OCSP(ctx context.Context, cert, issuer *pki.Certificate, named ...*pki.Certificate) (*pki.OCSPResponse, error) {
 	fp, fi := cert.Fingerprint(), issuer.Fingerprint()
 	k := c.slot("ocsp " + string(fp[:]) + string(fi[:]))
 	if err := k.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer k.unlock()
-	if k.ocsp != nil && c.now().Before(k.until) {
-		return k.ocsp, nil
+	// What was remembered for others counts where it would have been taken here.
+	known := k.ocsp
+	if known != nil && k.named {
+		if _, err := known.Verify(issuer, known.ProducedAt, named...); err != nil {
+			known = nil
+		}
+	}
+	if known != nil && c.now().Before(k.until) {
+		return known, nil
 	}
 	var errs []error
 	for _, u := range cert.OCSPServers {
-		r, until, err := c.ask(ctx, u, cert, issuer)
+		r, until, err := c.ask(ctx, u, cert, issuer, named)
 		if err == nil {
 			k.ocsp = r
+			if k.named = len(named) > 0; k.named {
+				_, err := r.Verify(issuer, r.ProducedAt)
+				k.named = err != nil
+			}
 			c.keep(k, until)
 			return r, nil
 		}
 		errs = append(errs, err)
 	}
-	if k.ocsp != nil && c.now().Before(k.holds) {
-		return k.ocsp, nil
+	if known != nil && c.now().Before(k.holds) {
+		return known, nil
 	}
 	if len(errs) == 0 {
 		return nil, fmt.Errorf("%w: %q names no responder", ErrAnswer, cert.Subject)
@@ -162,7 +174,7 @@ func (c *Client) OCSP(ctx context.Context, cert, issuer *pki.Certificate) (*pki.
 // leave is how far clocks may differ.
 const leave = 5 * time.Minute
 
-func (c *Client) ask(ctx context.Context, server string, cert, issuer *pki.Certificate) (*pki.OCSPResponse, time.Time, error) {
+func (c *Client) ask(ctx context.Context, server string, cert, issuer *pki.Certificate, named []*pki.Certificate) (*pki.OCSPResponse, time.Time, error) {
 	hash := c.Hash
 	if hash == 0 {
 		hash = crypto.SHA1
@@ -207,7 +219,7 @@ func (c *Client) ask(ctx context.Context, server string, cert, issuer *pki.Certi
 		return nil, time.Time{}, fmt.Errorf("%w: %s", ErrNonce, server)
 	}
 	now := c.now()
-	if _, err := r.Verify(issuer, now); err != nil {
+	if _, err := r.Verify(issuer, now, named...); err != nil {
 		return nil, time.Time{}, fmt.Errorf("revocation: %s: %w", server, err)
 	}
 	s, ok := r.Find(cert, issuer)

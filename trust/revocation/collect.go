@@ -21,6 +21,8 @@ type Collector struct {
 	Client        *Client
 	Anchors       []*pki.Certificate // chains end at them; without any, at self-signed certificates
 	Intermediates []*pki.Certificate // known issuers
+	// Responders are those who may answer in place of an issuer, or certify who does [RFC 6960 4.2.2.2]; nil: nobody.
+	Responders func(issuer *pki.Certificate) []*pki.Certificate
 }
 
 const maxChain = 10
@@ -98,10 +100,14 @@ func (w *walk) revocation(ctx context.Context, c, issuer *pki.Certificate, depth
 	}
 	var errs []error
 	if !w.Client.NoOCSP && len(c.OCSPServers) > 0 {
-		r, err := w.Client.OCSP(ctx, c, issuer)
+		var named []*pki.Certificate
+		if w.Responders != nil {
+			named = w.Responders(issuer)
+		}
+		r, err := w.Client.OCSP(ctx, c, issuer, named...)
 		if err == nil {
 			w.found.OCSPs = append(w.found.OCSPs, r.Raw)
-			return w.responder(ctx, r, issuer, depth)
+			return w.responder(ctx, r, issuer, named, depth)
 		}
 		errs = append(errs, err)
 	}
@@ -119,8 +125,8 @@ func (w *walk) revocation(ctx context.Context, c, issuer *pki.Certificate, depth
 }
 
 // responder collects for the signer of an answer, unless it is not to be checked.
-func (w *walk) responder(ctx context.Context, r *pki.OCSPResponse, issuer *pki.Certificate, depth int) error {
-	signer, err := r.Verify(issuer, r.ProducedAt)
+func (w *walk) responder(ctx context.Context, r *pki.OCSPResponse, issuer *pki.Certificate, named []*pki.Certificate, depth int) error {
+	signer, err := r.Verify(issuer, r.ProducedAt, named...)
 	if err != nil || signer.Equal(issuer) {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,6 +113,65 @@ func (w *world) list(id *pki.Identity) ([]byte, error) {
 }
 
 func (w *world) client() *Client { return &Client{HTTP: w.server.Client(), Clock: w.clock} }
+
+// A responder of another authority is asked, and its answer remembered, for those alone who name it.
+func TestNamedResponders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pki.P256)
+	other, err := pki.NewAuthority(rand.Reader, "CN=Other Root,C=EU", pki.P256, now.AddDate(-1, 0, 0), 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, err := other.Issue(pki.Template{Subject: "CN=Foreign responder,C=EU", ExtKeyUsage: []pki.OID{pki.EKUOCSPSigning}, Extensions: []pki.Extension{{ID: OCSPNoCheck, Value: []byte{5, 0}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(context.Context, *big.Int) (Status, error) { return Status{State: pki.RevocationGood}, nil }
+	var asked atomic.Int32
+	responder := &Responder{Clock: w.clock, Authorities: []Authority{{Issuer: w.ca.Certificate, Identity: foreign, Source: SourceFunc(status)}}}
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		responder.ServeHTTP(rw, r)
+	}))
+	defer server.Close()
+	id, err := w.ca.Issue(pki.Template{Subject: "CN=Ada,C=EU", OCSPServers: []string{server.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := w.client()
+	for i, step := range []struct {
+		named []*pki.Certificate
+		ok    bool
+		asked int32
+	}{
+		{nil, false, 1},
+		{[]*pki.Certificate{w.root.Certificate}, false, 2},
+		{[]*pki.Certificate{w.root.Certificate, other.Certificate}, true, 3},
+		{[]*pki.Certificate{foreign.Certificate}, true, 3}, // remembered
+		{nil, false, 4}, // not for this one
+		{[]*pki.Certificate{other.Certificate}, true, 4},
+	} {
+		r, err := c.OCSP(t.Context(), id.Certificate, w.ca.Certificate, step.named...)
+		if (err == nil) != step.ok || (r != nil) != step.ok || asked.Load() != step.asked {
+			t.Errorf("step %d: %v, asked %d times", i, err, asked.Load())
+		}
+	}
+	for _, named := range []*pki.Certificate{nil, other.Certificate} {
+		collector := &Collector{Client: w.client(), Anchors: []*pki.Certificate{w.root.Certificate, w.ca.Certificate}}
+		if named != nil {
+			collector.Responders = func(issuer *pki.Certificate) []*pki.Certificate {
+				if !issuer.Equal(w.ca.Certificate) {
+					t.Errorf("asked for %s", issuer.Subject)
+				}
+				return []*pki.Certificate{named}
+			}
+		}
+		m, err := collector.Collect(t.Context(), []*pki.Certificate{id.Certificate}, nil)
+		if ok := named != nil; (err == nil) != ok || len(m.OCSPs) == 1 != ok || slices.ContainsFunc(m.Certificates, foreign.Certificate.Equal) != ok {
+			t.Errorf("collected %d answers, %d certificates, %v", len(m.OCSPs), len(m.Certificates), err)
+		}
+	}
+}
 
 func TestGoodRevokedUnknown(t *testing.T) {
 	t.Parallel()

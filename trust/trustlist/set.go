@@ -184,6 +184,44 @@ func (s *Set) Named(rawSubject []byte) []*pki.Certificate {
 	return s.named[string(rawSubject)]
 }
 
+// Responders are the certificates of the OCSP services that the lists trust, of those providers that a service of the chain belongs to:
+// they may answer, or certify who does, for certificates of that chain.
+func (s *Set) Responders(chain []*pki.Certificate) (out []*pki.Certificate) {
+	if s == nil {
+		return nil
+	}
+	var asked []*Provider
+	for _, c := range chain {
+		for _, known := range s.Services(c) {
+			if p := known.Provider; !slices.Contains(asked, p) {
+				asked = append(asked, p)
+				for _, x := range p.Services {
+					out = append(out, x.responders()...)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// responders are the certificates of a service that is, or was, trusted for OCSP.
+func (s *Service) responders() (out []*pki.Certificate) {
+	for i := range s.Periods {
+		p := &s.Periods[i]
+		if p.Foreign || !p.trusted() || !strings.HasPrefix(p.Type, ServiceRoot+"Certstatus/OCSP") {
+			continue
+		}
+		for k := range s.Periods { // earlier periods leave the certificates to the latest
+			for _, c := range s.Periods[k].Certificates {
+				if !slices.ContainsFunc(out, c.Equal) {
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Certificates are all anchors.
 func (s *Set) Certificates() []*pki.Certificate {
 	if s == nil {
