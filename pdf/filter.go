@@ -100,17 +100,20 @@ func (d *Document) Bytes(s *Stream, most int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
-	if err == nil && len(b) > most {
+	var b bytes.Buffer
+	_, length := s.Span()
+	b.Grow(int(min(4*length, int64(most), 64<<10)) + bytes.MinRead)
+	_, err = b.ReadFrom(io.LimitReader(r, int64(most)+1))
+	if err == nil && b.Len() > most {
 		err = fmt.Errorf("%w: stream has more than %d octets", ErrLimit, most)
 	}
-	return b, err
+	return b.Bytes(), err
 }
 
 func (d *Document) filter(r io.Reader, name Name, param Dict) (io.Reader, error) {
 	switch name {
 	case "FlateDecode", "Fl":
-		return d.predict(&inflater{in: bufio.NewReader(r)}, param)
+		return d.predict(newInflater(r), param)
 	case "LZWDecode", "LZW":
 		early := 1
 		if n, ok := Get[int](d, param["EarlyChange"]); ok {
@@ -133,31 +136,42 @@ func (d *Document) filter(r io.Reader, name Name, param Dict) (io.Reader, error)
 
 // inflater begins when it is read: an empty stream has no header.
 type inflater struct {
-	in  *bufio.Reader
-	z   io.ReadCloser // nil before and after
-	end error
+	*inflate
+	begun bool
+	end   error
 }
 
-// inflaters are those that came to their end: each has 40 kB, and most files have many small streams.
-var inflaters sync.Pool
+// inflate is what inflating needs: 44 kB.
+type inflate struct {
+	in *bufio.Reader
+	z  io.ReadCloser // nil before the first use
+}
+
+// inflaters are those that came to their end: most files have many small streams.
+var inflaters = sync.Pool{New: func() any { return &inflate{in: bufio.NewReader(nil)} }}
+
+func newInflater(r io.Reader) *inflater {
+	f := inflaters.Get().(*inflate)
+	f.in.Reset(r)
+	return &inflater{inflate: f}
+}
 
 func (f *inflater) Read(p []byte) (int, error) {
 	if f.end != nil {
 		return 0, f.end
 	}
-	if f.z == nil {
+	if !f.begun {
 		// Some writers put an end of line before the octets.
 		for range 2 {
 			if b, err := f.in.Peek(1); err == nil && (b[0] == '\r' || b[0] == '\n') {
 				f.in.Discard(1)
 			}
 		}
-		z, _ := inflaters.Get().(io.ReadCloser)
 		var err error
-		if z == nil {
-			z, err = zlib.NewReader(f.in)
+		if f.z == nil {
+			f.z, err = zlib.NewReader(f.in)
 		} else {
-			err = z.(zlib.Resetter).Reset(f.in, nil)
+			err = f.z.(zlib.Resetter).Reset(f.in, nil)
 		}
 		if err != nil {
 			if _, err := f.in.Peek(1); err == io.EOF {
@@ -165,15 +179,16 @@ func (f *inflater) Read(p []byte) (int, error) {
 			}
 			return 0, err
 		}
-		f.z = z
+		f.begun = true
 	}
 	n, err := f.z.Read(p)
 	if errors.Is(err, zlib.ErrChecksum) { // read by everybody else
 		err = io.EOF
 	}
 	if err != nil {
-		inflaters.Put(f.z)
-		f.z, f.end = nil, err
+		f.in.Reset(nil) // holds nothing of the file
+		inflaters.Put(f.inflate)
+		f.inflate, f.end = nil, err
 	}
 	return n, err
 }

@@ -9,13 +9,14 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// Object is one of: nil (null), bool, int, float64, String, Hex, Name, Array, Dict, Ref, *Stream [ISO 32000-1 7.3].
+// Object is one of: nil (null), bool, int, float64, String, Hex, Room, Name, Array, Dict, Ref, *Stream [ISO 32000-1 7.3].
 type Object any
 
 // Name is a name without its solidus, as octets.
@@ -26,6 +27,11 @@ type String string
 
 // Hex is a string that is written in hexadecimal. What is read is a String always.
 type Hex string
+
+// Room is a string of so many zero octets in hexadecimal, which something is put into later.
+type Room int
+
+var zeros = strings.Repeat("0", 4<<10)
 
 // Array is a sequence of objects.
 type Array []Object
@@ -199,13 +205,17 @@ func Write(w io.Writer, o Object) error {
 
 // WriteIndirect writes an indirect object: its number, the object, and the end.
 func WriteIndirect(w io.Writer, r Ref, o Object) error {
-	b := fmt.Appendf(nil, "%d %d obj\n", r.Number, r.Generation)
-	b, err := appendObject(b, o, 0)
+	b, err := appendIndirect(nil, r, o)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(b, "\nendobj\n"...))
+	_, err = w.Write(b)
 	return err
+}
+
+func appendIndirect(b []byte, r Ref, o Object) ([]byte, error) {
+	b, err := appendObject(fmt.Appendf(b, "%d %d obj\n", r.Number, r.Generation), o, 0)
+	return append(b, "\nendobj\n"...), err
 }
 
 const maxDepth = 100 // of objects in objects
@@ -242,6 +252,13 @@ func appendObject(b []byte, o Object, depth int) ([]byte, error) {
 		b = append(b, ')')
 	case Hex:
 		b = append(hex.AppendEncode(append(b, '<'), []byte(o)), '>')
+	case Room:
+		b = slices.Grow(b, 2*int(o)+2)
+		b = append(b, '<')
+		for n := 2 * int(o); n > 0; n -= min(n, len(zeros)) {
+			b = append(b, zeros[:min(n, len(zeros))]...)
+		}
+		b = append(b, '>')
 	case Name:
 		b = append(b, '/')
 		for i := 0; i < len(o); i++ {

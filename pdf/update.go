@@ -1,7 +1,6 @@
 package pdf
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -73,19 +72,21 @@ type Appended struct {
 // Append writes the update: the objects, and cross-references of the kind that the file ends with.
 func (u *Update) Append() (*Appended, error) {
 	d := u.d
-	var b bytes.Buffer
+	b := make([]byte, 0, u.size())
 	last, err := d.window(d.size-1, 1)
 	if err != nil {
 		return nil, err
 	}
 	if last[0] != '\n' && last[0] != '\r' {
-		b.WriteByte('\n')
+		b = append(b, '\n')
 	}
 	out := &Appended{Offsets: map[Ref]int64{}}
 	refs := slices.SortedFunc(maps.Keys(u.objects), func(x, y Ref) int { return x.Number - y.Number })
 	entries := map[int]entry{}
+	name := sha256.New()
 	for _, r := range refs {
-		at := d.size + int64(b.Len())
+		begin := len(b)
+		at := d.size + int64(begin)
 		out.Offsets[r] = at
 		entries[r.Number] = entry{plain, at - d.shift, r.Generation}
 		o := u.objects[r]
@@ -94,35 +95,57 @@ func (u *Update) Append() (*Appended, error) {
 				return nil, err
 			}
 		}
-		if err := WriteIndirect(&b, r, o); err != nil {
+		if b, err = appendIndirect(b, r, o); err != nil {
 			return nil, err
 		}
+		// A name and no digest: of a long object its two ends will do.
+		const end = 1 << 10
+		name.Write(b[begin:min(begin+end, len(b))])
+		name.Write(b[max(begin, len(b)-end):])
 	}
 	newest := d.Revisions[0]
 	trailer := Dict{"Root": d.Trailer["Root"], "Info": d.Trailer["Info"], "Encrypt": d.Trailer["Encrypt"], "Prev": int(newest.Offset)}
-	sum := sha256.Sum256(b.Bytes())
+	sum := name.Sum(nil)
 	id, ok := Get[Array](d, d.Trailer["ID"])
 	if ok && len(id) == 2 { // the first one stays, the second one is of the update [ISO 32000-1 14.4]
 		if first, ok := Get[String](d, id[0]); ok {
 			trailer["ID"] = Array{Hex(first), Hex(sum[:16])}
 		}
 	}
-	start := d.size + int64(b.Len()) - d.shift
+	start := d.size + int64(len(b)) - d.shift
 	if newest.Stream {
 		self := u.New()
 		entries[self.Number] = entry{plain, start, 0}
 		trailer["Size"] = u.next
-		err = writeXrefStream(&b, self, trailer, entries)
+		b, err = appendXrefStream(b, self, trailer, entries)
 	} else {
 		trailer["Size"] = u.next
-		err = writeTable(&b, trailer, entries)
+		b, err = appendTable(b, trailer, entries)
 	}
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(&b, "startxref\n%d\n%%%%EOF\n", start)
-	out.Octets = b.Bytes()
+	out.Octets = fmt.Appendf(b, "startxref\n%d\n%%%%EOF\n", start)
 	return out, nil
+}
+
+// size estimates the octets of an update.
+func (u *Update) size() int {
+	n := 2 << 10
+	for _, o := range u.objects {
+		n += 512
+		switch o := o.(type) {
+		case Dict:
+			for _, v := range o {
+				if room, ok := v.(Room); ok {
+					n += 2 * int(room)
+				}
+			}
+		case *Stream:
+			n += len(o.Data)
+		}
+	}
+	return n
 }
 
 // Behind reads a file of the given size with octets behind it, such as an update.
@@ -167,24 +190,22 @@ func runsOf(entries map[int]entry) (out [][]int) {
 	return out
 }
 
-func writeTable(b *bytes.Buffer, trailer Dict, entries map[int]entry) error {
-	b.WriteString("xref\n")
+func appendTable(b []byte, trailer Dict, entries map[int]entry) ([]byte, error) {
+	b = append(b, "xref\n"...)
 	for _, run := range runsOf(entries) {
-		fmt.Fprintf(b, "%d %d\n", run[0], len(run))
+		b = fmt.Appendf(b, "%d %d\n", run[0], len(run))
 		for _, n := range run {
 			if entries[n].offset > 9_999_999_999 {
-				return fmt.Errorf("%w: tables of cross-references reach no offset beyond ten digits", ErrLimit)
+				return b, fmt.Errorf("%w: tables of cross-references reach no offset beyond ten digits", ErrLimit)
 			}
-			fmt.Fprintf(b, "%010d %05d n \n", entries[n].offset, entries[n].generation)
+			b = fmt.Appendf(b, "%010d %05d n \n", entries[n].offset, entries[n].generation)
 		}
 	}
-	b.WriteString("trailer\n")
-	err := Write(b, trailer)
-	b.WriteByte('\n')
-	return err
+	b, err := appendObject(append(b, "trailer\n"...), trailer, 0)
+	return append(b, '\n'), err
 }
 
-func writeXrefStream(b *bytes.Buffer, self Ref, trailer Dict, entries map[int]entry) error {
+func appendXrefStream(b []byte, self Ref, trailer Dict, entries map[int]entry) ([]byte, error) {
 	var index Array
 	var rows []byte
 	for _, run := range runsOf(entries) {
@@ -199,5 +220,8 @@ func writeXrefStream(b *bytes.Buffer, self Ref, trailer Dict, entries map[int]en
 		}
 	}
 	trailer["Type"], trailer["W"], trailer["Index"] = Name("XRef"), Array{1, 8, 2}, index
-	return WriteIndirect(b, self, Compress(trailer, rows))
+	if len(rows) < 1<<10 { // a compressor costs more than all the rest
+		return appendIndirect(b, self, &Stream{Dict: trailer, Data: rows})
+	}
+	return appendIndirect(b, self, Compress(trailer, rows))
 }

@@ -72,3 +72,34 @@ func TestUpdateLeavesWhatIsThere(t *testing.T) {
 		t.Errorf("kinds of cross-references tried: %v", kinds)
 	}
 }
+
+// The second half of the ID is of the update: the same for equal octets, another for others, also where they differ but late.
+func TestUpdatesHaveTheirNames(t *testing.T) {
+	t.Parallel()
+	b := corpus.Read(t, "esignature", "dss/pades/EmptyPage.pdf")
+	name := func(text string) string {
+		t.Helper()
+		d := open(t, b)
+		u, err := d.Update()
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := u.Add(pdf.Dict{"Contents": pdf.Room(5000), "Text": pdf.String(text)})
+		a, err := u.Append()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d = open(t, append(slices.Clip(b), a.Octets...))
+		if o, _ := pdf.Get[pdf.Dict](d, room); o["Contents"] != pdf.String(make([]byte, 5000)) {
+			t.Errorf("%.40v", o)
+		}
+		id, _ := pdf.Get[pdf.Array](d, d.Trailer["ID"])
+		if len(id) != 2 {
+			t.Fatalf("ID %v", id)
+		}
+		return string(id[1].(pdf.String))
+	}
+	if one, again, other := name("one"), name("one"), name("other"); one != again || one == other {
+		t.Errorf("%x %x %x", one, again, other)
+	}
+}

@@ -483,13 +483,7 @@ func (p *Params) pades(d *xades.Document) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pendingCMS(q.Pending, func(s *cms.SignerInfo) ([]byte, error) {
-		more, err := q.Finish(s)
-		if err != nil {
-			return nil, err
-		}
-		return append(b[:len(b):len(b)], more...), nil
-	}), nil
+	return pendingCMS(q.Pending, func(s *cms.SignerInfo) ([]byte, error) { return q.Append(b[:len(b):len(b)], s) }), nil
 }
 
 func (p *Params) pdfParameters() (x pades.Parameters, err error) {
@@ -635,5 +629,7 @@ func octets(d *xades.Document) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(r)
+	var b bytes.Buffer
+	_, err = io.Copy(&b, r)
+	return b.Bytes(), err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
@@ -192,7 +193,7 @@ func (d *Document) place(u *pdf.Update, dict pdf.Dict, p Parameters, reserve int
 	}
 	const far = 9_999_999_999
 	dict["ByteRange"] = pdf.Array{0, far, far, far}
-	dict["Contents"] = pdf.Hex(make([]byte, reserve))
+	dict["Contents"] = pdf.Room(reserve)
 	u.Set(ref, dict)
 	if err := d.addToForm(u, field, ref, p); err != nil {
 		return nil, err
@@ -382,32 +383,37 @@ func (p *Place) Content() cms.Content {
 
 // Finish returns what is to be put behind the document: the second step, with the signature that was made.
 func (p *Pending) Finish(s *cms.SignerInfo) ([]byte, error) {
+	return p.Append(nil, s)
+}
+
+// Append is Finish that puts behind the octets of b.
+func (p *Pending) Append(b []byte, s *cms.SignerInfo) ([]byte, error) {
 	m, err := p.Message(s, nil)
 	if err != nil {
 		return nil, err
 	}
-	return p.put(m)
+	return p.put(b, m)
 }
 
-func (p *Place) put(m *cms.SignedData) ([]byte, error) {
-	b, err := m.Bytes()
+func (p *Place) put(b []byte, m *cms.SignedData) ([]byte, error) {
+	message, err := m.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	return p.Fill(b)
+	return p.fill(b, message)
 }
 
 // Fill returns what is to be put behind the document, with a message. It is not asked whether that is over the content.
-func (p *Place) Fill(message []byte) ([]byte, error) {
+func (p *Place) Fill(message []byte) ([]byte, error) { return p.fill(nil, message) }
+
+func (p *Place) fill(b, message []byte) ([]byte, error) {
 	if len(message) > p.reserve {
 		return nil, fmt.Errorf("%w: %d octets where %d are reserved", ErrReserve, len(message), p.reserve)
 	}
-	out, at := bytes.Clone(p.appended), p.at-p.d.size
-	const digits = "0123456789abcdef"
-	for i, c := range message {
-		out[at+1+int64(2*i)], out[at+2+int64(2*i)] = digits[c>>4], digits[c&15]
-	}
-	return out, nil
+	at := len(b) + int(p.at-p.d.size) + len("<")
+	b = append(b, p.appended...)
+	hex.Encode(b[at:], message)
+	return b, nil
 }
 
 // Sign signs with a key at hand, at level B, or T where a stamper is given, and returns what is to be put behind the document. random
@@ -437,7 +443,7 @@ func Sign(ctx context.Context, random io.Reader, id *pki.Identity, d *Document, 
 			return nil, err
 		}
 	}
-	return q.put(m)
+	return q.put(nil, m)
 }
 
 // Stamp returns what is to be put behind a document: a time-stamp over all of it [EN 319 142-1 5.4.3].
