@@ -164,7 +164,7 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 		begun()
 		keep(!best.After(c.NotAfter), "Is the signature proven to exist before the certificate expired?")
 	case CryptoConstraintsNoPOE:
-		keep(len(j.weak(s, best)) == 0 && j.chainReliable(s, best), "Were the algorithms reliable when the signature is proven to exist?")
+		keep(len(j.weak(s, best)) == 0, "Were the algorithms reliable when the signature is proven to exist?")
 		begun()
 	case TryLater, RevocationOutOfBoundsNoPOE, NoCertificateChainFoundNoPOE:
 		keep(false, "Is that cured by a time-stamp?")
@@ -176,6 +176,9 @@ func (j *judge) longTerm(s *Signature, basic Conclusion) Conclusion {
 	j.order(&r, s, best)
 	if !basic.passed() {
 		j.rest(&r, s, best)
+	}
+	if basic.Sub == CryptoConstraintsNoPOE { // step 4 c) asks of the signature itself, so that what is asked of it comes first
+		keep(j.chainReliable(s, best), "Were the algorithms reliable when the signature is proven to exist?")
 	}
 	out := r.conclude()
 	out.Checks = append(slices.Clip(basic.Checks), out.Checks...)
