@@ -29,8 +29,32 @@ func (j *judge) archival(s *Signature, longTerm Conclusion) Conclusion {
 	if !curable(longTerm) {
 		return longTerm
 	}
+	p := j.proven()
+	best := p.of(s.ID)
+	if longTerm.passed() {
+		if best.Before(longTerm.Time) {
+			longTerm.Time = best
+		}
+		return longTerm
+	}
+	r := run{c: j.past(&s.Token, longTerm, ofSignature, p, func(at time.Time) []string { return j.weak(s, at) })}
+	r.failed = !r.c.passed()
+	j.rest(&r, s, best)
+	out := r.conclude()
+	out.Time = best
+	out.Checks = append(slices.Clip(longTerm.Checks), out.Checks...)
+	return out
+}
+
+// proven is what the time-stamps of all signatures prove to exist: of what two of them share, one may have the older proof
+// [EN 319 102-1 5.6.2.3].
+func (j *judge) proven() *proofs {
+	if j.existing != nil {
+		return j.existing
+	}
 	p := &proofs{j.now, map[string]time.Time{}}
-	stamps := slices.Clone(s.TimeStamps)
+	j.existing = p
+	stamps := j.stamped
 	// Newest first; of one second, the one that covers the other.
 	slices.SortStableFunc(stamps, func(a, b *TimeStamp) int {
 		if !a.Time.Equal(b.Time) {
@@ -54,20 +78,7 @@ func (j *judge) archival(s *Signature, longTerm Conclusion) Conclusion {
 			p.add(id, t.Time)
 		}
 	}
-	best := p.of(s.ID)
-	if longTerm.passed() {
-		if best.Before(longTerm.Time) {
-			longTerm.Time = best
-		}
-		return longTerm
-	}
-	r := run{c: j.past(&s.Token, longTerm, ofSignature, p, func(at time.Time) []string { return j.weak(s, at) })}
-	r.failed = !r.c.passed()
-	j.rest(&r, s, best)
-	out := r.conclude()
-	out.Time = best
-	out.Checks = append(slices.Clip(longTerm.Checks), out.Checks...)
-	return out
+	return p
 }
 
 func (j *judge) weakStamp(t *TimeStamp, at time.Time) (out []string) {

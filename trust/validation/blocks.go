@@ -22,6 +22,9 @@ type judge struct {
 	now    time.Time
 	unread []string // trusted lists that could not be asked
 
+	stamped  []*TimeStamp // of all signatures of the document, each once
+	existing *proofs      // what they prove; nil: not asked yet
+
 	chains map[chainKey]Conclusion
 	stamps map[*TimeStamp]Conclusion // basic validation
 	accept map[acceptKey]Conclusion

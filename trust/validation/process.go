@@ -30,6 +30,15 @@ func Validate(f *Facts, p *Policy, at time.Time) []*Report {
 	}
 	j := newJudge(p, at)
 	j.unread = f.Unread
+	known := map[*TimeStamp]bool{}
+	for _, s := range f.Signatures {
+		for _, t := range s.TimeStamps {
+			if !known[t] {
+				known[t] = true
+				j.stamped = append(j.stamped, t)
+			}
+		}
+	}
 	out := make([]*Report, 0, len(f.Signatures))
 	for _, s := range f.Signatures {
 		r := j.signature(s)

@@ -47,3 +47,57 @@ func TestCertificateOfAnAlgorithmThatEnded(t *testing.T) {
 		}
 	}
 }
+
+// Revocation data that two signatures share is as old as the better of their time-stamps proves.
+func TestProofsOfExistenceAreShared(t *testing.T) {
+	t.Parallel()
+	now := day(2026, 5, 4)
+	rsa := Algorithm{"RSA", 2048, "SHA256"}
+	signed, archived := day(2023, 9, 5), day(2023, 9, 7)
+	for _, c := range []struct {
+		name    string
+		covers  []string // by the archive time-stamp of the other signature
+		trusted bool     // its authority
+		at      time.Time
+		ok      bool
+	}{
+		{"the other proves it", []string{"ocsp", "responder", "signer"}, true, archived, true},
+		{"its time-stamp is of a stranger", []string{"ocsp", "responder", "signer"}, false, archived, false},
+		{"its time-stamp covers something else", []string{"other"}, true, archived, false},
+		{"its time-stamp came after the responder's end", []string{"ocsp", "responder", "signer"}, true, day(2024, 10, 1), false},
+	} {
+		ca := &Certificate{Token: Token{ID: "ca"}, Trusted: true}
+		tsa := &Certificate{Token: Token{ID: "tsa"}, Trusted: true}
+		other := &Certificate{Token: Token{ID: "other tsa", Intact: true, Algorithm: rsa}, NotBefore: day(2020, 1, 1), NotAfter: day(2030, 1, 1), Trusted: c.trusted}
+		responder := &Certificate{Token: Token{ID: "responder", Algorithm: rsa, Intact: true, Signer: ca}, NotBefore: day(2022, 1, 1), NotAfter: day(2024, 9, 1), OCSPNoCheck: true, PathLength: -1}
+		responder.Chain = []*Certificate{responder, ca}
+		signer := &Certificate{
+			Token: Token{ID: "signer", Algorithm: rsa, Intact: true, Signer: ca}, Subject: "Ada", NotBefore: day(2022, 3, 9), NotAfter: day(2025, 3, 9), PathLength: -1,
+			Revocations: []CertificateStatus{{Data: &Revocation{OCSP: true, Token: Token{ID: "ocsp", Algorithm: rsa, Intact: true, Signer: responder, Chain: responder.Chain}, Produced: signed, ThisUpdate: signed}}},
+		}
+		signer.Chain = []*Certificate{signer, ca}
+		signature := func(id string, stamps ...*TimeStamp) *Signature {
+			return &Signature{
+				Token: Token{ID: id, Algorithm: rsa, Intact: true, Signer: signer, Chain: signer.Chain}, Format: "XAdES-BASELINE-LTA", Claimed: signed,
+				References: []Reference{{Name: "a", Digest: "SHA256", Found: true, Intact: true}}, TimeStamps: stamps,
+			}
+		}
+		stamp := func(id, kind string, at time.Time, by *Certificate, covers ...string) *TimeStamp {
+			return &TimeStamp{
+				Token: Token{ID: id, Algorithm: rsa, Intact: true, Signer: by, Chain: []*Certificate{by}}, Kind: kind, Time: at, Digest: "SHA256", ImprintFound: true, ImprintIntact: true, Covers: covers,
+			}
+		}
+		first := signature("1", stamp("t1", "SIGNATURE_TIMESTAMP", signed, tsa, "1"), stamp("t2", "ARCHIVE_TIMESTAMP", c.at, other, c.covers...))
+		second := signature("2", stamp("t3", "SIGNATURE_TIMESTAMP", signed, tsa, "2"))
+		for _, order := range [][]*Signature{{first, second}, {second, first}} {
+			for _, r := range Validate(&Facts{Signatures: order}, nil, now) {
+				if r.Signature == second && (r.Indication == TotalPassed) != c.ok {
+					t.Errorf("%s: %s %s: %s", c.name, r.Indication, r.Sub, r.Why)
+				}
+			}
+		}
+		if r := Validate(&Facts{Signatures: []*Signature{second}}, nil, now)[0]; r.Indication != Indeterminate {
+			t.Errorf("the second alone: %s %s", r.Indication, r.Sub)
+		}
+	}
+}
