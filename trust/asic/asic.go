@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Media types of containers [EN 319 162-1 4.3.3, 4.4.3].
@@ -97,18 +99,19 @@ func OpenZIP(r io.ReaderAt, size int64) (*Container, error) {
 		if strings.HasSuffix(f.Name, "/") {
 			continue
 		}
-		if err := checkName(f.Name); err != nil {
+		name, err := fileName(f)
+		if err != nil {
 			return nil, err
 		}
-		if seen[f.Name] {
-			return nil, fmt.Errorf("%w: %q", ErrTwice, f.Name)
+		if seen[name] {
+			return nil, fmt.Errorf("%w: %q", ErrTwice, name)
 		}
-		seen[f.Name] = true
+		seen[name] = true
 		if f.Flags&1 != 0 {
-			return nil, fmt.Errorf("%w: %q is encrypted", ErrFormat, f.Name)
+			return nil, fmt.Errorf("%w: %q is encrypted", ErrFormat, name)
 		}
-		file := &File{f.Name, int64(f.UncompressedSize64), f}
-		if f.Name == "mimetype" {
+		file := &File{name, int64(f.UncompressedSize64), f}
+		if name == "mimetype" {
 			b, err := file.small(1 << 10)
 			if err != nil {
 				return nil, err
@@ -119,6 +122,19 @@ func OpenZIP(r io.ReaderAt, size int64) (*Container, error) {
 		c.Files = append(c.Files, file)
 	}
 	return c, nil
+}
+
+// flagUTF8 says that a name is in UTF-8 (APPNOTE.TXT 4.4.4).
+const flagUTF8 = 0x800
+
+// fileName is the name of a file. Without the flag it is in UTF-8 where it can be, as many write it, and else in code page 437
+// (APPNOTE.TXT appendix D): whatever was meant, it is one name and no other's.
+func fileName(f *zip.File) (string, error) {
+	name := f.Name
+	if f.Flags&flagUTF8 == 0 && !utf8.ValidString(name) {
+		name, _ = charmap.CodePage437.NewDecoder().String(name) // it has all 256 octets
+	}
+	return name, checkName(name)
 }
 
 // checkName refuses what would lead out of a folder [EN 319 162-1 4.1].

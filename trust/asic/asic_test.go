@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
@@ -135,14 +136,19 @@ func TestHostileContainersAreRefused(t *testing.T) {
 		b    []byte
 		want error
 	}{
-		"out of the folder":    {plain(t, "../a", "x", sig, "<x/>"), ErrName},
-		"an absolute name":     {plain(t, "/etc/passwd", "x", sig, "<x/>"), ErrName},
-		"a drive":              {plain(t, "C:/x", "x", sig, "<x/>"), ErrName},
-		"a backslash":          {plain(t, `a\b`, "x", sig, "<x/>"), ErrName},
-		"a name too long":      {plain(t, strings.Repeat("a", maxName+1), "x", sig, "<x/>"), ErrName},
-		"one name twice":       {plain(t, "a", "x", "a", "y", sig, "<x/>"), ErrTwice},
-		"no zip file":          {[]byte("PK\x03\x04 and nothing more"), ErrFormat},
-		"cut off in the midst": {plain(t, "a", "x", sig, "<x/>")[:60], ErrFormat},
+		"out of the folder": {plain(t, "../a", "x", sig, "<x/>"), ErrName},
+		"an absolute name":  {plain(t, "/etc/passwd", "x", sig, "<x/>"), ErrName},
+		"a drive":           {plain(t, "C:/x", "x", sig, "<x/>"), ErrName},
+		"a backslash":       {plain(t, `a\b`, "x", sig, "<x/>"), ErrName},
+		"a name too long":   {plain(t, strings.Repeat("a", maxName+1), "x", sig, "<x/>"), ErrName},
+		"a name that is not in UTF-8 and says so": {named(t, 0x800, "\x82.txt"), ErrName},
+		"an old name out of the folder":           {named(t, 0, "../\x82.txt"), ErrName},
+		"an old name with a backslash":            {named(t, 0, "\x82\\x"), ErrName},
+		"two old names, one name":                 {named(t, 0, "\x82.txt", "\x82.txt"), ErrTwice},
+		"an old name and its like in UTF-8":       {named(t, 0, "\x82.txt", "é.txt"), ErrTwice},
+		"one name twice":                          {plain(t, "a", "x", "a", "y", sig, "<x/>"), ErrTwice},
+		"no zip file":                             {[]byte("PK\x03\x04 and nothing more"), ErrFormat},
+		"cut off in the midst":                    {plain(t, "a", "x", sig, "<x/>")[:60], ErrFormat},
 	} {
 		if _, err := Open(bytes.NewReader(c.b), int64(len(c.b))); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -258,6 +264,52 @@ func TestReplacingAFileLeavesTheOthersAsTheyArePacked(t *testing.T) {
 		}
 		if f.Name != old.Files[i].Name || !bytes.Equal(b, was) || (f.Name != "META-INF/signatures.xml" && f.zip.CompressedSize64 != old.Files[i].zip.CompressedSize64) {
 			t.Errorf("%s: %.20q, want %s: %.20q", f.Name, b, old.Files[i].Name, was)
+		}
+	}
+}
+
+// named makes a container whose files have the given octets for names.
+func named(t *testing.T, flags uint16, names ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range append([]string{"META-INF/signatures.xml"}, names...) {
+		h := &zip.FileHeader{Name: name, Flags: flags, CRC32: crc32.ChecksumIEEE([]byte("x")), CompressedSize64: 1, UncompressedSize64: 1}
+		w, err := z.CreateRaw(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Names of before UTF-8 are told apart, and stay as they are when the container is written anew.
+func TestNamesOfCodePages(t *testing.T) {
+	t.Parallel()
+	b := named(t, 0, "\x82\xa0hat\xa0rozat.pdf", "één.txt")
+	for i := range 2 {
+		c, err := Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"éáhatározat.pdf", "één.txt"} {
+			if f, err := c.File(name); err != nil || f.Size != 1 {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		var again bytes.Buffer
+		if err := c.Edit(&again, Edit{Add: []Small{{Name: fmt.Sprintf("META-INF/more%d.xml", i), Octets: []byte("<x/>")}}}); err != nil {
+			t.Fatal(err)
+		}
+		b = again.Bytes()
+		if !bytes.Contains(b, []byte("\x82\xa0hat\xa0rozat.pdf")) {
+			t.Error("the name is not what it was")
 		}
 	}
 }
