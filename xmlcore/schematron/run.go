@@ -138,7 +138,12 @@ type run struct {
 	trials   []trial    // of all entries
 	armed    []int32
 	bits     []uint64
+	calls    []*call // by how deep they are within one another
+	level    int
 }
+
+// maxCalls is for how many evaluations within one another memory is kept.
+const maxCalls = 64
 
 // maxLetDepth bounds a chain of variables that need one another.
 const maxLetDepth = 2_000
@@ -173,7 +178,11 @@ func (r *run) Variable(ctx *xpath.Context, i int) (xpath.Sequence, error) {
 		at = r.node
 	}
 	r.state[i] = letRunning
-	v, err := r.evaluate(ctx.Nested(xpath.NodeItem(at), r), l)
+	var memory xpath.Sequence
+	if cap(r.value[i]) == 1 { // longer values may be known by their place
+		memory = r.value[i][:0]
+	}
+	v, err := r.evaluate(ctx, xpath.NodeItem(at), l, memory)
 	if err != nil {
 		if r.failed == nil {
 			r.failed = make([]error, len(r.s.lets))
@@ -185,13 +194,16 @@ func (r *run) Variable(ctx *xpath.Context, i int) (xpath.Sequence, error) {
 	return v, nil
 }
 
-func (r *run) evaluate(ctx *xpath.Context, l *let) (xpath.Sequence, error) {
+// evaluate computes a variable; memory is where its value may be put.
+func (r *run) evaluate(ctx *xpath.Context, at xpath.Item, l *let, memory xpath.Sequence) (xpath.Sequence, error) {
+	c := r.enter(ctx, at, l.first, l.slots)
+	defer r.leave()
 	var fr *frame
 	if l.slots > 0 {
-		fr = &frame{run: r, first: l.first, vals: make([]xpath.Sequence, l.slots)}
-		ctx.Variables = fr
+		fr = &c.frame
+		c.ctx.Variables = fr
 	}
-	v, err := l.value.eval(ctx, fr)
+	v, err := l.value.eval(&c.ctx, fr, memory)
 	switch {
 	case err != nil:
 		return nil, err
@@ -201,6 +213,30 @@ func (r *run) evaluate(ctx *xpath.Context, l *let) (xpath.Sequence, error) {
 		return l.as.Convert(v)
 	}
 	return v, nil
+}
+
+// call is what the evaluation of a variable or function needs. Its memory serves the next one as well.
+type call struct {
+	ctx    xpath.Context
+	frame  frame
+	result xpath.Sequence
+}
+
+// enter begins the evaluation of a variable or function with some variables of its own, within another; leave ends it.
+func (r *run) enter(ctx *xpath.Context, at xpath.Item, first, slots int) *call {
+	if r.level == len(r.calls) {
+		r.calls = append(r.calls, &call{})
+	}
+	c := r.calls[r.level]
+	r.level++
+	ctx.NestIn(&c.ctx, at, r)
+	c.frame = frame{run: r, first: first, vals: slices.Grow(c.frame.vals[:0], slots)[:slots]}
+	return c
+}
+
+func (r *run) leave() {
+	r.level--
+	clear(r.calls[r.level].frame.vals)
 }
 
 // Validate applies the rules to a document. It returns an error only where it must give up: ErrLimit, or that of the
@@ -272,11 +308,24 @@ func (r *run) over() {
 		r.outlined, r.trials, r.armed = nil, nil, nil
 	}
 	r.ctx.Reset()
+	if len(r.calls) > maxCalls {
+		r.calls = nil
+	}
+	for _, c := range r.calls {
+		clear(c.result)
+		*c = call{frame: frame{vals: c.frame.vals[:0]}, result: c.result[:0]}
+	}
 	clear(r.state)
-	clear(r.value)
+	for i, v := range r.value {
+		if cap(v) > 1 {
+			v = nil
+		}
+		clear(v)
+		r.value[i] = v[:0]
+	}
 	clear(r.done)
 	clear(r.outlined)
-	*r = run{s: r.s, ctx: r.ctx, state: r.state, value: r.value, done: r.done, outlined: r.outlined[:0], trials: r.trials[:0], armed: r.armed[:0], bits: r.bits}
+	*r = run{s: r.s, ctx: r.ctx, state: r.state, value: r.value, done: r.done, outlined: r.outlined[:0], trials: r.trials[:0], armed: r.armed[:0], bits: r.bits, calls: r.calls}
 	r.s.runs.Put(r)
 }
 

@@ -289,17 +289,22 @@ func copyTree(w *dom.Writer, n dom.Node, top bool) bool {
 
 func (f *function) call(ctx *xpath.Context, args []xpath.Sequence) (xpath.Sequence, error) {
 	r := runOf(ctx)
-	fr := &frame{run: r, first: r.s.globals, vals: make([]xpath.Sequence, max(f.slots, len(args)))}
-	copy(fr.vals, args)
-	return f.body.eval(ctx.Nested(xpath.Item{}, fr), fr)
+	c := r.enter(ctx, xpath.Item{}, r.s.globals, max(f.slots, len(args)))
+	defer r.leave()
+	copy(c.frame.vals, args)
+	c.ctx.Variables = &c.frame
+	v, err := f.body.eval(&c.ctx, &c.frame, c.result[:0])
+	if cap(v) == 1 {
+		c.result = v
+	}
+	return v, err
 }
 
-// eval runs a program in a context that is its own.
-func (p program) eval(ctx *xpath.Context, fr *frame) (xpath.Sequence, error) {
+// eval runs a program in a context that is its own, and appends its value to out.
+func (p program) eval(ctx *xpath.Context, fr *frame, out xpath.Sequence) (xpath.Sequence, error) {
 	if len(p) == 1 && p[0].op == opSequence && p[0].expr != nil {
-		return p[0].expr.Evaluate(ctx)
+		return p[0].expr.Append(ctx, out)
 	}
-	var out xpath.Sequence
 	for i := range p {
 		in := &p[i]
 		v, err := in.eval(ctx, fr)
@@ -320,7 +325,7 @@ func (in *instruction) value(ctx *xpath.Context, fr *frame) (xpath.Sequence, err
 	if in.expr != nil {
 		return in.expr.Evaluate(ctx)
 	}
-	return in.body.eval(ctx, fr)
+	return in.body.eval(ctx, fr, nil)
 }
 
 func (in *instruction) eval(ctx *xpath.Context, fr *frame) (xpath.Sequence, error) {
@@ -364,7 +369,7 @@ func (in *instruction) eval(ctx *xpath.Context, fr *frame) (xpath.Sequence, erro
 				}
 			}
 			if ok {
-				return in.then[i].eval(ctx, fr)
+				return in.then[i].eval(ctx, fr, nil)
 			}
 		}
 		return nil, nil
@@ -378,7 +383,7 @@ func (in *instruction) eval(ctx *xpath.Context, fr *frame) (xpath.Sequence, erro
 	for i, it := range items {
 		inner := ctx.Nested(it, ctx.Variables)
 		inner.Position, inner.Size = i+1, len(items)
-		v, err := in.body.eval(inner, fr)
+		v, err := in.body.eval(inner, fr, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -240,9 +240,22 @@ func (c *compiler) sequence(e *expr) *code {
 }
 
 func (c *compiler) logic(e *expr) *code {
-	kids := c.all(e.kids)
+	var kids []*code
+	for i := 0; i < len(e.kids); i++ {
+		if e.kind == xAnd && i+1 < len(e.kids) {
+			if k := c.oneCode(e.kids[i], e.kids[i+1]); k != nil {
+				kids = append(kids, k.complete(nil))
+				i++
+				continue
+			}
+		}
+		kids = append(kids, c.compile(e.kids[i]))
+	}
 	d := depsOf(kids...)
-	if len(kids) == 2 {
+	switch len(kids) {
+	case 1:
+		return boolean(d, kids[0].ebv)
+	case 2:
 		a, b := kids[0], kids[1]
 		if e.kind == xAnd {
 			return boolean(d, func(m *machine) bool { return a.ebv(m) && b.ebv(m) })

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 var stringFunctions = []builtin{
@@ -67,11 +69,7 @@ var stringFunctions = []builtin{
 		m.tick(len(s) / 64)
 		return IntegerItem(int64(utf8.RuneCountInString(s))), true
 	}))},
-	{name: "normalize-space", min: 0, max: 1, build: orString(one(XSString, func(m *machine, a []*code) (Item, bool) {
-		s := a[0].text(m)
-		m.tick(len(s) / 16)
-		return StringItem(collapse(s)), true
-	}))},
+	{name: "normalize-space", min: 0, max: 1, build: normalizeSpace},
 	{name: "normalize-unicode", min: 1, max: 2, build: one(XSString, func(m *machine, a []*code) (Item, bool) {
 		s, form := a[0].text(m), "NFC"
 		if len(a) > 1 {
@@ -149,6 +147,38 @@ var stringFunctions = []builtin{
 		m.stack = m.stack[:base]
 		return BooleanItem(found), true
 	})},
+}
+
+// normalizeSpace is fn:normalize-space. Asked whether anything is left of the text, it makes no string.
+func normalizeSpace(c *compiler, e *expr, a []*code) *code {
+	if len(a) == 0 {
+		k := orString(func(_ *compiler, _ *expr, a []*code) *code { return normalized(a[0]) })(c, e, a)
+		k.ebv = func(m *machine) bool {
+			if m.item.typ == TypeNode && m.item.n < 0 && m.item.Node().Kind() <= dom.ElementNode {
+				d, end := m.item.doc(), m.item.Node().End()
+				m.tick((end - int(m.item.i)) / 4)
+				for i := int(m.item.i) + 1; i < end; i++ {
+					if n := d.At(i); n.Kind() == dom.TextNode && space(n.Text()) != "" {
+						return true
+					}
+				}
+				return false
+			}
+			return space(stringValue(m.context())) != ""
+		}
+		return k
+	}
+	k := normalized(a[0])
+	k.ebv = func(m *machine) bool { return space(a[0].text(m)) != "" }
+	return k
+}
+
+func normalized(x *code) *code {
+	return &code{typ: XSString, max1: true, min1: true, deps: x.deps, one: func(m *machine) (Item, bool) {
+		s := x.text(m)
+		m.tick(len(s) / 16)
+		return StringItem(collapse(s)), true
+	}}
 }
 
 // findIn is the place of a part in a string.
@@ -334,9 +364,15 @@ func containsFunction(c *compiler, e *expr, a []*code) *code {
 	})(c, e, a)
 }
 
-// listContains compiles contains(list, concat(sep, x, sep)): x is in the list exactly if it is one of the pieces
-// between separators, as long as x itself has none.
-func (c *compiler) listContains(e *expr, list string) *code {
+// codeList is contains(list, concat(sep, x, sep)): x is in the list exactly if it is one of the pieces between
+// separators, as long as x itself has none.
+type codeList struct {
+	list, sep string
+	pieces    map[string]struct{}
+	x         *expr
+}
+
+func (c *compiler) codeList(e *expr, list string) *codeList {
 	cat := e.kids[1]
 	if !(cat.kind == xConcat || cat.kind == xCall && cat.fn != nil && cat.fn.name == "concat") || len(cat.kids) != 3 {
 		return nil
@@ -346,27 +382,74 @@ func (c *compiler) listContains(e *expr, list string) *code {
 		return nil
 	}
 	sep := atomString(l.val[0])
-	if len(sep) != 1 || atomString(r.val[0]) != sep || len(list) < 32 {
+	if len(sep) != 1 || atomString(r.val[0]) != sep || len(list) < 16 {
 		return nil
 	}
 	pieces := strings.Split(list, sep)
-	set := make(map[string]struct{}, len(pieces))
+	k := &codeList{list, sep, make(map[string]struct{}, len(pieces)), cat.kids[1]}
 	for i, p := range pieces {
 		if i > 0 && i < len(pieces)-1 {
-			set[strings.Clone(p)] = struct{}{}
+			k.pieces[strings.Clone(p)] = struct{}{}
 		}
 	}
-	x := c.compile(cat.kids[1])
+	return k
+}
+
+func (c *compiler) listContains(e *expr, list string) *code {
+	l := c.codeList(e, list)
+	if l == nil {
+		return nil
+	}
+	x := c.compile(l.x)
 	return boolean(x.deps, func(m *machine) bool {
 		s := ""
 		if it, ok := x.atom(m); ok {
 			s = atomString(it)
 		}
-		if strings.Contains(s, sep) {
-			m.tick(len(list) / 16)
-			return strings.Contains(list, sep+s+sep)
+		if strings.Contains(s, l.sep) {
+			m.tick(len(l.list) / 16)
+			return strings.Contains(l.list, l.sep+s+l.sep)
 		}
-		_, ok := set[s]
+		_, ok := l.pieces[s]
 		return ok
 	})
+}
+
+// oneCode compiles not(contains(x, sep)) and contains(list, concat(sep, x, sep)), as code lists are written, so that x is
+// evaluated once; nil when the operands are not of this kind.
+func (c *compiler) oneCode(a, b *expr) *code {
+	a, b = a.bare(), b.bare()
+	if c.trace != nil || c.x.coll != nil || !a.calls("not", 1) || !b.calls("contains", 2) || b.kids[0].kind != xLiteral || b.kids[0].val.typ != XSString {
+		return nil
+	}
+	in := a.kids[0].bare()
+	if !in.calls("contains", 2) || in.kids[1].kind != xLiteral || !in.kids[0].calls("normalize-space", -1) {
+		return nil
+	}
+	l := c.codeList(b, b.kids[0].val.text())
+	if l == nil || in.kids[1].val.typ != XSString || in.kids[1].val.text() != l.sep || in.kids[0].typed() || l.x.canonical() != in.kids[0].canonical() {
+		return nil
+	}
+	x := c.compile(l.x)
+	return boolean(x.deps, func(m *machine) bool {
+		s := x.text(m)
+		if strings.Contains(s, l.sep) {
+			return false
+		}
+		_, ok := l.pieces[s]
+		return ok
+	})
+}
+
+// bare takes off parentheses.
+func (e *expr) bare() *expr {
+	for e.kind == xSequence && len(e.kids) == 1 {
+		e = e.kids[0]
+	}
+	return e
+}
+
+// calls reports whether an expression is a call of a function of the library with so many arguments, any number with -1.
+func (e *expr) calls(name string, args int) bool {
+	return e.kind == xCall && e.fn != nil && e.name.Space == FunctionSpace && e.fn.name == name && (args < 0 || len(e.kids) == args)
 }

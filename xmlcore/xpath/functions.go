@@ -186,16 +186,54 @@ func (c *compiler) userCall(e *expr) *code {
 		}
 	}
 	k.push = func(m *machine) {
-		args := make([]Sequence, len(a))
+		args, top := m.arguments(len(a))
 		for i, x := range a {
 			base := len(m.stack)
 			x.push(m)
-			args[i] = f.Params[i].convert(m.keep(base), "argument")
+			args[i] = f.Params[i].convert(m.argument(base), "argument")
 		}
 		m.callUser(f, args)
+		m.release(top)
 	}
 	return k
 }
+
+// arguments holds the arguments of calls of user functions that are under way, most of them one item each.
+type arguments struct {
+	seqs  []Sequence
+	items []Item
+}
+
+// atOnce is how many arguments, and items of them, are held without memory of their own.
+const atOnce = 64
+
+// arguments makes room for arguments; release gives it back.
+func (m *machine) arguments(n int) (args []Sequence, top arguments) {
+	h := &m.held
+	if h.seqs == nil {
+		h.seqs, h.items = make([]Sequence, 0, atOnce), make([]Item, 0, atOnce)
+	}
+	top = *h
+	if len(h.seqs)+n > cap(h.seqs) {
+		return make([]Sequence, n), top
+	}
+	h.seqs = h.seqs[:len(h.seqs)+n]
+	return h.seqs[len(h.seqs)-n:], top
+}
+
+// argument takes what lies above base off the stack.
+func (m *machine) argument(base int) Sequence {
+	h := &m.held
+	if len(m.stack)-base != 1 || len(h.items) == cap(h.items) {
+		return m.keep(base)
+	}
+	h.items = append(h.items, m.stack[base])
+	m.stack = m.stack[:base]
+	n := len(h.items)
+	return h.items[n-1 : n : n]
+}
+
+func (m *machine) release(top arguments) { m.held = top }
 
 func (m *machine) callUser(f *Function, args []Sequence) {
 	m.call()

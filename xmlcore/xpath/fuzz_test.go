@@ -20,6 +20,8 @@ var fuzzSeeds = []string{
 	"format-integer(1234, '#,##0;o')", "format-integer(19, 'Ww')", "format-date(xs:date('2026-01-31Z'), '[FNn,3-3] [D1o] [MN,*-4] [Y01] [W] [d###1,2-3]')",
 	"format-time(xs:time('09:05:07.0125'), '[h].[m01][P,1-2][f###,1-5][z0]')", "parse-ietf-date('Wed, 06 Jun 94 07:29:35 +0500 (GMT)')",
 	`parse-json('{"a":[1,-0.5e1,"\ud83d\u0000"]}', map{'fallback': upper-case#1})?a`, `parse-json('["\t"]', map{'escape': true()})?1`,
+	"for $i in 0 to 3 return (o:line/@no)[$i]", "//*[not(*) and not(normalize-space())]", "o:line[not(o:none) or count(o:qty) <= 1 and o:total = '7']",
+	"not(contains(normalize-space(@no), ' ')) and contains(' 1 2 3 4 5 6 7 8 9 ', concat(' ', normalize-space(@no), ' '))",
 	"2 = 1 to 3", "(1 to 9)[position() > 2][2]", "codepoints-to-string(55296)", "xs:dayTimeDuration('P1D') * 1e300",
 	"parse-xml('<a b=\"c\">d</a>')//@*/root()", "parse-xml-fragment('a<b/>c')/node()[2] << //o:qty", "serialize(analyze-string('a1b2', '((a)|(\\d))'))",
 	"serialize((//o:line, [1, 'a']), map{'indent': true(), 'item-separator': '&'})", "serialize(map{'a': [1, //o:qty[1]]}, map{'method': 'json'})",

@@ -38,6 +38,7 @@ type machine struct {
 	running  int // runs under way, one within the other
 	sets     []knownSet
 	nextSet  int
+	held     arguments
 	tr       *tracer
 	regex    *regex.Regexp // the last one that was no constant
 	regexKey nameKey
@@ -65,6 +66,7 @@ type saved struct {
 	stack  int
 	locals int
 	depth  int
+	held   arguments
 }
 
 const (
@@ -106,22 +108,25 @@ func (c *Context) Reset() {
 	clear(m.stack[:cap(m.stack)])
 	clear(m.locals[:cap(m.locals)])
 	clear(m.saves[:cap(m.saves)])
+	clear(m.held.seqs[:cap(m.held.seqs)])
+	clear(m.held.items[:cap(m.held.items)])
 	spare := m.spare
 	if len(m.infos) > 0 && m.infos[0].d.Len() <= maxSpare {
 		spare = m.infos[0]
 		spare.forget()
 	}
 	clear(m.infos)
-	*m = machine{stack: m.stack[:0], locals: m.locals[:0], saves: m.saves[:0], infos: m.infos[:0], spare: spare}
+	*m = machine{stack: m.stack[:0], locals: m.locals[:0], saves: m.saves[:0], infos: m.infos[:0], spare: spare, held: arguments{m.held.seqs[:0], m.held.items[:0]}}
 }
 
 // begin starts a run; nested says that another one is under way, whose state is kept aside.
 func (m *machine) begin(e *Expr, ctx *Context) (nested bool) {
 	if m.running > 0 {
-		m.saves = append(m.saves, saved{m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, len(m.stack), len(m.locals), m.depth})
+		m.saves = append(m.saves, saved{m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, len(m.stack), len(m.locals), m.depth, m.held})
 		nested = true
 	} else {
 		m.stack, m.locals, m.depth = m.stack[:0], m.locals[:0], 0
+		m.held.seqs, m.held.items = m.held.seqs[:0], m.held.items[:0]
 	}
 	m.running++
 	m.ctx, m.x, m.coll = ctx, e, e.coll
@@ -145,7 +150,7 @@ func (m *machine) end(nested bool) {
 	s := &m.saves[len(m.saves)-1]
 	clear(m.locals[s.locals:])
 	m.stack, m.locals = m.stack[:s.stack], m.locals[:s.locals]
-	m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, m.depth = s.focus, s.outer, s.ctx, s.x, s.coll, s.fp, s.depth
+	m.focus, m.outer, m.ctx, m.x, m.coll, m.fp, m.depth, m.held = s.focus, s.outer, s.ctx, s.x, s.coll, s.fp, s.depth, s.held
 	*s = saved{}
 	m.saves = m.saves[:len(m.saves)-1]
 	if m.info != nil && (m.info.names != m.x.names || m.info.known <= m.x.maxID) {

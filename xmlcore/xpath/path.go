@@ -1,5 +1,7 @@
 package xpath
 
+import "github.com/viadukt-eu/viadukt/xmlcore/dom"
+
 // A path is a row of stages. A walker goes down several axis steps, one nested in the other, so that no list is made in
 // between; it ends where a step could meet one node twice. A mapping evaluates any other expression for each node.
 
@@ -179,6 +181,13 @@ func (c *compiler) path(e *expr) *code {
 	}
 	if start == nil && len(stages) == 1 && stages[0].walk != nil && stages[0].walk.straight() {
 		k.straighten(stages[0].walk, root)
+	}
+	if start == nil && !root && len(stages) == 1 && stages[0].walk != nil && stages[0].walk.anyChild() {
+		k.ebv = func(m *machine) bool {
+			it := m.node()
+			m.tick(1)
+			return it.n < 0 && it.Node().Kind() <= dom.ElementNode && it.Node().FirstElement().Valid()
+		}
 	}
 	return k
 }

@@ -234,5 +234,33 @@ func (c *compiler) filter(e *expr) *code {
 			m.filterAbove(base, p)
 		}
 	}
+	if at := preds[0].code; len(preds) == 1 && c.trace == nil && preds[0].at == 0 && !preds[0].never && at.deps&(needsFocus|needsPos|needsLast|needsEffect) == 0 && at.max1 {
+		k.push = func(m *machine) { m.pick(a, at) }
+	}
 	return k
+}
+
+// pick is a filter whose predicate is the same for each item, most often a position.
+func (m *machine) pick(a, at *code) {
+	base := len(m.stack)
+	a.push(m)
+	n := len(m.stack) - base
+	if n == 0 {
+		return
+	}
+	m.tick(1)
+	it, ok := at.one(m)
+	switch {
+	case !ok || !it.typ.numeric() && !ebvItem(it):
+		m.stack = m.stack[:base]
+	case !it.typ.numeric():
+	default:
+		f := toFloat(it)
+		if i := int(f); f >= 1 && f <= float64(n) && float64(i) == f {
+			m.stack[base] = m.stack[base+i-1]
+			m.stack = m.stack[:base+1]
+		} else {
+			m.stack = m.stack[:base]
+		}
+	}
 }

@@ -55,7 +55,7 @@ func (c *compiler) remember(s *step, e *expr) *code {
 // walked until the first that answers: what stands behind it need not be evaluated [XPath20 2.3.4], and rules rely on that.
 func sooner(kept func(*machine) bool, w *walker) func(*machine) bool {
 	return func(m *machine) (found bool) {
-		base, focus, fp, coll, depth := len(m.stack), m.focus, m.fp, m.coll, m.depth
+		base, focus, fp, coll, depth, held := len(m.stack), m.focus, m.fp, m.coll, m.depth, m.held
 		defer func() {
 			r := recover()
 			if r == nil {
@@ -64,7 +64,7 @@ func sooner(kept func(*machine) bool, w *walker) func(*machine) bool {
 			if err, ok := r.(*Error); !ok || err.kind != ErrDynamic {
 				panic(r)
 			}
-			m.stack, m.focus, m.fp, m.coll, m.depth = m.stack[:base], focus, fp, coll, depth
+			m.stack, m.focus, m.fp, m.coll, m.depth, m.held = m.stack[:base], focus, fp, coll, depth, held
 			found = w.from(m, begin(m, true), true)
 		}()
 		return kept(m)

@@ -14,6 +14,12 @@ func (w *walker) straight() bool {
 	return true
 }
 
+// anyChild reports whether a walker is the step to all elements below.
+func (w *walker) anyChild() bool {
+	s := w.steps[0]
+	return len(w.steps) == 1 && s.axis == axisChild && s.test == (nodeTest{kind: dom.ElementNode}) && len(s.preds) == 0
+}
+
 // straighten gives a path straight down its short ways: most select one node or none.
 func (k *code) straighten(w *walker, root bool) {
 	k.solo = func(m *machine) (Item, int) {

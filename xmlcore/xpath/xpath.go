@@ -69,7 +69,8 @@ type Function struct {
 	Name   QName
 	Params []*SequenceType // nil entries take anything; others convert the arguments [XPath20 3.1.5]
 	Result *SequenceType   // nil: anything
-	// Call computes the value. The Context is that of the running expression, for Nested; Item is not the focus.
+	// Call computes the value. The Context is that of the running expression, for Nested; Item is not the focus. The
+	// arguments are there until Call returns; its value is copied before anything else runs.
 	Call func(ctx *Context, args []Sequence) (Sequence, error)
 }
 
@@ -147,9 +148,16 @@ type Context struct {
 // Nested returns a context with the same documents, clock and limits for an expression that runs inside another, as the
 // body of a function does.
 func (c *Context) Nested(item Item, vars Variables) *Context {
-	n := &Context{Item: item, Variables: vars, m: c.machine()}
-	n.Now, n.Limits, n.Resolve, n.ResolveText, n.URI, n.Cancel = c.Now, c.Limits, c.Resolve, c.ResolveText, c.URI, c.Cancel
+	n := &Context{}
+	c.NestIn(n, item, vars)
 	return n
+}
+
+// NestIn is Nested in the memory of a context that is used no more.
+func (c *Context) NestIn(n *Context, item Item, vars Variables) {
+	c.machine()
+	*n = *c
+	n.Item, n.Position, n.Size, n.Variables = item, 0, 0, vars
 }
 
 // Current returns the context item that the running expression began with, which is current() of XSLT.
@@ -200,7 +208,10 @@ func assemble(ast *expr, p *parser, src string, env *Static, names *Names) (e *E
 func (e *Expr) String() string { return e.src }
 
 // Evaluate returns the value of the expression. Errors are [*Error] values.
-func (e *Expr) Evaluate(ctx *Context) (v Sequence, err error) {
+func (e *Expr) Evaluate(ctx *Context) (Sequence, error) { return e.Append(ctx, nil) }
+
+// Append appends the value of the expression to dst.
+func (e *Expr) Append(ctx *Context, dst Sequence) (v Sequence, err error) {
 	m := ctx.machine()
 	nested := m.begin(e, ctx)
 	base := len(m.stack)
@@ -210,7 +221,7 @@ func (e *Expr) Evaluate(ctx *Context) (v Sequence, err error) {
 		}
 	}()
 	e.code.push(m)
-	v = append(Sequence(nil), m.stack[base:]...)
+	v = append(dst, m.stack[base:]...)
 	m.end(nested)
 	return v, nil
 }

@@ -94,6 +94,11 @@ func TestExpressions(t *testing.T) {
 		{"count(//node() intersect //text()), count(//* except //o:line)", "14 11"},
 		{"o:line[position() = (1, 3)]/@no", "1 3"},
 		{"(: a (: nested :) comment :) 1", "1"},
+		{"for $i in 0 to 4 return (o:line/@no)[$i], let $x := (7, 8), $i := 2 return $x[$i]", "1 2 3 8"},
+		{"let $i := 1.5 return (4 to 9)[$i], let $y := 'yes' return count((4 to 9)[$y]), let $n := () return count((4 to 9)[$n])", "6 0"},
+		{"for $c in ('bb', 'b', '', 'bb cc', ' cc ') return (not(contains(normalize-space($c), ' ')) and contains(' aa bb cc dd ee ff ', concat(' ', normalize-space($c), ' ')))", "true false false false true"},
+		{"//*[not(*) and not(normalize-space())]/name(), count(//*[normalize-space()]), boolean(normalize-space(o:line[9]))", "qty 13 false"},
+		{"o:line/boolean(*), o:line/o:qty/boolean(*), @date/boolean(*)", "true true true false false false false"},
 	} {
 		e, err := xpath.Compile(c.expr, orderStatic())
 		if err != nil {
