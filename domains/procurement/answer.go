@@ -139,13 +139,15 @@ func (d *Domain) answerFor(ctx context.Context, m *store.Message, kind response.
 	if len(m.Payloads) == 0 {
 		return nil, "", nil
 	}
-	envelope, doc, err := d.stored(ctx, m)
+	envelope, content, err := d.stored(ctx, m)
 	if err != nil && !unreadable(err) {
 		return nil, "", err
 	}
 	var report *edocument.Report
+	var doc *dom.Document
 	if err == nil {
-		report, err = d.judge(ctx, doc, d.checksFor(m.Sender).Packs...)
+		doc = content.doc
+		report, err = d.verdict(ctx, content, d.checksFor(m.Sender).Packs)
 		switch {
 		case errors.Is(err, rulepack.ErrNotFound): // our own fault
 			return nil, "", nil

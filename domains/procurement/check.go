@@ -14,6 +14,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/match"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -39,13 +40,21 @@ func (d *Domain) checksFor(participant string) Checks {
 	return c
 }
 
+// verdict judges a document by its rules, and a container of dossiers by what it should hold.
+func (d *Domain) verdict(ctx context.Context, c *carried, packs []string) (*edocument.Report, error) {
+	if c.dossiers != nil {
+		return c.dossiers.Check(), nil
+	}
+	return d.judge(ctx, c.doc, packs...)
+}
+
 // checkOutgoing refuses a document with fatal findings, or remarks on it. What no rules are known for passes.
-func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver ids.Participant) (store.Problem, error) {
+func (d *Domain) checkOutgoing(ctx context.Context, content *carried, receiver ids.Participant) (store.Problem, error) {
 	c := d.checksFor(receiver.String())
 	if c.Outgoing == "off" {
 		return store.Problem{}, nil
 	}
-	r, err := d.judge(ctx, doc, c.Packs...)
+	r, err := d.verdict(ctx, content, c.Packs)
 	p := invalid("", "send a document that has each part as often as its standard says")
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
@@ -68,7 +77,7 @@ func (d *Domain) checkOutgoing(ctx context.Context, doc *dom.Document, receiver 
 
 // checkIncoming says what a document that arrives breaks. As a rule it is delivered all the same: the receiver answers for
 // the business, and the sender has proof that the document arrived. readErr says why it could not be read.
-func (d *Domain) checkIncoming(ctx context.Context, sender string, doc *dom.Document, readErr error) store.Problem {
+func (d *Domain) checkIncoming(ctx context.Context, sender string, content *carried, readErr error) store.Problem {
 	c := d.checksFor(sender)
 	if c.Incoming == "off" {
 		return store.Problem{}
@@ -82,7 +91,7 @@ func (d *Domain) checkIncoming(ctx context.Context, sender string, doc *dom.Docu
 	case readErr != nil:
 		return invalid(fmt.Sprintf("the document cannot be read: %v", readErr), "ask the sender for another copy")
 	}
-	r, err := d.judge(ctx, doc, c.Packs...)
+	r, err := d.verdict(ctx, content, c.Packs)
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
 		return store.Problem{}
@@ -116,16 +125,16 @@ func (d *Domain) refusal(ctx context.Context, m *store.Message) (_ *node.Rejecte
 	if c.Incoming != "refuse" && c.Match != "refuse" || len(m.Payloads) == 0 {
 		return nil, nil, nil
 	}
-	_, doc, err := d.stored(ctx, m)
+	_, content, err := d.stored(ctx, m)
 	if err != nil && !unreadable(err) {
 		return nil, nil, err
 	}
 	p := store.Problem{}
 	if c.Incoming == "refuse" {
-		p = d.checkIncoming(ctx, m.Sender, doc, err)
+		p = d.checkIncoming(ctx, m.Sender, content, err)
 	}
 	if p.Code != InvalidDocument && c.Match == "refuse" && err == nil {
-		if p, found, err = d.checkMatch(ctx, doc, m.Sender, m.Receiver); err != nil {
+		if p, found, err = d.checkMatch(ctx, content.doc, m.Sender, m.Receiver); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -135,18 +144,29 @@ func (d *Domain) refusal(ctx context.Context, m *store.Message) (_ *node.Rejecte
 	return &node.RejectedError{Problem: p}, found, nil
 }
 
-// content reads a business document, without what is attached to it.
-func (d *Domain) content(r io.Reader) (*dom.Document, error) {
+// content reads what an envelope holds: a business document, without what is attached to it, or a container of dossiers.
+func (d *Domain) content(m *sbdh.Message) (*carried, error) {
 	most := int64(d.settings.MaxDocument)
-	octets, err := edocument.ReadLean(r, most, most)
+	if m.Instance.MIME == vcd.MediaType {
+		octets, err := io.ReadAll(io.LimitReader(m.Payload, most+1))
+		switch {
+		case err != nil:
+			return nil, err
+		case int64(len(octets)) > most:
+			return nil, edocument.ErrSize
+		}
+		return read(octets, dom.Limits{Bytes: int(most)})
+	}
+	octets, err := edocument.ReadLean(m.Payload, most, most)
 	if err != nil {
 		return nil, err
 	}
-	return dom.Parse(octets, dom.Limits{Bytes: int(most)})
+	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(most)})
+	return &carried{doc: doc}, err
 }
 
-// stored reads the document of a stored message, with its envelope, which there is too where the document is unreadable.
-func (d *Domain) stored(ctx context.Context, m *store.Message) (*sbdh.Message, *dom.Document, error) {
+// stored reads what a stored message carries, with its envelope, which there is too where the content is unreadable.
+func (d *Domain) stored(ctx context.Context, m *store.Message) (*sbdh.Message, *carried, error) {
 	body, err := d.n.OpenDocument(ctx, &m.Payloads[0])
 	if err != nil {
 		return nil, nil, err
@@ -156,14 +176,14 @@ func (d *Domain) stored(ctx context.Context, m *store.Message) (*sbdh.Message, *
 	if err != nil {
 		return nil, nil, err
 	}
-	doc, err := d.content(envelope.Payload)
-	return envelope, doc, err
+	c, err := d.content(envelope)
+	return envelope, c, err
 }
 
 // unreadable reports whether the document itself is why it could not be read.
 func unreadable(err error) bool {
 	var broken *dom.Error
-	return errors.Is(err, edocument.ErrSize) || errors.As(err, &broken)
+	return errors.Is(err, edocument.ErrSize) || errors.Is(err, errContainer) || errors.As(err, &broken)
 }
 
 func invalid(text, remedy string) store.Problem {
@@ -183,7 +203,7 @@ func breaks(r *edocument.Report) string {
 		if places++; !seen[f.ID] {
 			seen[f.ID] = true
 			if len(ids) < most {
-				ids = append(ids, fmt.Sprintf("%s (line %d)", f.ID, f.Line))
+				ids = append(ids, fmt.Sprintf("%s (%s)", f.ID, place(&f)))
 			}
 		}
 		if first == "" {
@@ -198,6 +218,14 @@ func breaks(r *edocument.Report) string {
 		more = fmt.Sprintf(" and %d more", n)
 	}
 	return fmt.Sprintf("the %s breaks %s%s in %d places, by %s. %s", r.Type, strings.Join(ids, ", "), more, places, strings.Join(r.Pack, ", "), first)
+}
+
+// place is the line of a finding, or of one in a container the entry.
+func place(f *edocument.Finding) string {
+	if f.Line == 0 {
+		return f.Location
+	}
+	return fmt.Sprintf("line %d", f.Line)
 }
 
 // remedy is what to do about the first finding that counts.

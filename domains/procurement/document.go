@@ -1,6 +1,7 @@
 package procurement
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -45,6 +47,9 @@ func Recognise(root dom.Node) (*Document, error) { return recognise(root, &node.
 // recognise is Recognise for a document that is handed over: what documents for everybody do not say, notices and
 // procurement documents, is said beside them.
 func recognise(root dom.Node, s *node.Submission) (*Document, error) {
+	if p, err := vcd.Read(root.Document()); err == nil {
+		return recogniseDossiers(p, root, s)
+	}
 	issuer, receiver, ok := edocument.Roles(root.Local())
 	if t := edocument.RecogniseType(root); !ok && t != nil && root.Space() == t.Namespace() { // a message of registries
 		ok = true
@@ -69,6 +74,41 @@ func recognise(root dom.Node, s *node.Submission) (*Document, error) {
 	}
 	if d.Receiver, _, err = party(root, receiver, s.Receiver); err != nil {
 		return nil, err
+	}
+	return d, nil
+}
+
+// recogniseDossiers is recognise for Virtual Company Dossiers, a package or one dossier: they go from the company to the
+// contracting authority, in a process of their own that has no name [PCL T991, T992].
+func recogniseDossiers(p *vcd.Package, root dom.Node, s *node.Submission) (*Document, error) {
+	t := edocument.RecogniseType(root)
+	if t == nil {
+		return nil, refuse(root, "the dossier names a customization that is not known")
+	}
+	sender, authority := p.Sender(), p.Authority
+	d := &Document{Kind: root.Local(), Number: p.ID, Root: root, Version: t.Version, Process: ids.Process{Scheme: ids.SchemeProcess, Value: cmp.Or(s.Service, "none")}}
+	if d.Number == "" && len(p.Dossiers) > 0 {
+		d.Number = p.Dossiers[0].ID
+	}
+	d.Type = ids.DocumentType{Value: root.Space() + "::" + root.Local() + "##" + t.Customization + "::" + t.Version}.Qualified()
+	if len(sender.Country) == 2 {
+		d.Country = strings.ToUpper(sender.Country)
+	}
+	for _, end := range []struct {
+		what, beside string
+		party        vcd.Party
+		id           *ids.Participant
+	}{{"the company", s.Sender, sender, &d.Sender}, {"the contracting authority", s.Receiver, authority, &d.Receiver}} {
+		said := end.beside
+		if end.party.Endpoint != "" && end.party.EndpointScheme != "" {
+			said = ids.SchemeActor + "::" + end.party.EndpointScheme + ":" + end.party.Endpoint
+		} else if said == "" {
+			return nil, refuse(root, "%s has no EndpointID with its scheme: it is the electronic address", end.what)
+		}
+		var err error
+		if *end.id, err = ids.ParseParticipant(said); err != nil {
+			return nil, refuse(root, "%v", err)
+		}
 	}
 	return d, nil
 }
@@ -125,11 +165,45 @@ func refuse(n dom.Node, format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrDocument, n.Errorf(format, args...))
 }
 
-// Parse reads octets and recognises the document in them.
+// Parse reads octets and recognises the document in them: XML, or a container of dossiers.
 func Parse(octets []byte) (*Document, error) {
-	doc, err := dom.Parse(octets, dom.Limits{})
+	c, err := read(octets, dom.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	return Recognise(doc.Root())
+	return c.recognise(&node.Submission{})
+}
+
+// carried is what goes in an envelope: a document, or a container of dossiers, whose package document says what it is.
+type carried struct {
+	doc       *dom.Document
+	dossiers  *vcd.Package // nil: the document is all
+	container []byte
+}
+
+// errContainer says that a container is broken, or none of dossiers.
+var errContainer = errors.New("procurement: the container cannot be read")
+
+func read(octets []byte, limits dom.Limits) (*carried, error) {
+	if !vcd.Is(octets) {
+		doc, err := dom.Parse(octets, limits)
+		return &carried{doc: doc}, err
+	}
+	p, err := vcd.Open(bytes.NewReader(octets), int64(len(octets)))
+	switch {
+	case errors.Is(err, edocument.ErrUnknownType):
+		return nil, fmt.Errorf("%w: it holds no Virtual Company Dossier", errContainer)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errContainer, err)
+	case p.Document() == nil:
+		return nil, fmt.Errorf("%w: it has dossiers and no package document", errContainer)
+	}
+	return &carried{p.Document(), p, octets}, nil
+}
+
+func (c *carried) recognise(s *node.Submission) (*Document, error) {
+	if c.dossiers != nil {
+		return recogniseDossiers(c.dossiers, c.doc.Root(), s)
+	}
+	return recognise(c.doc.Root(), s)
 }

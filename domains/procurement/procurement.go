@@ -22,6 +22,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
 	"github.com/viadukt-eu/viadukt/edelivery/sbdh"
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -107,7 +108,7 @@ func (d *Domain) Check(context.Context) []node.Finding {
 	return nil
 }
 
-// Submit takes one document, or several versions of it, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
+// Submit takes one document, or several versions of it, or a container of Virtual Company Dossiers, finds out what it is and who gets it, asks the directory whether the receiver accepts it,
 // and stores it for sending. A document that breaks business rules is refused before the directory is asked.
 func (d *Domain) Submit(ctx context.Context, s *node.Submission) (*store.Message, error) {
 	return d.submit(ctx, s, false)
@@ -121,7 +122,7 @@ func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*st
 		return nil, err
 	}
 	for i, c := range list {
-		if s.Remark, err = d.checkOutgoing(ctx, c.doc, c.document.Receiver); err != nil {
+		if s.Remark, err = d.checkOutgoing(ctx, c.carried, c.document.Receiver); err != nil {
 			return nil, err
 		}
 		um := &ebms.UserMessage{
@@ -135,14 +136,14 @@ func (d *Domain) submit(ctx context.Context, s *node.Submission, owed bool) (*st
 		if err != nil && !node.Temporary(err) && !(owed && node.Unregistered(err)) {
 			return nil, err // nothing is stored: the receiver does not exist or does not accept this document
 		}
-		return d.store(ctx, s, c.document, c.doc, c.name)
+		return d.store(ctx, s, c)
 	}
 	return nil, nil // there is one at least
 }
 
 // candidate is one version of a document that is handed over.
 type candidate struct {
-	doc           *dom.Document
+	*carried
 	document      *Document
 	name          string
 	customization string
@@ -203,11 +204,13 @@ func (d *Domain) candidate(part *node.SubmissionPart, s *node.Submission) (*cand
 	if len(octets) > int(d.settings.MaxDocument) {
 		return nil, refused("TOO_LARGE", fmt.Sprintf("the document is larger than %s", d.settings.MaxDocument), "raise domains.procurement.maxDocument, or ask the receiver for another way")
 	}
-	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
-	if err != nil {
+	c, err := read(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	if errors.Is(err, errContainer) {
+		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a whole container; viadukt vcd show tells what it holds", Err: err}
+	} else if err != nil {
 		return nil, &node.RefusedError{Code: "NOT_XML", Text: err.Error(), Remedy: "mend the document at that place", Err: err}
 	}
-	document, err := recognise(doc.Root(), s)
+	document, err := c.recognise(s)
 	if err != nil {
 		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a UBL 2.1 invoice, credit note, order or response that names customization, profile and both electronic addresses", Err: err}
 	}
@@ -217,7 +220,7 @@ func (d *Domain) candidate(part *node.SubmissionPart, s *node.Submission) (*cand
 	if err := agree(document, s); err != nil {
 		return nil, err
 	}
-	return &candidate{doc, document, part.Name, customizationOf(document.Type.Value)}, nil
+	return &candidate{c, document, part.Name, customizationOf(document.Type.Value)}, nil
 }
 
 // agree compares what the back office says beside the document with what is in it.
@@ -247,7 +250,8 @@ func agree(d *Document, s *node.Submission) error {
 }
 
 // store wraps the document into its envelope on the way into the store.
-func (d *Domain) store(ctx context.Context, s *node.Submission, document *Document, doc *dom.Document, name string) (*store.Message, error) {
+func (d *Domain) store(ctx context.Context, s *node.Submission, c *candidate) (*store.Message, error) {
+	document := c.document
 	instance, err := ebms.NewConversationID(d.n.Rand)
 	if err != nil {
 		return nil, err
@@ -258,7 +262,7 @@ func (d *Domain) store(ctx context.Context, s *node.Submission, document *Docume
 	}
 	s.Sender, s.Receiver = document.Sender.String(), document.Receiver.String()
 	s.Service, s.ServiceType, s.Action = document.Process.Value, document.Process.Scheme, document.Type.String()
-	b := bondsOf(doc.Root(), s.Sender, s.Receiver)
+	b := bondsOf(c.doc.Root(), s.Sender, s.Receiver)
 	s.Labels = b.labels(instance)
 	if s.ConversationID == "" {
 		if s.ConversationID, err = d.conversation(ctx, b); err != nil {
@@ -266,11 +270,16 @@ func (d *Domain) store(ctx context.Context, s *node.Submission, document *Docume
 		}
 		s.ConversationID = cmp.Or(s.ConversationID, instance)
 	}
-	p, err := d.n.NewPayload(d.pmode, "application/xml", func(w io.Writer) error { return sbdh.Write(w, h, bytes.NewReader(doc.Source())) })
+	p, err := d.n.NewPayload(d.pmode, "application/xml", func(w io.Writer) error {
+		if c.dossiers != nil {
+			return sbdh.WriteBinary(w, h, vcd.MediaType, bytes.NewReader(c.container))
+		}
+		return sbdh.Write(w, h, bytes.NewReader(c.doc.Source()))
+	})
 	if err != nil {
 		return nil, err
 	}
-	p.Name = name
+	p.Name = c.name
 	return d.n.Submit(ctx, d.pmode, s, []*node.Payload{p})
 }
 
@@ -316,12 +325,13 @@ func (d *Domain) Accept(ctx context.Context, in *node.Incoming) error {
 		return e
 	}
 	in.Stored.Sender, in.Stored.Receiver = h.Sender().String(), h.Receiver().String()
-	doc, readErr := d.content(m.Payload)
+	c, readErr := d.content(m)
 	if in.Stored.Error = d.checkVersion(customizationOf(h.DocumentType().Value)); in.Stored.Error.Code != VersionPhasedOut {
-		in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, doc, readErr)
+		in.Stored.Error = d.checkIncoming(ctx, in.Stored.Sender, c, readErr)
 	}
 	in.Labels = bonds{}.labels(h.InstanceID)
 	if readErr == nil {
+		doc := c.doc
 		b := bondsOf(doc.Root(), in.Stored.Sender, in.Stored.Receiver)
 		in.Labels = b.labels(h.InstanceID)
 		if in.Stored.Error.IsZero() {
@@ -380,6 +390,9 @@ func (d *Domain) Open(ctx context.Context, m *store.Message, p *store.Payload) (
 	name := p.Name
 	if name == "" {
 		name = strings.ToLower(msg.Instance.Local) + ".xml"
+		if msg.Instance.MIME == vcd.MediaType {
+			name = "dossiers.zip"
+		}
 	}
 	return struct {
 		io.Reader

@@ -140,10 +140,10 @@ func (g *gatherer) find(ctx context.Context, label string) (out []*member, err e
 func (g *gatherer) open(ctx context.Context, m *store.Message) (*member, error) {
 	e := &member{m: m}
 	if len(m.Payloads) > 0 && !m.Payloads[0].Gone {
-		_, doc, err := g.d.stored(ctx, m)
+		_, c, err := g.d.stored(ctx, m)
 		switch {
 		case err == nil:
-			e.doc, e.bond = doc, bondsOf(doc.Root(), m.Sender, m.Receiver)
+			e.doc, e.bond = c.doc, bondsOf(c.doc.Root(), m.Sender, m.Receiver)
 		case !unreadable(err) && !errors.Is(err, store.ErrGone):
 			return nil, err
 		}
