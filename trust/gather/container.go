@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
@@ -36,6 +37,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		wrong = append(wrong, validation.Malformed{Question: "Can every manifest be read?", Answer: err.Error(), Clause: clauseContainer})
 	}
 	byFile := map[string][]*Signature{}
+	unlisted := c.Type == asic.E && len(manifests) == 0 && !slices.ContainsFunc(c.Files, func(f *asic.File) bool { return f.Name == "META-INF/manifest.xml" })
 	for _, f := range c.Files {
 		if !f.Signature() && !f.TimeStamp() {
 			continue
@@ -59,6 +61,7 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		out.take(part.Signers, part.Certificates)
 		for _, s := range part.Signatures {
 			s.Malformed = append(s.Malformed, wrong...)
+			s.NoManifest = unlisted
 			s.originals = containerOriginals(c)
 			out.Signatures = append(out.Signatures, s)
 			out.Facts.Signatures = append(out.Facts.Signatures, s.Signature)

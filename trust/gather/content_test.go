@@ -1,13 +1,16 @@
 package gather
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto"
 	"crypto/rand"
 	"encoding/base64"
+	"io"
 	"testing"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
@@ -75,6 +78,52 @@ func TestASignatureSignsSomething(t *testing.T) {
 		got := validation.Validate(r.Facts, nil, now)[0]
 		if !r.Signatures[0].Intact || len(r.Signatures[0].References) != c.refs || got.Indication != validation.Indeterminate || got.Sub != c.sub {
 			t.Errorf("%d references, value %v: %s %s %s", len(r.Signatures[0].References), r.Signatures[0].Intact, got.Indication, got.Sub, got.Why)
+		}
+	}
+}
+
+// A container without a list of its files is told as one; whether that matters is for policies to say.
+func TestContainersThatListTheirFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	xml, message := w.make(t, "XAdES", "B", nil), w.make(t, "CAdES", "B", nil)
+	manifest, err := asic.WriteManifest("META-INF/signature.p7s", "application/pkcs7-signature", []asic.Content{{Name: "order.xml", Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(document)), nil }}}, xmldsig.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		mime  string
+		files map[string][]byte
+		want  bool
+	}{
+		{"none", asic.MimeTypeE, map[string][]byte{"META-INF/signatures.xml": xml}, true},
+		{"that of office documents", asic.MimeTypeE, map[string][]byte{"META-INF/signatures.xml": xml, "META-INF/manifest.xml": []byte("<x/>")}, false},
+		{"that of a signature", asic.MimeTypeE, map[string][]byte{"META-INF/signature.p7s": message, "META-INF/ASiCManifest.xml": manifest}, false},
+		{"of one file", asic.MimeTypeS, map[string][]byte{"META-INF/signatures.xml": xml}, false},
+	} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		c.files["mimetype"], c.files["order.xml"] = []byte(c.mime), document
+		for name, octets := range c.files {
+			f, err := z.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write(octets); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(b.Bytes(), Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if len(r.Signatures) != 1 || r.Signatures[0].NoManifest != c.want {
+			t.Errorf("%s: %+v", c.name, r.Signatures)
 		}
 	}
 }

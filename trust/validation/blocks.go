@@ -58,6 +58,9 @@ func (j *judge) format(r *run, s *Signature) {
 	if f := j.policy.formats; f != nil {
 		r.check(slices.Contains(f, s.Format), Failed, FormatFailure, "EN 319 102-1 5.2.2", "Is the format one that the policy takes?", "it is "+s.Format)
 	}
+	if j.policy.manifest {
+		r.check(!s.NoManifest, Failed, FormatFailure, "EN 319 162-1 4.4.3.1", "Does the container list its files, as the policy asks?", "it has no META-INF/manifest.xml")
+	}
 	for _, m := range s.Doubts {
 		r.warn(false, m.Clause, m.Question, m.Answer)
 	}

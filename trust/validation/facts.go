@@ -51,6 +51,7 @@ type Signature struct {
 	HasProperty   bool
 	TimeStamps    []*TimeStamp // that belong to it
 	Duplicated    bool         // another signature has the same identity
+	NoManifest    bool         // nothing in the container, which is of type E, lists its files
 	Malformed     []Malformed  // what of the format does not hold
 	Doubts        []Malformed  // what of the format a person should look at; warnings
 	Structure     error        // the schema does not hold; a warning

@@ -16,6 +16,7 @@ type Policy struct {
 	revocation  [3][2]bool
 	strictUsage bool     // keys of signers must be meant for signatures of persons
 	formats     []string // of signatures, "XAdES-BASELINE-B" and the like; nil: all
+	manifest    bool     // containers of type E must have a META-INF/manifest.xml where no other manifest lists their files
 }
 
 // Suite dates cryptographic algorithms: how long each counts as reliable.

@@ -96,11 +96,10 @@ func (r *policyReader) refuse(n dom.Node, format string, args ...any) {
 }
 
 // kept is what the process does, constraint by constraint: the parts of a policy in which it stands (S signatures, C
-// counter-signatures, T time-stamps, R revocation data, A containers, Q trusted lists), the kind of part, its name, the level
+// counter-signatures, T time-stamps, R revocation data, A containers, E evidence records, Q trusted lists), the kind of part, its name, the level
 // that is asked here, and where the constraint lists values, these.
 const kept = `
 A . AcceptableContainerTypes FAIL ASiC-S ASiC-E
-A . ManifestFilePresent FAIL
 A . SignedFilesPresent FAIL
 S . AcceptablePolicies FAIL ANY_POLICY NO_POLICY
 SCTR basic ReferenceDataExistence FAIL
@@ -144,6 +143,10 @@ R . RevocationIssuerValidAtProductionTime FAIL
 R . RevocationAfterCertificateIssuance FAIL
 R . RevocationHasInformationAboutCertificate FAIL
 R . OCSPResponderIdMatch FAIL
+E . DataObjectExistence FAIL
+E . DataObjectIntact FAIL
+E . DataObjectFound FAIL
+E . HashTreeRenewal FAIL
 Q . TLVersion FAIL 5 6
 Q . TLWellSigned FAIL
 Q . TLNotExpired FAIL
@@ -245,8 +248,6 @@ func (r *policyReader) constraint(n dom.Node, part, code, kind string) {
 		return
 	}
 	switch {
-	case code == "E":
-		r.unheeded = append(r.unheeded, where+": evidence records prove nothing here")
 	case want == rank["FAIL"]:
 		r.refuse(n, "%s at level FAIL: that is not asked here", where)
 	case want > 0:
@@ -281,6 +282,9 @@ func (r *policyReader) adjustable(n dom.Node, code, kind string, level int, valu
 			p.formats = nil
 		}
 		return true
+	case name == "ManifestFilePresent" && code == "A":
+		p.manifest = level == rank["FAIL"]
+		return p.manifest
 	case name == "RevocationDataSkip":
 		return true // what it lists is what the process skips, where it is one of these
 	}

@@ -73,6 +73,8 @@ func TestConstraintsAreKeptOrRefusedByName(t *testing.T) {
 		{"one that is not looked at", `<SignatureConstraints><SignedAttributes><SignerLocation Level="FAIL"/></SignedAttributes></SignatureConstraints>`, "SignerLocation at level FAIL"},
 		{"the same as a warning", `<SignatureConstraints><SignedAttributes><SignerLocation Level="WARN"/></SignedAttributes></SignatureConstraints>`, ""},
 		{"one with other values", `<SignatureConstraints><AcceptablePolicies Level="FAIL"><Id>1.2.3</Id></AcceptablePolicies></SignatureConstraints>`, "AcceptablePolicies with the values 1.2.3"},
+		{"evidence records that only warn", `<EvidenceRecord><DataObjectIntact Level="WARN"/></EvidenceRecord>`, "EvidenceRecord/DataObjectIntact at level WARN"},
+		{"evidence records as they are judged", `<EvidenceRecord><DataObjectIntact Level="FAIL"/><HashTreeRenewal Level="FAIL"/><SignedFilesCovered Level="WARN"/></EvidenceRecord>`, ""},
 		{"another model", `<Model Value="CHAIN"/>`, `"CHAIN"`},
 		{"an unknown part", `<Weather/>`, "unknown kind"},
 		{"an unknown level", `<Timestamp><Coherence Level="LOUD"/></Timestamp>`, `"LOUD"`},
@@ -102,7 +104,7 @@ func TestWhatAPolicySets(t *testing.T) {
 		c := &Certificate{Token: Token{ID: "c", Algorithm: rsa, Intact: true, Signer: ca}, Subject: "Ada", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), KeyUsage: []string{"digitalSignature"}, HasKeyUsage: true}
 		c.Chain = []*Certificate{c, ca}
 		return &Facts{Signatures: []*Signature{{
-			Token: Token{ID: "s", Algorithm: rsa, Intact: true, Signer: c, Chain: c.Chain}, Format: "XAdES-BASELINE-B", Claimed: now, HasProperty: true,
+			Token: Token{ID: "s", Algorithm: rsa, Intact: true, Signer: c, Chain: c.Chain}, Format: "XAdES-BASELINE-B", Claimed: now, HasProperty: true, NoManifest: true,
 			References: []Reference{{Name: "a", Digest: "SHA256", Found: true, Intact: true}},
 		}}}
 	}
@@ -115,6 +117,8 @@ func TestWhatAPolicySets(t *testing.T) {
 		{"where it is not asked for", `<SignatureConstraints><BasicSignatureConstraints><SigningCertificate><RevocationDataAvailable Level="WARN"/><AcceptableRevocationDataFound Level="IGNORE"/></SigningCertificate></BasicSignatureConstraints></SignatureConstraints>`, TotalPassed, ""},
 		{"where one of the two still asks", `<SignatureConstraints><BasicSignatureConstraints><SigningCertificate><RevocationDataAvailable Level="FAIL"/><AcceptableRevocationDataFound Level="IGNORE"/></SigningCertificate></BasicSignatureConstraints></SignatureConstraints>`, Indeterminate, ChainGeneralFailure},
 		{"keys for signatures of persons", `<SignatureConstraints><BasicSignatureConstraints><SigningCertificate><KeyUsage Level="FAIL"><Id>nonRepudiation</Id></KeyUsage></SigningCertificate></BasicSignatureConstraints></SignatureConstraints>`, Indeterminate, ChainConstraintsFailure},
+		{"containers with a manifest", `<ContainerConstraints><ManifestFilePresent Level="FAIL"/></ContainerConstraints>`, TotalFailed, FormatFailure},
+		{"containers, and a word about a manifest", `<ContainerConstraints><ManifestFilePresent Level="WARN"/></ContainerConstraints>`, Indeterminate, ChainGeneralFailure},
 		{"other formats", `<SignatureConstraints><AcceptableFormats Level="FAIL"><Id>XAdES-BASELINE-T</Id></AcceptableFormats></SignatureConstraints>`, TotalFailed, FormatFailure},
 		{"larger keys", `<Cryptographic><AcceptableEncryptionAlgo><Algo>RSA</Algo></AcceptableEncryptionAlgo><MiniPublicKeySize><Algo Size="4096">RSA</Algo></MiniPublicKeySize><AcceptableDigestAlgo><Algo>SHA256</Algo></AcceptableDigestAlgo></Cryptographic>`, Indeterminate, CryptoConstraintsNoPOE},
 	} {
