@@ -65,9 +65,7 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		Refused: func() { n.alerts.note(alert.LoginRefused, "console") }, Alerts: n.openAlerts,
 	}
 	opt.Trust = trustView{n}
-	if n.trustLists.loader != nil {
-		opt.RefreshTrustLists = func(ctx context.Context) { n.RefreshTrustLists(ctx) }
-	}
+	opt.RefreshTrustLists = func(ctx context.Context) { n.RefreshTrustLists(ctx) }
 	if n.imports.read != nil {
 		opt.Imports = imports{n}
 	}

@@ -55,7 +55,7 @@ func parseEntries(list []store.LogEntry) (out []console.AuditEntry, err error) {
 func (n evidenceLog) Head(ctx context.Context) (*audit.Head, error) { return n.Evidence.Head(ctx, 0) }
 
 func (n evidenceLog) Stamped(ctx context.Context) (*console.Stamped, error) {
-	if n.Evidence.Stamping == nil {
+	if !n.Evidence.Stamped() {
 		return nil, nil
 	}
 	out := &console.Stamped{Failing: n.Evidence.StampState().Failing}

@@ -43,22 +43,27 @@ func (n *Node) openLog(ctx context.Context) (*audit.Log, error) {
 	}
 	cert := n.Identity().Certificate
 	started.Objects = append(started.Objects, store.Object{Kind: "certificate", SHA256: cert.Fingerprint(), Size: int64(len(cert.Raw))})
-	var stamping *audit.Stamping
-	if t := n.Config.Evidence.Timestamp; len(t.TSA) > 0 {
-		client := &tsp.Client{HTTP: &http.Client{Timeout: time.Minute}}
-		for _, u := range t.TSA {
-			client.URLs = append(client.URLs, string(u))
-		}
-		stamping = &audit.Stamping{Stamper: client, Every: t.Every.D(), Before: t.Before.D(), Known: n.knownOfDocuments,
-			Fetch: func(ctx context.Context, r *gather.Result, known gather.Options) (gather.Options, error) {
-				return gather.Fetch(ctx, &n.trusted.online.client, r, known)
-			}}
-	}
 	return audit.Open(ctx, audit.Options{
-		Stamping: stamping,
+		Stamping: n.stamping(n.Config),
 		Store:    n.Store, Identity: n.Identity, Rand: n.Rand, Clock: n.Clock, Logger: n.Log,
 		HeadEvery: n.Config.Evidence.HeadEvery.D(), HeadAfter: int64(n.Config.Evidence.HeadAfter),
 	}, started)
+}
+
+// stamping says how a configuration wants the log time-stamped; nil: not at all.
+func (n *Node) stamping(c *config.Config) *audit.Stamping {
+	t := c.Evidence.Timestamp
+	if len(t.TSA) == 0 {
+		return nil
+	}
+	client := &tsp.Client{HTTP: &http.Client{Timeout: time.Minute}}
+	for _, u := range t.TSA {
+		client.URLs = append(client.URLs, string(u))
+	}
+	return &audit.Stamping{Stamper: client, Every: t.Every.D(), Before: t.Before.D(), Known: n.knownOfDocuments,
+		Fetch: func(ctx context.Context, r *gather.Result, known gather.Options) (gather.Options, error) {
+			return gather.Fetch(ctx, &n.trusted.online.client, r, known)
+		}}
 }
 
 // EvidenceFor says which evidence the policy wants of a message that reaches a state. Domains ask for theirs.

@@ -308,9 +308,7 @@ func (n *Node) Start(ctx context.Context) error {
 		}
 	}
 	n.work.Go(func() { n.Evidence.Run(ctx) })
-	if n.Evidence.Stamping != nil {
-		n.work.Go(func() { n.Evidence.RunStamps(ctx) })
-	}
+	n.work.Go(func() { n.Evidence.RunStamps(ctx) })
 	n.work.Go(func() { n.out.run(ctx) })
 	n.work.Go(func() { n.in.run(ctx) })
 	n.work.Go(func() { n.runTasks(ctx, signalQueue, n.signals, n.postSignal) })
@@ -321,9 +319,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.work.Go(func() { n.trace.Run(ctx) })
 	}
 	n.startFetching(ctx)
-	if n.trustLists.loader != nil {
-		n.work.Go(func() { n.runTrustLists(ctx) })
-	}
+	n.work.Go(func() { n.runTrustLists(ctx) })
 	if n.alerts.Center != nil {
 		n.work.Go(func() { n.runAlerts(ctx) })
 	}

@@ -25,9 +25,9 @@ type Reloaded struct {
 
 // Reload reads partners and P-Modes of the configuration file again, with the files that it includes and the
 // certificates that they name, and replaces those in use at once: a message that is being sent or received is finished
-// by the old ones. So it does with the node's own keys and their plan, authorities, revocation lists and the certificates
-// of listeners. No connection is dropped. Something wrong in the files is an error: agreements and keys stay as they
-// were then. No other setting is read.
+// by the old ones. So it does with the node's own keys and their plan, authorities, revocation lists, the certificates
+// of listeners, the trusted lists that are followed, and who time-stamps the log. No connection is dropped. Something wrong in the
+// files is an error: agreements, keys and trusted lists stay as they were then. No other setting is read.
 func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.agreeing.Lock()
 	defer n.agreeing.Unlock()
@@ -54,6 +54,9 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	if err == nil {
 		set, err = set.with(old.added...)
 	}
+	if err == nil {
+		err = n.followTrustLists(ctx, c)
+	}
 	if err != nil {
 		n.Log.LogAttrs(ctx, slog.LevelError, "agreements not reloaded", slog.Any("err", err))
 		return nil, err
@@ -63,7 +66,9 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.pmodes.Store(set)
 	n.clients.Store(&known)
 	n.replaceKeys(ctx, k)
-	n.live.Store(c)
+	if was := n.live.Swap(c); !reflect.DeepEqual(was.Evidence.Timestamp, c.Evidence.Timestamp) {
+		n.Evidence.SetStamping(n.stamping(c))
+	}
 	if err := n.republish(ctx); err != nil { // tried again by itself
 		n.Log.LogAttrs(ctx, slog.LevelWarn, "publisher behind its keys", slog.Any("err", err))
 	}

@@ -7,15 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 // include writes the file of partners and P-Modes that the configuration of a node includes.
@@ -196,5 +199,112 @@ func TestReloadsAndMessagesAtOnce(t *testing.T) {
 	}
 	if ee.PMode("extra-19") == nil {
 		t.Error("the last file is not in use")
+	}
+}
+
+// TestReloadFollowsOtherTrustedLists: lists come, change and go while the node runs.
+func TestReloadFollowsOtherTrustedLists(t *testing.T) {
+	t.Parallel()
+	clock := &movingClock{at: time.Now()}
+	u := newUnion(t, clock.now, "EE", "LV")
+	d, _ := agree(t)
+	document := u.signed("EE")
+	u.configured(d, "")
+	sources := func(s string) {
+		edit(t, d.ConfigFile, func(b []byte) []byte {
+			lines := strings.Split(string(b), "\n")
+			lines = slices.DeleteFunc(lines, func(l string) bool {
+				return strings.HasPrefix(l, "  sources: [") || strings.HasPrefix(l, "  territories: [")
+			})
+			return withSources([]byte(strings.Join(lines, "\n")), s)
+		})
+	}
+	lotl := "{url: \"" + u.URL + "/lotl.xml\", signers: [lotl.pem], territory: EU}"
+	sources("")
+	g := beginAt(t, d, clock.now, nil)
+	admin := &gateway{g.Node, &setup.Result{Token: g.made.AdminToken}}
+	reload := func(what string, status int, want string) {
+		t.Helper()
+		if resp, body := admin.call(t, "POST", "/api/v1/reload", "", nil); resp.StatusCode != status || !strings.Contains(string(body), want) {
+			t.Fatalf("%s: %d %s", what, resp.StatusCode, body)
+		}
+	}
+	is := func(what, want, verdict string) {
+		t.Helper()
+		if got := g.lists(t); got != want {
+			t.Errorf("%s: lists %q, want %q", what, got, want)
+		}
+		if v, _ := g.verdict(t, document); worth(v) != verdict {
+			t.Errorf("%s: %v", what, v)
+		}
+	}
+	if resp, body := admin.call(t, "POST", "/api/v1/trustlists/refresh", "", nil); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("refreshed nothing: %d %s", resp.StatusCode, body)
+	}
+	if v, _ := g.verdict(t, document); worth(v) != "INDETERMINATE N/A" {
+		t.Errorf("without lists: %v", v)
+	}
+
+	sources(lotl)
+	reload("lists come", http.StatusOK, "")
+	eventually(t, "the list that was not asked for", func() bool { return u.sent("/EE.xml") == 1 }) // nobody refreshed
+	is("lists come", "EU7 current, EE7 current, LV7 current", "TOTAL_PASSED QESig")
+	reload("nothing new", http.StatusOK, "")
+	is("nothing new", "EU7 current, EE7 current, LV7 current", "TOTAL_PASSED QESig")
+
+	sources(lotl + "]\n  territories: [LV")
+	reload("of one country", http.StatusOK, "")
+	is("of one country", "EU7 current, LV7 current", "INDETERMINATE N/A")
+
+	sources("{url: \"" + u.URL + "/lotl.xml\", signers: [away.pem]}")
+	reload("a file that is away", http.StatusUnprocessableEntity, "away.pem")
+	is("a file that is away", "EU7 current, LV7 current", "INDETERMINATE N/A")
+
+	// The same file with other certificates in it: who signs now is a stranger.
+	sources(lotl)
+	reload("all again", http.StatusOK, "")
+	is("all again", "EU7 current, EE7 current, LV7 current", "TOTAL_PASSED QESig")
+	edit(t, filepath.Join(d.Dir, "lotl.pem"), func([]byte) []byte { return pki.MarshalPEM(u.states["LV"].operator.Certificate) })
+	reload("other signers", http.StatusOK, "")
+	if got := g.lists(t); strings.Contains(got, "current") {
+		t.Errorf("other signers: %s", got)
+	}
+
+	sources("")
+	reload("lists go", http.StatusOK, "")
+	if v, _ := g.verdict(t, document); worth(v) != "INDETERMINATE N/A" {
+		t.Errorf("lists go: %v", v)
+	}
+	if resp, body := admin.call(t, "GET", "/api/v1/trustlists", "", nil); resp.StatusCode != http.StatusOK || len(decode[node.TrustListsJSON](t, body).Lists) != 0 {
+		t.Errorf("lists go: %d %s", resp.StatusCode, body)
+	}
+}
+
+// TestReloadChangesWhoStampsTheLog: an authority comes and goes while the node runs.
+func TestReloadChangesWhoStampsTheLog(t *testing.T) {
+	t.Parallel()
+	clock := &movingClock{at: time.Now()}
+	ca, url, down := newTSA(t, clock)
+	down.Store(false)
+	a, _ := agree(t)
+	before, err := os.ReadFile(a.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ee := beginAt(t, a, clock.now, nil)
+	if _, err := ee.Evidence.Sign(t.Context()); err != nil || ee.Evidence.Stamped() {
+		t.Fatalf("%v, stamped %t", err, ee.Evidence.Stamped())
+	}
+	stampedBy(t, a, ca, url)
+	if _, err := ee.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a time-stamp", func() bool { // nobody asked for it
+		resp, _ := ee.call(t, "GET", "/api/v1/log/timestamp", "", nil)
+		return resp.StatusCode == http.StatusOK
+	})
+	edit(t, a.ConfigFile, func([]byte) []byte { return before })
+	if _, err := ee.Reload(t.Context()); err != nil || ee.Evidence.Stamped() || ee.Evidence.Stamp(t.Context()) != nil {
+		t.Errorf("%v, stamped %t", err, ee.Evidence.Stamped())
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/audit"
+	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -23,15 +24,14 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
-// A node has its log time-stamped outside: the case of a message proves since when, and nothing waits for an authority that is down.
-func TestTheLogIsTimeStampedOutside(t *testing.T) {
-	t.Parallel()
-	clock := &movingClock{at: time.Now()}
+// newTSA is a time-stamping authority elsewhere, down at first, with the authority that certifies it.
+func newTSA(t *testing.T, clock *movingClock) (ca *pki.Authority, url string, down *atomic.Bool) {
+	t.Helper()
 	ca, err := pki.NewAuthority(rand.Reader, "CN=Time CA,O=Elsewhere", pki.P256, clock.now().AddDate(-1, 0, 0), 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var down atomic.Bool
+	down = new(atomic.Bool)
 	down.Store(true)
 	var tsa tsp.Responder
 	crl, err := ca.CRL(nil, clock.now())
@@ -54,20 +54,28 @@ func TestTheLogIsTimeStampedOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	tsa = tsp.Responder{Identity: id, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return clock.now(), nil }}
+	return ca, server.URL, down
+}
 
-	a, b := agree(t)
-	conf, err := os.ReadFile(a.ConfigFile)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(a.Dir, "time.pem"), pki.MarshalPEM(ca.Certificate), 0o600)
-	}
-	if err == nil {
-		conf = bytes.Replace(conf, []byte("\n  trust: ["), []byte("\n  trust: [{file: time.pem, purposes: [time]}, "), 1)
-		conf = bytes.Replace(conf, []byte("\n  timestamp:\n"), fmt.Appendf(nil, "\n  timestamp:\n    tsa: [%q]\n", server.URL), 1)
-		err = os.WriteFile(a.ConfigFile, conf, 0o600)
-	}
-	if err != nil {
+// stampedBy configures a time-stamping authority for the log, and trusts it.
+func stampedBy(t *testing.T, a *setup.Result, ca *pki.Authority, url string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(a.Dir, "time.pem"), pki.MarshalPEM(ca.Certificate), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	edit(t, a.ConfigFile, func(conf []byte) []byte {
+		conf = bytes.Replace(conf, []byte("\n  trust: ["), []byte("\n  trust: [{file: time.pem, purposes: [time]}, "), 1)
+		return bytes.Replace(conf, []byte("\n  timestamp:\n"), fmt.Appendf(nil, "\n  timestamp:\n    tsa: [%q]\n", url), 1)
+	})
+}
+
+// A node has its log time-stamped outside: the case of a message proves since when, and nothing waits for an authority that is down.
+func TestTheLogIsTimeStampedOutside(t *testing.T) {
+	t.Parallel()
+	clock := &movingClock{at: time.Now()}
+	ca, url, down := newTSA(t, clock)
+	a, b := agree(t)
+	stampedBy(t, a, ca, url)
 	ee := beginAt(t, a, clock.now, nil)
 	beginAt(t, b, clock.now, nil)
 	m := ee.until(t, store.Out, ee.send(t, letter(text("a.txt", "a letter"))).MessageID, store.Acknowledged)

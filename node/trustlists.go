@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -33,16 +34,32 @@ const (
 // trustLists are the trusted lists of the configuration. Readers take the set of the moment; one refresh runs at a time, in
 // the background.
 type trustLists struct {
-	set atomic.Pointer[trustlist.Set] // nil: none are configured
+	set       atomic.Pointer[trustlist.Set] // nil: none are configured
+	following atomic.Pointer[following]     // nil: none are configured
 
-	refreshing sync.Mutex // held by a refresh: the loader is for one
-	loader     *trustlist.Loader
-	grace      time.Duration
+	refreshing sync.Mutex // held by a refresh, and while others are followed: the loader is for one
 	wake       chan struct{}
 
 	mu      sync.Mutex
-	tried   time.Time // when the last refresh ended; zero: none yet
+	stop    context.CancelFunc // of the refresh that runs
+	tried   time.Time          // when the last refresh ended; zero: none yet
 	changed map[string]signerChange
+}
+
+// following is what a configuration says of the lists, and what loads them.
+type following struct {
+	config.TrustLists
+	loader *trustlist.Loader
+}
+
+// same reports whether the same lists are followed in the same way, down to the certificates in the files of signers.
+func (f *following) same(o *following) bool {
+	if f == nil || o == nil {
+		return f == o
+	}
+	return reflect.DeepEqual(f.TrustLists, o.TrustLists) && slices.EqualFunc(f.loader.Sources, o.loader.Sources, func(a, b trustlist.Source) bool {
+		return slices.EqualFunc(a.Signers, b.Signers, (*pki.Certificate).Equal)
+	})
 }
 
 // signerChange is that others sign a list of lists than before.
@@ -54,32 +71,60 @@ type signerChange struct {
 
 // loadTrustLists reads the signers of the lists, and the copies of lists that the mirror has. It asks nobody.
 func (n *Node) loadTrustLists(ctx context.Context) error {
-	c := n.Config
-	if len(c.TrustLists.Sources) == 0 {
+	n.trustLists.wake = make(chan struct{}, 1)
+	n.metrics.watchTrustLists(n)
+	return n.followTrustLists(ctx, n.Config)
+}
+
+// followTrustLists takes the lists of a configuration into use, as far as the mirror has them, and lets them be refreshed. What is
+// wrong is an error, and nothing changes then. A refresh of the former lists is ended.
+func (n *Node) followTrustLists(ctx context.Context, c *config.Config) error {
+	t := &n.trustLists
+	var f *following
+	if len(c.TrustLists.Sources) > 0 {
+		l, err := trustListLoader(c)
+		if err != nil {
+			return err
+		}
+		l.Now = n.Clock
+		n.trustTLS(l.HTTP)
+		f = &following{c.TrustLists, l}
+	}
+	if f.same(t.following.Load()) {
 		return nil
 	}
-	l, err := trustListLoader(c)
-	if err != nil {
-		return err
+	t.mu.Lock()
+	if t.stop != nil {
+		t.stop()
 	}
-	l.Now = n.Clock
-	t := &n.trustLists
-	t.loader, t.grace, t.wake, t.changed = l, l.Grace, make(chan struct{}, 1), map[string]signerChange{}
-	if mirror, ok := l.Store.(trustlist.Dir); ok {
-		if err := mirror.Configure(l); err != nil {
-			return c.Problem("trustlists.dir", "%v", err)
+	t.mu.Unlock()
+	t.refreshing.Lock()
+	defer t.refreshing.Unlock()
+	var set *trustlist.Set
+	if f != nil {
+		if mirror, ok := f.loader.Store.(trustlist.Dir); ok {
+			if err := mirror.Configure(f.loader); err != nil {
+				return c.Problem("trustlists.dir", "%v", err)
+			}
+		}
+		var err error
+		set, err = f.loader.Load(ctx) // none yet at the first start
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil && !errors.Is(err, trustlist.ErrMissing) {
+			return err
 		}
 	}
-	n.trustTLS(l.HTTP)
-	set, err := l.Load(ctx) // none yet at the first start
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if err != nil && !errors.Is(err, trustlist.ErrMissing) {
-		return err
-	}
+	t.following.Store(f)
 	t.set.Store(set)
-	n.metrics.watchTrustLists(n)
+	t.mu.Lock()
+	t.tried, t.changed = time.Time{}, nil
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
 	return nil
 }
 
@@ -138,21 +183,31 @@ func trustListClient(c *config.Config) *http.Client {
 
 // current is the set of the moment: lists that came to their end since they were loaded count no more.
 func (t *trustLists) current(now time.Time) *trustlist.Set {
-	set := t.set.Load()
-	if later := set.At(now, t.grace); later != set {
+	set, f := t.set.Load(), t.following.Load()
+	if set == nil || f == nil {
+		return nil
+	}
+	if later := set.At(now, f.Grace.D()); later != set {
 		t.set.CompareAndSwap(set, later) // a refresh that came between has the better one
 		return later
 	}
 	return set
 }
 
-// runTrustLists refreshes the lists: at once, from time to time, sooner after a failure, and when somebody asks.
+// runTrustLists refreshes the lists: at once, from time to time, sooner after a failure, and when others are followed.
 func (n *Node) runTrustLists(ctx context.Context) {
 	t := &n.trustLists
+	select {
+	case <-t.wake: // of the start
+	default:
+	}
 	for {
-		pause := n.Config.TrustLists.Refresh.D()
-		if set := n.RefreshTrustLists(ctx); len(set.Problems) > 0 {
-			pause = min(pause, trustListsAgain)
+		pause := time.Hour // there are none
+		if f := t.following.Load(); f != nil {
+			pause = f.Refresh.D()
+			if set := n.RefreshTrustLists(ctx); len(set.Problems) > 0 {
+				pause = min(pause, trustListsAgain)
+			}
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -170,16 +225,20 @@ func (n *Node) runTrustLists(ctx context.Context) {
 // the problems of the set.
 func (n *Node) RefreshTrustLists(ctx context.Context) *trustlist.Set {
 	t := &n.trustLists
-	if t.loader == nil {
-		return trustlist.NewSet()
-	}
 	t.refreshing.Lock()
 	defer t.refreshing.Unlock()
+	f := t.following.Load()
+	if f == nil {
+		return trustlist.NewSet()
+	}
 	bound, cancel := context.WithTimeout(ctx, trustListsLongest)
 	defer cancel()
+	t.mu.Lock()
+	t.stop = cancel
+	t.mu.Unlock()
 	before := t.set.Load()
-	set, err := t.loader.Refresh(bound)
-	if set == nil { // the time is over: what is there stays, and comes to its end by itself
+	set, err := f.loader.Refresh(bound)
+	if set == nil { // the time is over, or others are to be followed: what is there stays, and comes to its end by itself
 		n.Log.LogAttrs(ctx, slog.LevelWarn, "trusted lists not refreshed", slog.Any("err", err))
 		n.metrics.trustRefreshes[false].Inc()
 		return t.current(n.Clock())
@@ -194,7 +253,7 @@ func (n *Node) RefreshTrustLists(ctx context.Context) *trustlist.Set {
 	for _, p := range set.Problems {
 		n.Log.LogAttrs(ctx, slog.LevelWarn, "trusted list with a problem", slog.String("territory", p.Territory), slog.String("url", p.URL), slog.Bool("kept", p.Kept), slog.Any("err", p.Err))
 	}
-	if err := n.noteSigners(ctx, set); err != nil {
+	if err := n.noteSigners(ctx, f, set); err != nil {
 		n.Log.LogAttrs(ctx, slog.LevelError, "signers of trusted lists not recorded", slog.Any("err", err))
 	}
 	t.mu.Lock()
@@ -224,10 +283,10 @@ func metaSigners(url string) string {
 // noteSigners looks whether a configured list announces other signers than before, by a pivot. The first ones are those to
 // begin with; later ones are entered into the log of evidence, and are an alert for a while, until the configuration names
 // them.
-func (n *Node) noteSigners(ctx context.Context, set *trustlist.Set) error {
+func (n *Node) noteSigners(ctx context.Context, f *following, set *trustlist.Set) error {
 	var errs []error
 	changed := map[string]signerChange{}
-	for _, s := range n.trustLists.loader.Sources {
+	for _, s := range f.loader.Sources {
 		l := listOf(set, s.URL)
 		if l == nil {
 			continue
@@ -455,7 +514,7 @@ func (a api) trustLists(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a api) refreshTrustLists(w http.ResponseWriter, r *http.Request) error {
-	if a.n.trustLists.loader == nil {
+	if a.n.trustLists.following.Load() == nil {
 		return badRequest("no trusted lists are configured: trustlists.sources")
 	}
 	if err := a.n.Evidence.Append(r.Context(), audit.Entry{Type: audit.Administration, Detail: "trustlists.refresh"}); err != nil {

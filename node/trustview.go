@@ -133,21 +133,21 @@ func (n *Node) anchors(ctx context.Context) ([]AnchorJSON, error) {
 			}
 		}
 	}
-	for _, s := range n.Config.TrustLists.Sources {
+	follows, set := n.trustLists.following.Load(), n.trustLists.current(now)
+	if follows == nil || set == nil {
+		return out, nil
+	}
+	for _, s := range follows.Sources {
 		for _, f := range s.Signers {
 			file(f, purposeListSigner)
 		}
-	}
-	set := n.trustLists.current(now)
-	if set == nil {
-		return out, nil
 	}
 	for _, l := range set.Lists {
 		if l.Via == "" && !l.ListOfLists() {
 			continue // its signers are those of the configuration
 		}
 		for _, c := range l.Signers {
-			if from := cmp.Or(l.Via, l.URL); !slices.ContainsFunc(n.trustLists.loader.Sources, func(s trustlist.Source) bool { return s.URL == l.URL && slices.ContainsFunc(s.Signers, c.Equal) }) {
+			if from := cmp.Or(l.Via, l.URL); !slices.ContainsFunc(follows.loader.Sources, func(s trustlist.Source) bool { return s.URL == l.URL && slices.ContainsFunc(s.Signers, c.Equal) }) {
 				whole(fromTrustedList, hostOrFile(from)+", "+l.Territory, c, purposeListSigner)
 			}
 		}

@@ -354,7 +354,7 @@ func (c *caseMaker) stamp() ([]*pki.Certificate, error) {
 		s, err = c.l.Store.LogStamp(c.ctx, 0)
 	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && s.Size <= entries[0].Index {
-		if c.l.Stamping != nil {
+		if c.l.Stamped() {
 			c.missing("time-stamp", "", "", "no head of the log since was time-stamped yet")
 		}
 		return nil, nil

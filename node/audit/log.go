@@ -26,7 +26,7 @@ type Options struct {
 	HeadEvery time.Duration
 	// HeadAfter is the number of entries after which a head is signed earlier; default 10,000.
 	HeadAfter int64
-	Stamping  *Stamping // nil: heads are not time-stamped
+	Stamping  *Stamping // to begin with; nil: heads are not time-stamped
 }
 
 // Log is the log of one node.
@@ -37,7 +37,9 @@ type Log struct {
 	refused refusals
 	stamps  struct {
 		sync.Mutex
-		state StampState
+		by      *Stamping
+		state   StampState
+		changed chan struct{}
 	}
 }
 
@@ -53,15 +55,9 @@ func Open(ctx context.Context, o Options, started Entry) (*Log, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if s := o.Stamping; s != nil {
-		if s.Every <= 0 {
-			s.Every = time.Hour
-		}
-		if s.Before <= 0 {
-			s.Before = 60 * 24 * time.Hour
-		}
-	}
 	l := &Log{Options: o}
+	l.stamps.changed = make(chan struct{}, 1)
+	l.stamps.by = o.Stamping.withDefaults()
 	started.Type = NodeStarted
 	if err := l.Append(ctx, started); err != nil {
 		return nil, err

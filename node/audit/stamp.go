@@ -30,6 +30,20 @@ type Stamping struct {
 	Policy *validation.Policy // nil: the usual one
 }
 
+func (s *Stamping) withDefaults() *Stamping {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	if c.Every <= 0 {
+		c.Every = time.Hour
+	}
+	if c.Before <= 0 {
+		c.Before = 60 * 24 * time.Hour
+	}
+	return &c
+}
+
 // StampState is how time-stamping stands.
 type StampState struct {
 	Failing time.Time // since when it fails; zero: it does not
@@ -53,14 +67,35 @@ func (l *Log) StampState() StampState {
 	return l.stamps.state
 }
 
+// SetStamping says how heads are time-stamped from now on; nil: not at all. What is under way is finished by the former.
+func (l *Log) SetStamping(s *Stamping) {
+	l.stamps.Lock()
+	l.stamps.by, l.stamps.state = s.withDefaults(), StampState{}
+	l.stamps.Unlock()
+	select {
+	case l.stamps.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Stamped reports whether heads are time-stamped.
+func (l *Log) Stamped() bool { return l.stamping() != nil }
+
+func (l *Log) stamping() *Stamping {
+	l.stamps.Lock()
+	defer l.stamps.Unlock()
+	return l.stamps.by
+}
+
 // RunStamps time-stamps heads until ctx is done. Nothing waits for it: while the authority is down, heads are signed as ever, and the
 // next one that is time-stamped covers them all.
 func (l *Log) RunStamps(ctx context.Context) {
-	s := l.Stamping
-	look := min(s.Every, time.Minute)
 	pause := stampFirst
 	for {
-		wait := look
+		wait := time.Minute
+		if s := l.stamping(); s != nil {
+			wait = min(s.Every, wait)
+		}
 		switch err := l.Stamp(ctx); {
 		case err == nil:
 			pause = stampFirst
@@ -76,18 +111,29 @@ func (l *Log) RunStamps(ctx context.Context) {
 			t.Stop()
 			return
 		case <-t.C:
+		case <-l.stamps.changed:
+			t.Stop()
+			pause = stampFirst
 		}
 	}
 }
 
 // Stamp time-stamps the newest head when that is due, and renews the records that are.
 func (l *Log) Stamp(ctx context.Context) error {
-	err := errors.Join(l.stampHead(ctx), l.renewStamps(ctx))
+	s := l.stamping()
+	if s == nil {
+		return nil
+	}
+	k := keeping{l, s}
+	err := errors.Join(k.stampHead(ctx), k.renewStamps(ctx))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	l.stamps.Lock()
 	defer l.stamps.Unlock()
+	if l.stamps.by != s { // what failed is not asked for any more
+		return nil
+	}
 	if l.stamps.state.Err = err; err == nil {
 		l.stamps.state.Failing = time.Time{}
 	} else if l.stamps.state.Failing.IsZero() {
@@ -96,7 +142,7 @@ func (l *Log) Stamp(ctx context.Context) error {
 	return err
 }
 
-func (l *Log) stampHead(ctx context.Context) error {
+func (l keeping) stampHead(ctx context.Context) error {
 	h, err := l.newest(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -115,11 +161,11 @@ func (l *Log) stampHead(ctx context.Context) error {
 			return fmt.Errorf("audit: the time-stamp over %d entries: %w", last.Size, err)
 		}
 		since := l.Clock().Sub(r.Chains[0].Stamps[0].Token.Info.Time)
-		if h.Size <= last.Size || since >= 0 && since < l.Stamping.Every {
+		if h.Size <= last.Size || since >= 0 && since < l.by.Every {
 			return nil
 		}
 	}
-	record, err := ers.Create(ctx, keeping{l}, crypto.SHA256, []xades.Document{headDocument(h.Octets)})
+	record, err := ers.Create(ctx, l, crypto.SHA256, []xades.Document{headDocument(h.Octets)})
 	if err != nil {
 		return err
 	}
@@ -130,7 +176,7 @@ func (l *Log) stampHead(ctx context.Context) error {
 func headDocument(octets []byte) xades.Document { return xades.Bytes("head", "text/plain", octets) }
 
 // putStamp keeps a record that holds, with the time at which it is to be renewed.
-func (l *Log) putStamp(ctx context.Context, s store.LogStamp) error {
+func (l keeping) putStamp(ctx context.Context, s store.LogStamp) error {
 	r, err := ers.Parse(s.Record)
 	if err != nil {
 		return err
@@ -142,15 +188,15 @@ func (l *Log) putStamp(ctx context.Context, s store.LogStamp) error {
 	return l.Store.Write(ctx, func(tx store.Tx) error { return tx.PutLogStamp(s) })
 }
 
-func (l *Log) policy() *validation.Policy {
-	if l.Stamping.Policy != nil {
-		return l.Stamping.Policy
+func (l keeping) policy() *validation.Policy {
+	if l.by.Policy != nil {
+		return l.by.Policy
 	}
 	return validation.DefaultPolicy()
 }
 
 // ends is when the last time-stamp of a record can be relied on no more, and when its digest algorithm cannot; zero: no end in sight.
-func (l *Log) ends(r *ers.Record) (stamp, digest time.Time) {
+func (l keeping) ends(r *ers.Record) (stamp, digest time.Time) {
 	suite := l.policy().Suite
 	c := r.Chains[len(r.Chains)-1]
 	v := gather.TimeStampFacts(c.Stamps[len(c.Stamps)-1].Token, "", gather.Options{})
@@ -163,7 +209,7 @@ func (l *Log) ends(r *ers.Record) (stamp, digest time.Time) {
 }
 
 // due is when a record is to be renewed. Where an end is nearer than is asked for, half of the time that is left.
-func (l *Log) due(r *ers.Record) time.Time {
+func (l keeping) due(r *ers.Record) time.Time {
 	now := l.Clock()
 	stamp, digest := l.ends(r)
 	end := stamp
@@ -173,14 +219,14 @@ func (l *Log) due(r *ers.Record) time.Time {
 	if end.IsZero() {
 		end = now.AddDate(10, 0, 0)
 	}
-	if due := end.Add(-l.Stamping.Before); due.After(now) {
+	if due := end.Add(-l.by.Before); due.After(now) {
 		return due
 	}
 	return now.Add(max(end.Sub(now)/2, time.Hour))
 }
 
 // renewStamps renews records that are due: many with one further time-stamp, or each anew with a stronger digest algorithm.
-func (l *Log) renewStamps(ctx context.Context) error {
+func (l keeping) renewStamps(ctx context.Context) error {
 	for {
 		list, err := l.Store.LogStampsDue(ctx, l.Clock(), renewAtOnce)
 		if err != nil || len(list) == 0 {
@@ -193,11 +239,11 @@ func (l *Log) renewStamps(ctx context.Context) error {
 				return fmt.Errorf("audit: the time-stamp over %d entries: %w", s.Size, err)
 			}
 			h := r.Chains[len(r.Chains)-1].Hash
-			if _, digest := l.ends(r); h == strongerDigest || digest.IsZero() || l.Clock().Before(digest.Add(-l.Stamping.Before)) {
+			if _, digest := l.ends(r); h == strongerDigest || digest.IsZero() || l.Clock().Before(digest.Add(-l.by.Before)) {
 				together[h] = append(together[h], s)
 				continue
 			}
-			s.Record, err = ers.Rehash(ctx, keeping{l}, strongerDigest, s.Record, []xades.Document{headDocument(s.Head)})
+			s.Record, err = ers.Rehash(ctx, l, strongerDigest, s.Record, []xades.Document{headDocument(s.Head)})
 			if err := l.renewed(ctx, []store.LogStamp{s}, err); err != nil {
 				return err
 			}
@@ -207,7 +253,7 @@ func (l *Log) renewStamps(ctx context.Context) error {
 			for i := range list {
 				records[i] = list[i].Record
 			}
-			records, err := ers.RenewEach(ctx, keeping{l}, records)
+			records, err := ers.RenewEach(ctx, l, records)
 			for i := range records {
 				list[i].Record = records[i]
 			}
@@ -219,7 +265,7 @@ func (l *Log) renewStamps(ctx context.Context) error {
 }
 
 // renewed keeps records that were renewed, unless that failed.
-func (l *Log) renewed(ctx context.Context, list []store.LogStamp, err error) error {
+func (l keeping) renewed(ctx context.Context, list []store.LogStamp, err error) error {
 	for _, s := range list {
 		if err == nil {
 			err = l.putStamp(ctx, s)
@@ -236,11 +282,14 @@ func (l *Log) renewed(ctx context.Context, list []store.LogStamp, err error) err
 var ErrStamp = errors.New("audit: the time-stamp is not trusted")
 
 // keeping asks for time-stamps and puts into each what is needed to judge it later, without network.
-type keeping struct{ l *Log }
+type keeping struct {
+	*Log
+	by *Stamping
+}
 
 // Stamp implements tsp.Stamper.
-func (k keeping) Stamp(ctx context.Context, h crypto.Hash, sum []byte) (*tsp.Token, error) {
-	s := k.l.Stamping
+func (l keeping) Stamp(ctx context.Context, h crypto.Hash, sum []byte) (*tsp.Token, error) {
+	s := l.by
 	t, err := s.Stamper.Stamp(ctx, h, sum)
 	if err != nil {
 		return nil, err
@@ -255,10 +304,10 @@ func (k keeping) Stamp(ctx context.Context, h crypto.Hash, sum []byte) (*tsp.Tok
 	}
 	v := gather.TimeStampFacts(t, "EVIDENCE_RECORD_TIMESTAMP", known)
 	v.ImprintFound, v.ImprintIntact = true, t.Info.Hash == h && bytes.Equal(t.Info.Imprint, sum)
-	switch c := validation.ValidateTimeStamp(v, s.Policy, k.l.Clock()); {
+	switch c := validation.ValidateTimeStamp(v, s.Policy, l.Clock()); {
 	case c.Indication == validation.Passed:
 	case c.Indication == validation.Indeterminate && (c.Sub == validation.ChainGeneralFailure || c.Sub == validation.TryLater):
-		k.l.Logger.LogAttrs(ctx, slog.LevelInfo, "time-stamp without revocation data", slog.String("why", c.Why))
+		l.Logger.LogAttrs(ctx, slog.LevelInfo, "time-stamp without revocation data", slog.String("why", c.Why))
 	default:
 		return nil, fmt.Errorf("%w: %s %s", ErrStamp, c.Sub, c.Why)
 	}

@@ -50,10 +50,10 @@ func (w *world) witness() *witness {
 	}))
 	w.t.Cleanup(x.server.Close)
 	x.change("First TSA", start.AddDate(0, 0, 100))
-	w.log.Stamping = &Stamping{
+	w.log.SetStamping(&Stamping{
 		Stamper: &tsp.Client{URLs: []string{x.server.URL}}, Every: time.Hour, Before: 60 * 24 * time.Hour,
 		Known: x.known(pki.PurposeTime),
-	}
+	})
 	return x
 }
 
@@ -229,18 +229,18 @@ func TestTimeStampsOfOthersAreRefused(t *testing.T) {
 	x := w.witness()
 	w.sent("a@b")
 	for name, purpose := range map[string]pki.Purpose{"documents": pki.PurposeDocument, "messages": pki.PurposeAccessPoint, "publishers": pki.PurposeSMP, "TLS": pki.PurposeTLS} {
-		w.log.Stamping.Known = x.known(purpose)
+		w.log.stamps.by.Known = x.known(purpose)
 		if err := w.stampNow(); !errors.Is(err, ErrStamp) || w.stampOf(0) != nil {
 			t.Errorf("an authority for %s: %v", name, err)
 		}
 	}
-	w.log.Stamping.Known = nil
+	w.log.stamps.by.Known = nil
 	if err := w.stampNow(); !errors.Is(err, ErrStamp) {
 		t.Errorf("nobody is trusted: %v", err)
 	}
-	w.log.Stamping.Known = x.known(pki.PurposeTime)
+	w.log.stamps.by.Known = x.known(pki.PurposeTime)
 	revoked := x.tsa.Load().Identity.Certificate
-	w.log.Stamping.Known = func() gather.Options {
+	w.log.stamps.by.Known = func() gather.Options {
 		o := x.known(pki.PurposeTime)()
 		crl, err := x.ca.CRL([]*pki.Certificate{revoked}, w.clock.now())
 		if err != nil {
@@ -308,7 +308,7 @@ func TestTimeStampsAreRenewed(t *testing.T) {
 	policy := validation.DefaultPolicy()
 	policy.Suite.Digests = maps.Clone(policy.Suite.Digests)
 	policy.Suite.Digests["SHA256"] = w.clock.now().AddDate(0, 0, 30)
-	w.log.Stamping.Policy = policy
+	w.log.stamps.by.Policy = policy
 	w.write(func(tx store.Tx) error {
 		s := *w.stampOf(0)
 		s.Due = w.clock.now()

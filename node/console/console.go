@@ -45,7 +45,7 @@ type Options struct {
 	Trust       Trust       // nil: whom the node trusts is not shown
 	// Reload reads partners and P-Modes of the configuration again; nil: that is not done here.
 	Reload func(ctx context.Context) error
-	// RefreshTrustLists fetches what changed of the trusted lists; nil: there are none.
+	// RefreshTrustLists fetches what changed of the trusted lists; nil: nobody can.
 	RefreshTrustLists func(ctx context.Context)
 	Clock             func() time.Time // nil: time.Now
 	Rand              io.Reader        // nil: crypto/rand

@@ -68,7 +68,7 @@ func (c *Console) trustPage(x *call) error {
 		return errNotFound
 	}
 	q := x.r.URL.Query()
-	d := &trustData{Purpose: clip(q.Get("purpose"), 40), From: clip(q.Get("from"), 40), Follows: c.opt.RefreshTrustLists != nil}
+	d := &trustData{Purpose: clip(q.Get("purpose"), 40), From: clip(q.Get("from"), 40)}
 	at, err := strconv.Atoi(q.Get("at"))
 	if err != nil || at < 0 {
 		at = 0
@@ -77,6 +77,7 @@ func (c *Console) trustPage(x *call) error {
 		return err
 	}
 	d.Lists, d.Asked = c.opt.Trust.Lists(x.look.Language)
+	d.Follows = len(d.Lists) > 0 && c.opt.RefreshTrustLists != nil
 	page := func(at int) string {
 		v := url.Values{"purpose": {d.Purpose}, "from": {d.From}}
 		if at > 0 {
