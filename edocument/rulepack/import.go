@@ -307,7 +307,27 @@ func (r *release) schematron() ([]Manifest, error) {
 		}
 		out = append(out, r.known(name, "Schematron"))
 	}
-	return out, nil
+	return builtOnly(out), nil
+}
+
+// builtFolder is where the tools of OpenPeppol put rules with all that they include and the code lists in them.
+const builtFolder = "target/schematron"
+
+// builtOnly leaves out, where a release is a whole repository, the sources of what was built, and of the rules for
+// documents before award the parts of earlier editions that nothing includes any more.
+func builtOnly(all []Manifest) []Manifest {
+	built, preAward := map[string]bool{}, false
+	for _, m := range all {
+		dir, file := path.Split(m.Scenarios[0].entry())
+		if strings.HasSuffix("/"+path.Clean(dir), "/"+builtFolder) {
+			built[file] = true
+		}
+		preAward = preAward || m.ID.Group == preAwardGroup
+	}
+	return slices.DeleteFunc(all, func(m Manifest) bool {
+		dir, file := path.Split(m.Scenarios[0].entry())
+		return built[file] && !strings.HasSuffix("/"+path.Clean(dir), "/"+builtFolder) || preAward && m.ID.Group == localGroup
+	})
 }
 
 // stylesheets makes a pack of each style sheet that a compiler of Schematron has written.

@@ -21,6 +21,7 @@ var publications = []struct {
 	{regexp.MustCompile(`^PEPPOL-EN16931-UBL-SB$`), "eu.peppol.bis3", "invoice-self-billing", "eu.cen.en16931:ubl"},
 	{regexp.MustCompile(`^PEPPOL-EN16931-CII$`), "eu.peppol.bis3", "invoice-cii", "eu.cen.en16931:cii"},
 	{regexp.MustCompile(`^PEPPOLBIS-(T\d+)$`), "eu.peppol.bis3", "$1", ""},
+	{regexp.MustCompile(`^PEPPOL-(T\d{3})$`), preAwardGroup, "$1", ""},
 	{regexp.MustCompile(`^XRechnung-(UBL|CII)-validation$`), "de.xrechnung", "$1", "eu.cen.en16931:$1"},
 	{regexp.MustCompile(`^FACTUR-X_([A-Z0-9-]+)$`), "fr.factur-x", "$1", ""},
 	{regexp.MustCompile(`^peppol-(mls)-[\d.]+$`), "org.peppol", "$1", ""},
@@ -36,6 +37,12 @@ var publications = []struct {
 const pintGroup = "org.peppol.pint"
 
 var pintCountry = regexp.MustCompile(`(?i)\bpint-([a-z]{2,4})\b`)
+
+// preAwardGroup is the group of the rules of OpenPeppol for documents before award. Their releases have a file for each
+// transaction; which edition of the transaction it is about, the file alone says, by the customization that it demands.
+const preAwardGroup = "eu.peppol.prac"
+
+var preAwardCustomization = regexp.MustCompile(`'(urn:fdc:peppol\.eu:prac:trns:t\d{3}:(\d+\.\d+))'`)
 
 // specifications are the identifiers of the specifications that packs of known publishers are meant for, by the name of
 // the pack; an identifier that ends with * begins so. What is not here is about every document that its rules know.
@@ -68,8 +75,12 @@ var specifications = map[string][]string{
 }
 
 // meant reports whether a pack is meant for documents of a specification.
-func meant(id ID, specification string) bool {
+func meant(m *Manifest, specification string) bool {
+	id := m.ID
 	list, ok := specifications[id.Name()]
+	if m.Specifications != nil {
+		list, ok = m.Specifications, true
+	}
 	if country, pint := strings.CutPrefix(id.Group, pintGroup); pint {
 		list, ok = []string{"urn:peppol:pint:billing-1"}, true
 		if country != "" {
@@ -116,10 +127,45 @@ func (r *release) known(file, kind string) Manifest {
 		if requires != "" {
 			m.Requires = []string{expand(requires)}
 		}
+		if p.group == preAwardGroup {
+			r.preAward(&m, file)
+		}
 		return m
 	}
 	m.ID.Artifact = slug(stem)
 	return m
+}
+
+// preAward completes the manifest of rules for documents before award by the customization that the rules demand.
+func (r *release) preAward(m *Manifest, file string) {
+	for _, name := range r.withIncluded(file) {
+		if c := preAwardCustomization.FindSubmatch(r.files[name]); c != nil && strings.Contains(string(c[1]), ":"+m.ID.Artifact+":") {
+			m.ID.Version = string(c[2])
+			m.Specifications = []string{string(c[1]), string(c[1]) + "#*"}
+			return
+		}
+	}
+}
+
+// withIncluded returns a schema of Schematron and the files of the release that it includes, each once.
+func (r *release) withIncluded(file string) []string {
+	all := []string{file}
+	for i := 0; i < len(all); i++ {
+		n := r.root(all[i])
+		if !n.Valid() {
+			continue
+		}
+		for k := range n.Descendants() {
+			if !k.Is(schematron.Namespace, "include") && !k.Is(schematron.Namespace, "extends") {
+				continue
+			}
+			at, _, _ := strings.Cut(k.Attr("href"), "#")
+			if name := path.Join(path.Dir(all[i]), at); at != "" && r.files[name] != nil && !slices.Contains(all, name) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
 }
 
 // version finds the version of a file: in its name, in the folders above it, in the name of the release, or in the

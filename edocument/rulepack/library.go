@@ -156,10 +156,10 @@ func (l *Library) For(ctx context.Context, doc *dom.Document, at time.Time) (*Ju
 		if seen[name] || b.pack.Deprecated != "" || !b.pack.ValidAt(at) {
 			continue
 		}
-		seen[name] = true
-		if !meant(b.pack.ID, specification) {
+		if !meant(&b.pack.Manifest, specification) {
 			continue
 		}
+		seen[name] = true
 		c, err := b.compile()
 		if err != nil {
 			return nil, err

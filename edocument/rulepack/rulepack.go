@@ -5,7 +5,7 @@
 // they come from, with a checksum, since and until when they are to be used, and which of them apply to a document.
 // Superseded packs stay usable, since archived documents are judged by the rules of their day.
 //
-// Import makes packs from a release: the artefacts of EN 16931, the rules of OpenPeppol, a configuration of the KoSIT
+// Import makes packs from a release: the artefacts of EN 16931, the rules of OpenPeppol after award and before it, a configuration of the KoSIT
 // validator with its scenarios.xml, a validation executor set of phive, or simply a folder with schemas of Schematron or
 // XML Schema. Each is compiled before it becomes a pack, so that what cannot be run is refused at once.
 package rulepack
@@ -104,10 +104,13 @@ type Manifest struct {
 	ValidFrom *time.Time `json:"validFrom,omitempty"`
 	ValidTo   *time.Time `json:"validTo,omitempty"` // not at this instant any more
 	// Deprecated is the reason why the pack should not be used for new documents; it can be used all the same.
-	Deprecated string     `json:"deprecated,omitempty"`
-	Requires   []string   `json:"requires,omitempty"` // names of packs that judge before this one, with or without version
-	Source     Source     `json:"source"`
-	Scenarios  []Scenario `json:"scenarios"`
+	Deprecated string   `json:"deprecated,omitempty"`
+	Requires   []string `json:"requires,omitempty"` // names of packs that judge before this one, with or without version
+	// Specifications are the identifiers of what the pack is meant for, where the rules themselves name it; one that ends with *
+	// begins so.
+	Specifications []string   `json:"specifications,omitempty"`
+	Source         Source     `json:"source"`
+	Scenarios      []Scenario `json:"scenarios"`
 }
 
 // Source is where a pack comes from.
