@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -312,4 +313,132 @@ func TestNamesOfCodePages(t *testing.T) {
 			t.Error("the name is not what it was")
 		}
 	}
+}
+
+// zeros are octets that shrink as none others do.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// What is packed is not packed so far that a reader refuses it, wherever the zeros begin and end.
+func TestNothingIsPackedTooFar(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("0123456789 of a text that shrinks a little, and then more\n", 3000)
+	for _, head := range []int{0, 5000, len(text)} {
+		for _, size := range []int64{expandFrom - 1, expandFrom, expandFrom + 1, 2*expandFrom + 1, 5*expandFrom + 77, 40 * expandFrom} {
+			var b bytes.Buffer
+			w, err := NewWriter(&b, E, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum := sha256.New()
+			if err := w.Add("zeros.bin", io.TeeReader(io.MultiReader(strings.NewReader(text[:head]), io.LimitReader(zeros{}, size)), sum)); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c, err := OpenZIP(bytes.NewReader(b.Bytes()), int64(b.Len()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := c.Files[1].Digest(crypto.SHA256); err != nil || !bytes.Equal(got, sum.Sum(nil)) {
+				t.Errorf("%d zeros behind %d octets, packed to %d: %v", size, head, b.Len(), err)
+			}
+		}
+	}
+}
+
+// hollow keeps the first kilobytes that are written and all from an offset on; between them it reads as zeros.
+type hollow struct {
+	from, size  int64
+	first, last []byte
+}
+
+const firstKept = 4 << 10
+
+func (h *hollow) Write(p []byte) (int, error) {
+	if h.size < firstKept {
+		h.first = append(h.first, p[:min(int64(len(p)), firstKept-h.size)]...)
+	}
+	if h.size += int64(len(p)); h.size > h.from {
+		h.last = append(h.last, p[len(p)-int(min(int64(len(p)), h.size-h.from)):]...)
+	}
+	return len(p), nil
+}
+
+func (h *hollow) ReadAt(p []byte, off int64) (int, error) {
+	if off >= h.size {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), h.size-off))
+	clear(p[:n])
+	if off < firstKept {
+		copy(p[:n], h.first[off:])
+	}
+	if from := h.from - off; from < int64(n) {
+		copy(p[max(from, 0):n], h.last[max(-from, 0):])
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Sizes and offsets beyond 32 bits are those of ZIP64: what stands behind four gigabytes is listed, read, replaced and extracted.
+func TestFilesBehindFourGigabytes(t *testing.T) {
+	t.Parallel()
+	const size = 4<<30 + 16<<20
+	to := &hollow{from: size}
+	z := zip.NewWriter(to)
+	raw, err := z.CreateRaw(&zip.FileHeader{Name: "large.bin", Method: zip.Store, CompressedSize64: size, UncompressedSize64: size, Flags: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 16<<20)
+	for range size / len(block) {
+		if _, err := raw.Write(block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"note.txt": "behind", "META-INF/signatures.xml": "<signatures/>"} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = io.WriteString(w, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check := func(to *hollow, note string) *Container {
+		t.Helper()
+		c, err := Open(to, to.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		large, err := c.File("large.bin")
+		if err != nil || large.Size != size {
+			t.Errorf("%+v, %v", large, err)
+		}
+		f, err := c.File("note.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := f.Bytes(); err != nil || string(b) != note {
+			t.Errorf("%q, %v", b, err)
+		}
+		return c
+	}
+	c := check(to, "behind")
+	edited := &hollow{from: size}
+	if err := c.Edit(edited, Edit{Replace: map[string][]byte{"note.txt": []byte("replaced")}}); err != nil {
+		t.Fatal(err)
+	}
+	check(edited, "replaced")
 }

@@ -65,7 +65,7 @@ func (w *Writer) Add(name string, r io.Reader) error {
 		return err
 	}
 	// Stored files would need their sizes first: readers of streams refuse them otherwise.
-	w.z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) { return flate.NewWriter(to, level) })
+	w.z.RegisterCompressor(zip.Deflate, func(to io.Writer) (io.WriteCloser, error) { return newPacker(to, level) })
 	h := &zip.FileHeader{Name: name, Method: zip.Deflate}
 	h.Modified = w.when
 	f, err := w.z.CreateHeader(h)
@@ -74,6 +74,62 @@ func (w *Writer) Add(name string, r io.Reader) error {
 	}
 	_, err = io.Copy(f, b)
 	return err
+}
+
+// packer packs no more than a reader of containers believes: from where a file gets too small, the rest is stored.
+type packer struct {
+	*flate.Writer
+	out  counter
+	in   int64
+	next int64 // how much is to be read when it is looked at; 0: it is stored
+}
+
+type counter struct {
+	io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.Writer.Write(b)
+	c.n += int64(n)
+	return n, err
+}
+
+func newPacker(to io.Writer, level int) (*packer, error) {
+	p := &packer{out: counter{Writer: to}}
+	if level != flate.NoCompression {
+		p.next = expandFrom / 8
+	}
+	var err error
+	p.Writer, err = flate.NewWriter(&p.out, level)
+	return p, err
+}
+
+// Write looks at each doubling. What is then packed to a fiftieth at most is not beyond a hundredth at the next.
+func (p *packer) Write(b []byte) (int, error) {
+	all := len(b)
+	for p.next > 0 && int64(len(b)) >= p.next-p.in {
+		n, err := p.Writer.Write(b[:p.next-p.in])
+		if err == nil {
+			err = p.Flush()
+		}
+		if err != nil {
+			return all - len(b) + n, err
+		}
+		p.in += int64(n)
+		b = b[n:]
+		p.next *= 2
+		if p.out.n < p.in/(expandRatio/2) {
+			// behind a flush, the stream goes on with blocks of any writer
+			p.next = 0
+			if p.Writer, err = flate.NewWriter(&p.out, flate.NoCompression); err != nil {
+				return all - len(b), err
+			}
+		}
+	}
+	n, err := p.Writer.Write(b)
+	p.in += int64(n)
+	return all - len(b) + n, err
 }
 
 const sample = 64 << 10 // octets

@@ -277,7 +277,11 @@ func (c *Checked) external(uri string, transforms []xmldsig.Transform, method st
 		return nil, fmt.Errorf("%w: %s", xmldsig.ErrAlgorithm, method)
 	}
 	if len(transforms) == 0 {
-		return d.digest(h)
+		sum, err := d.digest(h)
+		if err != nil && !errors.Is(err, ErrContent) { // it is there, and spoilt
+			err = fmt.Errorf("%w: %w", xmldsig.ErrDigest, err)
+		}
+		return sum, err
 	}
 	b, err := d.octets()
 	if err != nil {

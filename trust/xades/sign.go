@@ -190,6 +190,7 @@ func escape(name string) string {
 	return u.String()
 }
 
+// digest fails with ErrContent where the document is not at hand, and otherwise where it cannot be read to its end.
 func (d *Document) digest(h crypto.Hash) ([]byte, error) {
 	if d.Open == nil {
 		if sum, ok := d.Digests[h]; ok {
@@ -204,7 +205,7 @@ func (d *Document) digest(h crypto.Hash) ([]byte, error) {
 	defer r.Close()
 	sum := h.New()
 	if _, err := io.Copy(sum, r); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+		return nil, fmt.Errorf("xades: %q: %w", d.Name, err)
 	}
 	return sum.Sum(nil), nil
 }
