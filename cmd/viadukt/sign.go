@@ -5,13 +5,13 @@ import (
 	"crypto"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -177,7 +177,7 @@ func (s *signing) sign(ctx context.Context, format, file, out string) (to, level
 		to, err = s.pades(ctx, file, out)
 	} else {
 		doc := fileDocument(file)
-		doc.MimeType = mime.TypeByExtension(filepath.Ext(file))
+		doc.MimeType = mediatype.Of(file)
 		if to = out; to == "" {
 			to = s.place(format, file)
 		}
@@ -262,7 +262,7 @@ func (s *signing) contain(c *call, format, kind, out string) error {
 			return usage("%v", err)
 		}
 		docs[i] = fileDocument(file)
-		docs[i].MimeType = mime.TypeByExtension(filepath.Ext(file))
+		docs[i].MimeType = mediatype.Of(file)
 	}
 	err := s.write(c.p.ctx, out, ades.Params{Format: ades.Format(format), Packaging: ades.Packaging(s.packaging), Container: ades.Container(kind)}, docs...)
 	if err != nil {

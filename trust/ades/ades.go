@@ -383,8 +383,9 @@ func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
 
 // isXML tells XML by name, type or first octet.
 func isXML(d *xades.Document) bool {
-	if d.MimeType != "" {
-		return strings.HasSuffix(d.MimeType, "/xml") || strings.HasSuffix(d.MimeType, "+xml")
+	if t, _, _ := strings.Cut(d.MimeType, ";"); t != "" {
+		t = strings.ToLower(strings.TrimSpace(t))
+		return strings.HasSuffix(t, "/xml") || strings.HasSuffix(t, "+xml")
 	}
 	return strings.HasSuffix(strings.ToLower(d.Name), ".xml")
 }

@@ -345,3 +345,15 @@ func TestAnArchiveGrows(t *testing.T) {
 		read(fmt.Sprintf("META-INF/timestamp%03d.tst", n+1))
 	}
 }
+
+func TestXMLIsToldByItsTypeElseByItsName(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[[2]string]bool{
+		{"a.xml", ""}: true, {"a.XML", ""}: true, {"a.txt", ""}: false, {"a", "text/xml; charset=utf-8"}: true, {"a", "Application/XML"}: true, {"a", "image/svg+xml"}: true,
+		{"a.xml", "text/plain"}: false, {"a.xml", "application/pdf; x=/xml"}: false,
+	} {
+		if got := isXML(&xades.Document{Name: d[0], MimeType: d[1]}); got != want {
+			t.Errorf("%v: %v", d, got)
+		}
+	}
+}
