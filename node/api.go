@@ -93,21 +93,29 @@ func (a api) authorize(r *http.Request, scopes []string) (actor string, err erro
 	if !ok || secret == "" {
 		return "", unauthorized
 	}
-	t, err := a.n.Store.TokenByHash(r.Context(), sha256.Sum256([]byte(secret)))
+	t, err := a.n.token(r.Context(), secret)
 	if errors.Is(err, store.ErrNotFound) {
-		a.n.alerts.note(alert.LoginRefused, "api")
 		return "", unauthorized
 	}
 	if err != nil {
 		return "", err
 	}
-	if !t.Expires.IsZero() && !a.n.Clock().Before(t.Expires) {
-		return "", unauthorized
-	}
 	if slices.ContainsFunc(t.Scopes, func(s string) bool { return s == scopeAdmin || slices.Contains(scopes, s) }) {
 		return "token " + t.Name, nil
 	}
 	return "", &apiError{Status: http.StatusForbidden, Code: "FORBIDDEN", Text: fmt.Sprintf("the token %q does not allow this: it needs the scope %s", t.Name, strings.Join(scopes, " or ")), Remedy: "use another token (viadukt init wrote keys/admin.token), change its scopes under api.tokens, or make one: viadukt token add NAME --scope " + scopes[0]}
+}
+
+// token finds a token that is in use by its secret; store.ErrNotFound where there is none.
+func (n *Node) token(ctx context.Context, secret string) (*store.Token, error) {
+	t, err := n.Store.TokenByHash(ctx, sha256.Sum256([]byte(secret)))
+	if errors.Is(err, store.ErrNotFound) {
+		n.alerts.note(alert.LoginRefused, "api")
+	}
+	if err == nil && !t.Expires.IsZero() && !n.Clock().Before(t.Expires) {
+		return nil, store.ErrNotFound
+	}
+	return t, err
 }
 
 func (a api) problem(err error) *apiError {

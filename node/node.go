@@ -385,6 +385,9 @@ func (n *Node) listen() error {
 	if n.backoffice != nil {
 		n.backoffice.Routes(private)
 	}
+	if n.signatures.remote != nil {
+		private.Handle(remotePath, n.signatures.remote)
+	}
 	n.probes(private)
 	endConsole, err := n.serveConsole(context.Background(), private)
 	if err != nil {

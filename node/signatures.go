@@ -10,6 +10,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/signing"
+	"github.com/viadukt-eu/viadukt/trust/csc"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/report"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -20,6 +21,7 @@ import (
 type signatures struct {
 	settings signing.Settings
 	service  *signing.Service
+	remote   *csc.Server // nil: nobody signs from elsewhere
 }
 
 // loadSignatures reads the section signatures. Without it the console still judges signatures, and nothing is served.
@@ -48,7 +50,7 @@ func (n *Node) loadSignatures() error {
 		}
 	}
 	s.service = signing.New(opt)
-	return nil
+	return n.loadRemoteKeys()
 }
 
 // knownOfDocuments are the authorities that the node trusts, each for its purposes, the trusted lists, and

@@ -19,7 +19,7 @@ import (
 const ownToken = "token:"
 
 // Scopes are what a token can allow.
-var Scopes = []string{scopeMessages, scopeParticipants, scopeMetrics, scopeBackup, scopeAdmin}
+var Scopes = []string{scopeMessages, scopeParticipants, scopeMetrics, scopeBackup, scopeSign, scopeAdmin}
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 

@@ -92,7 +92,7 @@ type Client struct {
 	Name        string   `yaml:"name" required:"true" example:"ada" doc:"Who shows it, for the log; in the console the name of the user."`
 	Certificate Path     `yaml:"certificate" example:"trust/ada.pem" doc:"PEM file with exactly this certificate."`
 	Subject     string   `yaml:"subject" example:"CN=Ada,O=Office,C=EE" doc:"The same, for every certificate with this subject that api.tls.clientCA vouches for: it may be renewed."`
-	Scopes      []string `yaml:"scopes" enum:"messages,participants,admin,metrics,backup" doc:"What it may do over the API, as of a token."`
+	Scopes      []string `yaml:"scopes" enum:"messages,participants,admin,metrics,backup,sign" doc:"What it may do over the API, as of a token."`
 	Role        string   `yaml:"role" enum:"viewer,operator,administrator" doc:"What it may do in the console. The user is made at the start, without a password. Without role a user of this name, who was made in the console, may log in with the certificate."`
 }
 
@@ -107,7 +107,7 @@ func (c *Client) Check(report func(key, format string, args ...any)) {
 type Token struct {
 	Name   string   `yaml:"name" required:"true" example:"back-office" doc:"Who uses the token, for the log."`
 	Secret Secret   `yaml:"secret" required:"true" example:"file:keys/api.token" doc:"Where the token is."`
-	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics,backup" doc:"What it allows; backup reads all that is stored, admin allows everything."`
+	Scopes []string `yaml:"scopes" default:"messages" enum:"messages,participants,admin,metrics,backup,sign" doc:"What it allows; backup reads all that is stored, sign signs with keys that name the token, admin allows everything else."`
 }
 
 // Console is the node in a browser.

@@ -33,6 +33,7 @@ type Settings struct {
 	Keys        []Key         `yaml:"keys" doc:"Keys with which the service signs."`
 	TSA         config.URL    `yaml:"tsa" example:"https://tsa.example.eu" doc:"Address of the time-stamping authority, for the levels above B."`
 	Fetch       bool          `yaml:"fetch" doc:"Fetch missing certificates, revocation lists and OCSP responses from where certificates say they are."`
+	Remote      []RemoteKey   `yaml:"remote" doc:"Keys with which persons sign from elsewhere, by the API of the Cloud Signature Consortium, below /csc/v2 of the API's listener. Default: not served."`
 	MaxDocument config.Size   `yaml:"maxDocument" default:"100MiB" min:"1KiB" max:"1GiB" doc:"Largest document that the service and the console take."`
 }
 
@@ -42,6 +43,17 @@ type Key struct {
 	File        config.Path   `yaml:"file" required:"true" example:"keys/seal.p12" doc:"PEM or PKCS#12 file with private key, certificate and chain."`
 	Password    config.Secret `yaml:"password" example:"file:keys/seal.pass" doc:"Password of the file."`
 	Certificate config.Path   `yaml:"certificate" doc:"Certificate and chain where the key file has none."`
+}
+
+// RemoteKey is one with which persons sign from elsewhere.
+type RemoteKey struct {
+	ID          string        `yaml:"id" required:"true" example:"ada" doc:"Name of the credential."`
+	File        config.Path   `yaml:"file" required:"true" example:"keys/ada.p12" doc:"PEM or PKCS#12 file with private key, certificate and chain."`
+	Password    config.Secret `yaml:"password" example:"file:keys/ada.pass" doc:"Password of the file."`
+	Certificate config.Path   `yaml:"certificate" doc:"Certificate and chain where the key file has none."`
+	PIN         config.Secret `yaml:"pin" example:"file:keys/ada.pin" doc:"What its owner gives before each use; after five wrong ones in a row the key is closed until the node is started again. Default: the token alone is enough."`
+	Unbound     bool          `yaml:"unbound" doc:"One PIN allows as many signatures as were asked for, whatever they are over. Default: over the hashes that were named with it, and no others (sole control, SCAL2)."`
+	Tokens      []string      `yaml:"tokens" required:"true" example:"[ada]" doc:"Names of the tokens that may use it; they need the scope sign as well."`
 }
 
 // SigningKey is a key that is at hand.

@@ -1,6 +1,7 @@
 package csc
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
@@ -49,6 +50,9 @@ type Server struct {
 	Login func(user, password string) bool
 	// User returns whose access token of OAuth 2.0 it is; nil: only those from logging in are known.
 	User func(r *http.Request, token string) (user string, ok bool)
+	// Signed records what a key signs for a user; nothing leaves when it cannot. WrongPIN is told of each wrong PIN. nil: nobody is told.
+	Signed   func(ctx context.Context, user, key string, hashes [][]byte) error
+	WrongPIN func(key string)
 
 	Clock func() time.Time // default time.Now
 	Rand  io.Reader        // default crypto/rand
@@ -149,7 +153,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (any, *Error) {
 		if err := read(&q); err != nil {
 			return nil, err
 		}
-		return s.sign(user, &q)
+		return s.sign(r.Context(), user, &q)
 	}
 	return nil, refuse(http.StatusNotFound, InvalidRequest, "there is no method %s", method)
 }
@@ -369,6 +373,9 @@ func (s *Server) checkPIN(k *ServedKey, data []AuthData) *Error {
 	}
 	if subtle.ConstantTimeCompare([]byte(given), []byte(k.PIN)) != 1 {
 		s.wrong[k.ID]++
+		if s.WrongPIN != nil {
+			s.WrongPIN(k.ID)
+		}
 		return refuse(http.StatusBadRequest, InvalidPIN, "the PIN is wrong")
 	}
 	s.wrong[k.ID] = 0
@@ -400,7 +407,7 @@ func (s *Server) use(user string, k *ServedKey, q *SignHashRequest) *Error {
 	return nil
 }
 
-func (s *Server) sign(user string, q *SignHashRequest) (any, *Error) {
+func (s *Server) sign(ctx context.Context, user string, q *SignHashRequest) (any, *Error) {
 	k, err := s.key(user, q.CredentialID)
 	switch {
 	case err != nil:
@@ -429,6 +436,11 @@ func (s *Server) sign(user string, q *SignHashRequest) (any, *Error) {
 			return nil, refuse(http.StatusInternalServerError, ServerError, "the key does not sign")
 		}
 		out.Signatures = append(out.Signatures, value)
+	}
+	if s.Signed != nil {
+		if err := s.Signed(ctx, user, k.ID, q.Hashes); err != nil {
+			return nil, refuse(http.StatusInternalServerError, ServerError, "what is signed cannot be recorded")
+		}
 	}
 	return out, nil
 }
