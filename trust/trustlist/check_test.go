@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -252,6 +253,11 @@ func TestCriteria(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	// By default each input that leads on is tried shorter, in all ways there are, for a minute: with the size of lists nothing
+	// else was done.
+	if m := flag.Lookup("test.fuzzminimizetime"); m.Value.String() == m.DefValue {
+		m.Value.Set("100x")
+	}
 	o := newOperator(f, "EE")
 	f.Add(sign(f, list("EE", full(authority(f, "CA").Certificate)), o.Identity))
 	f.Add([]byte(`<TrustServiceStatusList xmlns="` + Namespace + `"><SchemeInformation/></TrustServiceStatusList>`))
