@@ -185,7 +185,13 @@ func (c *compiler) declare(l letSource, rule bool) int {
 		c.problem(l.at, nil, "a variable without name")
 	}
 	c.s.lets = append(c.s.lets, let{name: l.name, rule: rule})
-	c.env.Variables = append(c.env.Variables, xpath.Variable{Name: c.variableName(l.at, l.name)})
+	v := xpath.Variable{Name: c.variableName(l.at, l.name)}
+	if l.expr != "" && !strings.Contains(l.expr, "$") && l.at.node.Space() != xsltNamespace && l.at.node.Attr("as") == "" {
+		if x, err := xpath.Compile(l.expr, c.environment(l.at)); err == nil { // an error is told where the value is compiled
+			v.Value, _ = x.Constant()
+		}
+	}
+	c.env.Variables = append(c.env.Variables, v)
 	return len(c.s.lets) - 1
 }
 

@@ -62,6 +62,7 @@ type expr struct {
 	name     QName
 	slot     int
 	global   bool
+	known    Sequence // of a variable whose value is known
 	axis     axis
 	test     nodeTest
 	cmp      comparison

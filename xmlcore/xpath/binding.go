@@ -119,7 +119,7 @@ func (e *expr) uses(slot int) bool {
 // membership turns "some $x in (constants) satisfies $x = E" into a look into a set. Code lists are written so.
 func (c *compiler) membership(e *expr, src *code, d deps) *code {
 	body := e.kids[1]
-	variable := e.kids[0].kind == xVar && e.kids[0].global
+	variable := e.kids[0].kind == xVar && e.kids[0].global && !src.konst
 	if e.kind != xSome || !variable && (!src.konst || len(src.val) < 4) || body.kind != xGeneral || body.cmp != opEq || c.x.coll != nil {
 		return nil
 	}

@@ -176,6 +176,9 @@ func (c *compiler) build(e *expr) *code {
 
 func (c *compiler) variable(e *expr) *code {
 	i := e.slot
+	if e.known != nil && c.trace == nil {
+		return constant(e, e.known)
+	}
 	if e.global {
 		k := &code{deps: needsOuter, push: func(m *machine) { m.pushAll(m.global(i)) }}
 		if e.st != nil && e.st.occurs != '*' && e.st.occurs != '+' {

@@ -8,7 +8,12 @@ import (
 )
 
 var nodeFunctions = []builtin{
-	{name: "name", min: 0, max: 1, build: orNode(0, nodeName(func(q QName, _ dom.Node) Item { return StringItem(q.String()) }))},
+	{name: "name", min: 0, max: 1, build: orNode(0, nodeName(func(q QName, n dom.Node) Item {
+		if q.Prefix != "" {
+			return StringItem(n.QName())
+		}
+		return StringItem(q.Local)
+	}))},
 	{name: "local-name", min: 0, max: 1, build: orNode(0, nodeName(func(q QName, _ dom.Node) Item { return StringItem(q.Local) }))},
 	{name: "namespace-uri", min: 0, max: 1, build: orNode(0, nodeName(func(q QName, _ dom.Node) Item { return textItem(XSAnyURI, q.Space) }))},
 	{name: "node-name", min: 0, max: 1, build: orNode(0, one(XSQName, func(m *machine, a []*code) (Item, bool) {

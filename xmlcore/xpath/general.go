@@ -42,10 +42,16 @@ func (c *compiler) general(e *expr) *code {
 	}
 	if op == opEq && c.trace == nil && c.x.coll == nil {
 		for i, k := range e.kids {
-			if k.kind == xVar && k.global && !(i == 0 && e.kids[1].kind == xVar) {
+			if k.kind == xVar && k.global && k.known == nil && !(i == 0 && e.kids[1].kind == xVar) {
 				x, slot := []*code{b, a}[i], k.slot
 				return boolean(d, func(m *machine) bool { return m.anyIn(x, slot) })
 			}
+		}
+	}
+	if op == opEq && c.trace == nil && c.x.coll == nil && b.konst && len(b.val) >= longList {
+		if set := setOf(b.val); set != nil {
+			values := b.val
+			return boolean(d, func(m *machine) bool { return m.anyInSet(a, values, set) })
 		}
 	}
 	if r := e.kids[1]; r.kind == xRange && op == opEq && !b.konst && c.trace == nil {

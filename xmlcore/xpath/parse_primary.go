@@ -151,7 +151,7 @@ func (p *parser) variable(pos int, name QName) *expr {
 	}
 	for i := len(p.env.Variables) - 1; i >= 0; i-- {
 		if v := p.env.Variables[i]; v.Name.same(name) {
-			e.slot, e.global, e.st = i, true, v.Type
+			e.slot, e.global, e.st, e.known = i, true, v.Type, v.Value
 			return e
 		}
 	}

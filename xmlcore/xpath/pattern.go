@@ -17,8 +17,10 @@ type branch struct {
 	root   bool  // begins at the document node
 	anchor *code // nil, or the value of id() or key() that the first step must come from
 	deep   bool  // the first step may be anywhere below the root or anchor
-	steps  []*patternStep
-	info   Branch
+	// straight says that all steps ask for names, each for the parent of the next, and no predicate for a name or a variable.
+	straight bool
+	steps    []*patternStep
+	info     Branch
 }
 
 type patternStep struct {
@@ -174,6 +176,13 @@ func (c *compiler) branch(parts []*expr) *branch {
 		return b
 	}
 	b.deep = b.steps[0].deep
+	b.straight = b.anchor == nil
+	for i, s := range b.steps {
+		b.straight = b.straight && s.step.named() && (i == 0 || !s.deep)
+		for _, q := range s.step.preds {
+			b.straight = b.straight && !q.named && !q.fixed
+		}
+	}
 	last := b.steps[len(b.steps)-1]
 	t := &last.step.test
 	b.info.Kind = t.kind
@@ -234,6 +243,11 @@ func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err er
 // match a node of such names, and whether it matches all of them.
 func (p *Pattern) Outlined(ctx *Context, i int, n dom.Node) (some, all bool) {
 	m := ctx.machine()
+	b := p.branches[i]
+	if in := m.info; b.straight && in != nil && in.d == n.Document() && in.names == p.x.names && in.known > p.x.maxID {
+		v := b.byNames(in, n)
+		return v > never, v == always
+	}
 	nested := m.begin(p.x, ctx)
 	defer func() {
 		if r := recover(); r != nil { // who asks for a match is told of the error
@@ -242,7 +256,6 @@ func (p *Pattern) Outlined(ctx *Context, i int, n dom.Node) (some, all bool) {
 		}
 	}()
 	m.outer = NodeItem(n)
-	b := p.branches[i]
 	v := maybe
 	if k := len(b.steps) - 1; k >= 0 {
 		v = b.outlined(m, m.infoFor(n.Document()), n, k)
@@ -259,6 +272,25 @@ const (
 	maybe
 	always
 )
+
+// byNames is outlined for a straight branch.
+func (b *branch) byNames(in *docInfo, n dom.Node) verdict {
+	v := always
+	for k := len(b.steps) - 1; k >= 0; k-- {
+		s := b.steps[k].step
+		if n.Kind() == dom.DocumentNode || !s.test.match(in, n) {
+			return never
+		}
+		if len(s.preds) > 0 {
+			v = maybe
+		}
+		n = n.Parent()
+	}
+	if b.root && !b.deep && n.Kind() != dom.DocumentNode {
+		return never
+	}
+	return v
+}
 
 // outlined is upwards by names and variables alone.
 func (b *branch) outlined(m *machine, in *docInfo, n dom.Node, k int) verdict {

@@ -103,7 +103,7 @@ func (e *expr) fixed() bool {
 	case xLiteral:
 		return true
 	case xVar:
-		return e.global
+		return e.global && e.known == nil
 	case xGeneral, xValue, xAnd, xOr, xSequence:
 	case xCall:
 		if e.fn == nil || e.name.Space != FunctionSpace || len(e.kids) == 0 || e.fn.name != "not" && e.fn.name != "exists" && e.fn.name != "empty" {

@@ -100,7 +100,12 @@ func (e *expr) canon(b *strings.Builder) {
 			fmt.Fprintf(b, " in %d %v %v %v %q %q", in.kind, in.named, in.anyNS, in.anyLN, in.name.Space, in.name.Local)
 		}
 	}
-	if e.kind == xVar {
+	switch {
+	case e.kind == xVar && e.known != nil:
+		for _, v := range e.known {
+			fmt.Fprintf(b, " %s %q", v.typ, atomString(v))
+		}
+	case e.kind == xVar:
 		fmt.Fprintf(b, " %d %v", e.slot, e.global)
 	}
 	if e.kind == xLiteral {

@@ -7,11 +7,16 @@ import (
 // straight reports whether a walker goes down by exact names alone.
 func (w *walker) straight() bool {
 	for _, s := range w.steps {
-		if len(s.preds) > 0 || !s.test.exact() || s.axis != axisChild && s.axis != axisAttribute || (s.axis == axisChild) != (s.test.kind == dom.ElementNode) {
+		if len(s.preds) > 0 || !s.named() {
 			return false
 		}
 	}
 	return true
+}
+
+// named reports whether a step goes to children or attributes of one expanded name.
+func (s *step) named() bool {
+	return s.test.exact() && (s.axis == axisChild && s.test.kind == dom.ElementNode || s.axis == axisAttribute && s.test.kind == dom.AttributeNode)
 }
 
 // anyChild reports whether a walker is the step to all elements below.

@@ -62,6 +62,8 @@ type Static struct {
 type Variable struct {
 	Name QName
 	Type *SequenceType // nil: anything. It is not checked; the one who sets the value answers for it.
+	// Value is what the variable has in every run, when that is known beforehand: atomic values. nil: Context.Variables tells.
+	Value Sequence
 }
 
 // Function is a function of the user.
@@ -203,6 +205,9 @@ func assemble(ast *expr, p *parser, src string, env *Static, names *Names) (e *E
 	e.code = c.compile(ast)
 	return e, nil
 }
+
+// Constant returns the value of an expression that depends on nothing, as far as it could be computed at once.
+func (e *Expr) Constant() (v Sequence, ok bool) { return e.code.val, e.code.konst }
 
 // String returns the expression as it was written.
 func (e *Expr) String() string { return e.src }

@@ -121,6 +121,33 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
+// TestKnownVariables holds expressions over variables whose value is known to those that are told it when they run.
+func TestKnownVariables(t *testing.T) {
+	t.Parallel()
+	root := parse(t, order).Root()
+	value := xpath.Sequence{xpath.StringItem("1"), xpath.StringItem("b"), xpath.StringItem("c"), xpath.StringItem("d"), xpath.StringItem("e"), xpath.StringItem("f"), xpath.StringItem("g"), xpath.StringItem("h")}
+	for _, c := range []struct{ expr, want string }{
+		{"o:line/@no = $x, $x = o:line/@no, 'c' = $x, 'z' = $x", "true true true false"},
+		{"some $c in $x satisfies $c = o:line/@no, some $c in $x satisfies o:none = $c", "true false"},
+		{"o:line[@no = $x]/@no, $x[2], count($x), o:line[$x[1]]/@no", "1 b 8 1 2 3"},
+		{"string-join(for $i in $x return concat($i, $i), '-')", "11-bb-cc-dd-ee-ff-gg-hh"},
+	} {
+		for _, known := range []xpath.Sequence{nil, value} {
+			env := orderStatic()
+			env.Variables = []xpath.Variable{{Name: xpath.QName{Local: "x"}, Value: known}}
+			e, err := xpath.Compile(c.expr, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if got, err := e.Text(&xpath.Context{Item: xpath.NodeItem(root), Variables: xpath.Values{value}}); err != nil || got != c.want {
+					t.Errorf("%s, known %v: %q, %v, want %q", c.expr, known != nil, got, err, c.want)
+				}
+			}
+		}
+	}
+}
+
 func TestStaticErrorsHaveCodeAndPlace(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, expr, code, part string }{
