@@ -239,7 +239,7 @@ func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.Tim
 	return out
 }
 
-// signsContent tells whether a signature has a reference to something else than its own properties and key [EN 319 102-1 5.2.7.4].
+// signsContent tells whether a signature has a reference to something else than its own properties and key [EN 319 102-1 5.2.7].
 func signsContent(c *xades.Checked) bool {
 	for i := range c.References {
 		if t := c.References[i].Target; !t.Valid() || t != c.Signed && !(t.Is(xmldsig.Namespace, "KeyInfo") && t.Parent() == c.Node) {
