@@ -148,8 +148,10 @@ func (n *Node) facts(ctx context.Context) *alert.Facts {
 	}
 	for _, h := range n.handlers {
 		if l, ok := h.(Phased); ok {
-			for _, p := range l.PhaseOuts() {
-				f.PhaseOuts = append(f.PhaseOuts, alert.PhaseOut(p))
+			for _, v := range l.Lives() {
+				if !v.Until.IsZero() {
+					f.PhaseOuts = append(f.PhaseOuts, alert.PhaseOut{What: v.What, At: v.Until, Next: v.Next})
+				}
 			}
 		}
 	}

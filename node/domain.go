@@ -7,6 +7,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
+	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/thread"
 )
@@ -65,15 +66,21 @@ type Threader interface {
 type Phased interface {
 	// Life is when documents of a type are used: what the node publishes of it says so. Zero times are unbounded.
 	Life(t ids.DocumentType) (from, until time.Time)
-	// PhaseOuts are the ends that are known: alerts announce them.
-	PhaseOuts() []PhaseOut
+	// Lives are all that are known: alerts announce their ends, and what is published follows when they change.
+	Lives() []Life
 }
 
-// PhaseOut is the end of something that is used.
-type PhaseOut struct {
-	What string // a customization identifier, or a rule pack
-	At   time.Time
-	Next string // what takes its place, "" where nothing is named
+// Life is when documents of a version are used.
+type Life struct {
+	What        string // a customization identifier
+	From, Until time.Time
+	Next        string // what takes its place, "" where nothing is named
+}
+
+// Reloader is a Domain that takes settings of its section anew while the node runs.
+type Reloader interface {
+	// Reload reads the section, and returns what takes it into use; nothing changes before. What is wrong is an error.
+	Reload(c *config.Config) (use func(), err error)
 }
 
 // RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -106,16 +107,22 @@ func (n *Node) Register(ctx context.Context, p ids.Participant, d ids.DocumentTy
 		TransportProfile: profile.TransportProfile, URL: string(n.Config.AS4.URL),
 		Description: "access point of " + n.Config.Node.Name, Contact: string(n.Config.AS4.URL),
 	}
-	for _, h := range n.handlers {
-		if l, ok := h.(Phased); ok {
-			if from, until := l.Life(d); !from.IsZero() || !until.IsZero() {
-				e.Activation, e.Expiration = from, until
-			}
-		}
-	}
+	e.Activation, e.Expiration = n.life(d)
 	n.endpointKeys(&e)
 	md := &smp.ServiceMetadata{Participant: p, DocumentType: d, Processes: []smp.Process{{Process: process, Endpoints: []smp.Endpoint{e}}}}
 	return n.publisher.pub.PutMetadata(ctx, p, d, md, true)
+}
+
+// life is when documents of a type are used, by whoever handles them.
+func (n *Node) life(d ids.DocumentType) (from, until time.Time) {
+	for _, h := range n.handlers {
+		if l, ok := h.(Phased); ok {
+			if from, until = l.Life(d); !from.IsZero() || !until.IsZero() {
+				return from, until
+			}
+		}
+	}
+	return from, until
 }
 
 // Unregister removes one document type of a participant, or with a zero one the participant.

@@ -26,8 +26,8 @@ type Reloaded struct {
 // Reload reads partners and P-Modes of the configuration file again, with the files that it includes and the
 // certificates that they name, and replaces those in use at once: a message that is being sent or received is finished
 // by the old ones. So it does with the node's own keys and their plan, authorities, revocation lists, the certificates
-// of listeners, the trusted lists that are followed, and who time-stamps the log. No connection is dropped. Something wrong in the
-// files is an error: agreements, keys and trusted lists stay as they were then. No other setting is read.
+// of listeners, the trusted lists that are followed, who time-stamps the log, and the settings of domains that can take them. No
+// connection is dropped. Something wrong in the files is an error: agreements, keys, trusted lists and settings stay as they were then. No other setting is read.
 func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.agreeing.Lock()
 	defer n.agreeing.Unlock()
@@ -50,6 +50,10 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	if err == nil {
 		known, err = loadClients(c)
 	}
+	var use []func()
+	if err == nil {
+		use, err = n.reloadDomains(c)
+	}
 	old := n.pmodes.Load()
 	if err == nil {
 		set, err = set.with(old.added...)
@@ -66,6 +70,9 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.pmodes.Store(set)
 	n.clients.Store(&known)
 	n.replaceKeys(ctx, k)
+	for _, f := range use {
+		f()
+	}
 	if was := n.live.Swap(c); !reflect.DeepEqual(was.Evidence.Timestamp, c.Evidence.Timestamp) {
 		n.Evidence.SetStamping(n.stamping(c))
 	}
@@ -77,6 +84,20 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.Log.LogAttrs(ctx, slog.LevelInfo, "agreements reloaded", slog.Int("partners", r.Partners), slog.Int("pmodes", r.PModes),
 		slog.Int("added", len(r.Added)), slog.Int("removed", len(r.Removed)), slog.Int("changed", len(r.Changed)))
 	return r, nil
+}
+
+// reloadDomains reads the sections of domains that can take them anew.
+func (n *Node) reloadDomains(c *config.Config) (use []func(), err error) {
+	for _, d := range n.domains {
+		if r, ok := d.(Reloader); ok && c.Has(d.Name()) {
+			f, err := r.Reload(c)
+			if err != nil {
+				return nil, err
+			}
+			use = append(use, f)
+		}
+	}
+	return use, nil
 }
 
 // replaceKeys takes keys into use that were read anew. What the former ones decrypt stays readable until the node ends.

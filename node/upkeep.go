@@ -3,9 +3,12 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edelivery/ids"
@@ -142,7 +145,29 @@ func (n *Node) endpointKeys(e *smp.Endpoint) {
 	}
 }
 
-// republish brings the documents of the node's own publisher in line with its keys.
+// published is what the documents of the node's own publisher say of keys and of versions of documents.
+type published struct {
+	Certificates []string `json:"certificates"` // SHA-256 in hexadecimal
+	Lives        []Life   `json:"lives"`
+}
+
+// lives are when versions of documents are used, by all domains.
+func (n *Node) lives() (out []Life) {
+	for _, name := range slices.Sorted(maps.Keys(n.handlers)) {
+		if l, ok := n.handlers[name].(Phased); ok {
+			out = append(out, l.Lives()...)
+		}
+	}
+	return out
+}
+
+// dates reports whether an endpoint has its dates from a version. Documents of SMP 2.0 have whole days.
+func (l Life) dates(e *smp.Endpoint) bool {
+	near := func(a, b time.Time) bool { return a.IsZero() == b.IsZero() && a.Sub(b).Abs() < 24*time.Hour }
+	return near(l.From, e.Activation) && near(l.Until, e.Expiration)
+}
+
+// republish brings the documents of the node's own publisher in line with its keys, and with when versions of documents are used.
 func (n *Node) republish(ctx context.Context) (err error) {
 	if n.publisher == nil {
 		return nil
@@ -151,15 +176,22 @@ func (n *Node) republish(ctx context.Context) (err error) {
 	defer n.republishing.Unlock()
 	var e smp.Endpoint
 	n.endpointKeys(&e)
-	want := ""
+	now := published{Lives: n.lives()}
 	for _, c := range []*pki.Certificate{e.Signing(), e.Encryption(), n.publisher.pub.Identity.Certificate} {
 		sum := c.Fingerprint()
-		want += hex.EncodeToString(sum[:])
+		now.Certificates = append(now.Certificates, hex.EncodeToString(sum[:]))
 	}
+	b, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	want := string(b)
 	have, err := n.Store.Meta(ctx, metaPublished)
 	if err != nil && !errors.Is(err, store.ErrNotFound) || have == want {
 		return err
 	}
+	var before published
+	json.Unmarshal([]byte(have), &before) // of an earlier program: nothing is known of it
 	defer func() {
 		if n.alerts.inTrouble("publisher", err); err != nil {
 			n.Log.LogAttrs(ctx, slog.LevelError, "metadata not republished", slog.Any("err", err))
@@ -175,7 +207,7 @@ func (n *Node) republish(ctx context.Context) (err error) {
 			break
 		}
 		for _, name := range list {
-			if err := n.republishOne(ctx, name); err != nil {
+			if err := n.republishOne(ctx, name, before.Lives); err != nil {
 				return err
 			}
 			count++
@@ -188,7 +220,9 @@ func (n *Node) republish(ctx context.Context) (err error) {
 	return n.Store.Write(ctx, func(tx store.Tx) error { return tx.SetMeta(metaPublished, want) })
 }
 
-func (n *Node) republishOne(ctx context.Context, name string) error {
+// republishOne does so for a participant. Dates that versions of before have set are taken out where there is none any more; those
+// that somebody else has set stay.
+func (n *Node) republishOne(ctx context.Context, name string, before []Life) error {
 	n.publishing.Lock() // what is registered meanwhile must not be lost
 	defer n.publishing.Unlock()
 	p, err := ids.ParseParticipant(name)
@@ -210,10 +244,14 @@ func (n *Node) republishOne(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
+		from, until := n.life(r.DocumentType)
 		for i := range md.Processes {
 			for j := range md.Processes[i].Endpoints {
 				if e := &md.Processes[i].Endpoints[j]; e.URL == string(n.Config.AS4.URL) {
 					n.endpointKeys(e)
+					if !from.IsZero() || !until.IsZero() || slices.ContainsFunc(before, func(l Life) bool { return l.dates(e) }) {
+						e.Activation, e.Expiration = from, until
+					}
 				}
 			}
 		}

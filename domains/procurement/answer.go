@@ -27,8 +27,8 @@ const RejectedByReceiver = "REJECTED_BY_RECEIVER"
 
 // answerTo is what a sender is told.
 func (d *Domain) answerTo(sender string) response.Kind {
-	with := d.settings.Answer
-	for _, own := range d.settings.Answers {
+	with := d.settings().Answer
+	for _, own := range d.settings().Answers {
 		if fits(own.Participant, sender) {
 			with = own.Answer
 			break

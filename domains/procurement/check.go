@@ -26,8 +26,8 @@ const InvalidDocument = "INVALID_DOCUMENT"
 
 // checksFor is how documents for and from a participant are judged.
 func (d *Domain) checksFor(participant string) Checks {
-	c := Checks{Outgoing: d.settings.Outgoing, Incoming: d.settings.Incoming, Match: d.settings.Match, Packs: d.settings.Packs}
-	for _, own := range d.settings.Partners {
+	c := Checks{Outgoing: d.settings().Outgoing, Incoming: d.settings().Incoming, Match: d.settings().Match, Packs: d.settings().Packs}
+	for _, own := range d.settings().Partners {
 		if !fits(own.Participant, participant) {
 			continue
 		}
@@ -85,7 +85,7 @@ func (d *Domain) checkIncoming(ctx context.Context, sender string, content *carr
 	var broken *dom.Error
 	switch {
 	case errors.Is(readErr, edocument.ErrSize):
-		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings.MaxDocument), "check it with viadukt validate")
+		return invalid(fmt.Sprintf("the document is larger than %s and was not checked", d.settings().MaxDocument), "check it with viadukt validate")
 	case errors.As(readErr, &broken):
 		return invalid(broken.Error(), "ask the sender for a well-formed document")
 	case readErr != nil:
@@ -113,7 +113,7 @@ func (d *Domain) refuses(m *store.Message) bool {
 
 // receiptFirst reports whether the network wants a receipt for a message whose content is refused: in Peppol the sender
 // learns of that by a message level status [MLS 3].
-func (d *Domain) receiptFirst() bool { return d.settings.Profile == "peppol" }
+func (d *Domain) receiptFirst() bool { return d.settings().Profile == "peppol" }
 
 // refusal says why a message that has its receipt is not delivered; nil for one that is. It is found out anew, since
 // what an earlier attempt to deliver came to may stand at the message. found is how an invoice differs from its order.
@@ -146,7 +146,7 @@ func (d *Domain) refusal(ctx context.Context, m *store.Message) (_ *node.Rejecte
 
 // content reads what an envelope holds: a business document, without what is attached to it, or a container of dossiers.
 func (d *Domain) content(m *sbdh.Message) (*carried, error) {
-	most := int64(d.settings.MaxDocument)
+	most := int64(d.settings().MaxDocument)
 	if m.Instance.MIME == vcd.MediaType {
 		octets, err := io.ReadAll(io.LimitReader(m.Payload, most+1))
 		switch {

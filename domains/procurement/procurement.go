@@ -16,6 +16,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
@@ -64,12 +65,15 @@ const Name = "procurement"
 
 // Domain implements [node.Domain].
 type Domain struct {
-	n        *node.Node
-	settings Settings
-	pmode    *as4.PMode
-	rules    sbdh.Rules
-	judge    judge // of business documents
+	n     *node.Node
+	set   atomic.Pointer[Settings] // as last read
+	pmode *as4.PMode
+	rules sbdh.Rules
+	judge judge // of business documents
 }
+
+// settings are those of the moment.
+func (d *Domain) settings() *Settings { return d.set.Load() }
 
 // judge judges a document by rule packs with these names, or by those that are meant for it.
 type judge func(ctx context.Context, doc *dom.Document, packs ...string) (*edocument.Report, error)
@@ -83,14 +87,16 @@ func (d *Domain) Name() string { return Name }
 // Setup reads the section and agrees with everybody in the network: one P-Mode serves every document type [PAS4 4].
 func (d *Domain) Setup(_ context.Context, n *node.Node) error {
 	d.n, d.judge = n, n.Validate
-	if err := n.Config.Section(Name, &d.settings); err != nil {
+	set := &Settings{}
+	if err := n.Config.Section(Name, set); err != nil {
 		return err
 	}
+	d.set.Store(set)
 	var ok bool
 	if d.rules, ok = sbdh.Named("peppol-2.0.2"); !ok {
 		return errors.New("procurement: no envelope rules")
 	}
-	d.pmode = &as4.PMode{ID: Name, ProfileName: d.settings.Profile, MaxSize: int64(d.settings.MaxDocument)}
+	d.pmode = &as4.PMode{ID: Name, ProfileName: d.settings().Profile, MaxSize: int64(d.settings().MaxDocument)}
 	receive := *d.pmode
 	receive.ID = Name + "-receive"
 	if err := n.AddPMode(Name, d.pmode, &receive); err != nil {
@@ -98,6 +104,17 @@ func (d *Domain) Setup(_ context.Context, n *node.Node) error {
 	}
 	n.Handle(Name, d, d)
 	return nil
+}
+
+// Reload implements [node.Reloader]. The profile, the inbox and the largest document are as they were when the node started.
+func (d *Domain) Reload(c *config.Config) (use func(), err error) {
+	set := &Settings{}
+	if err := c.Section(Name, set); err != nil {
+		return nil, err
+	}
+	first := d.settings()
+	set.Profile, set.Inbox, set.MaxDocument = first.Profile, first.Inbox, first.MaxDocument
+	return func() { d.set.Store(set) }, nil
 }
 
 // Check implements [node.Domain].
@@ -197,14 +214,14 @@ func sameDocument(a, b *Document) bool {
 
 // candidate reads one document of a submission.
 func (d *Domain) candidate(part *node.SubmissionPart, s *node.Submission) (*candidate, error) {
-	octets, err := io.ReadAll(io.LimitReader(part.Body, int64(d.settings.MaxDocument)+1))
+	octets, err := io.ReadAll(io.LimitReader(part.Body, int64(d.settings().MaxDocument)+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(octets) > int(d.settings.MaxDocument) {
-		return nil, refused("TOO_LARGE", fmt.Sprintf("the document is larger than %s", d.settings.MaxDocument), "raise domains.procurement.maxDocument, or ask the receiver for another way")
+	if len(octets) > int(d.settings().MaxDocument) {
+		return nil, refused("TOO_LARGE", fmt.Sprintf("the document is larger than %s", d.settings().MaxDocument), "raise domains.procurement.maxDocument, or ask the receiver for another way")
 	}
-	c, err := read(octets, dom.Limits{Bytes: int(d.settings.MaxDocument)})
+	c, err := read(octets, dom.Limits{Bytes: int(d.settings().MaxDocument)})
 	if errors.Is(err, errContainer) {
 		return nil, &node.RefusedError{Code: "NOT_RECOGNISED", Text: err.Error(), Remedy: "send a whole container; viadukt vcd show tells what it holds", Err: err}
 	} else if err != nil {
@@ -359,8 +376,8 @@ func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
 	if err != nil {
 		return err
 	}
-	if refusal == nil && d.settings.Inbox != "" {
-		if err := d.n.WriteFolder(ctx, string(d.settings.Inbox), m); err != nil {
+	if refusal == nil && d.settings().Inbox != "" {
+		if err := d.n.WriteFolder(ctx, string(d.settings().Inbox), m); err != nil {
 			return err
 		}
 	}
@@ -374,7 +391,7 @@ func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
 }
 
 // Waits implements [node.Handler].
-func (d *Domain) Waits() bool { return d.settings.Inbox != "" }
+func (d *Domain) Waits() bool { return d.settings().Inbox != "" }
 
 // Open returns the business document of a payload, out of its envelope.
 func (d *Domain) Open(ctx context.Context, m *store.Message, p *store.Payload) (io.ReadCloser, string, error) {

@@ -16,7 +16,7 @@ import (
 // both are: the migration period.
 type Version struct {
 	Customization string      `yaml:"customization" required:"true" example:"urn:fdc:peppol.eu:poacc:trns:order:3" doc:"Customization identifier of the documents. A value that ends with * stands for all that begin so."`
-	From          config.Time `yaml:"from" example:"2027-05-03T00:00:00Z" doc:"When it comes into use: before, such documents are neither sent nor published. Default: it is in use."`
+	From          config.Time `yaml:"from" example:"2027-05-03T00:00:00Z" doc:"When it comes into use: before, such documents are not sent, and what is published of them says when that is. Default: it is in use."`
 	Until         config.Time `yaml:"until" example:"2027-08-02T00:00:00Z" doc:"When it is phased out: from then on such documents are refused, on the way out and on the way in. Alerts announce it. Default: never."`
 	Next          string      `yaml:"next" example:"urn:fdc:peppol.eu:poacc:trns:order:4" doc:"Customization identifier of the version that takes its place."`
 }
@@ -36,8 +36,9 @@ const (
 
 // versionOf finds the version of a document type, and its place in the configuration; -1 where it is not listed.
 func (d *Domain) versionOf(customization string) (*Version, int) {
-	for i := range d.settings.Versions {
-		v := &d.settings.Versions[i]
+	versions := d.settings().Versions
+	for i := range versions {
+		v := &versions[i]
 		if begin, open := strings.CutSuffix(v.Customization, "*"); open && strings.HasPrefix(customization, begin) || v.Customization == customization {
 			return v, i
 		}
@@ -93,12 +94,10 @@ func (d *Domain) Life(t ids.DocumentType) (from, until time.Time) {
 	return
 }
 
-// PhaseOuts implements [node.Phased].
-func (d *Domain) PhaseOuts() (out []node.PhaseOut) {
-	for _, v := range d.settings.Versions {
-		if !v.Until.T().IsZero() {
-			out = append(out, node.PhaseOut{What: v.Customization, At: v.Until.T(), Next: v.Next})
-		}
+// Lives implements [node.Phased].
+func (d *Domain) Lives() (out []node.Life) {
+	for _, v := range d.settings().Versions {
+		out = append(out, node.Life{What: v.Customization, From: v.From.T(), Until: v.Until.T(), Next: v.Next})
 	}
 	return out
 }

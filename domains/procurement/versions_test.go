@@ -16,6 +16,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
+	"github.com/viadukt-eu/viadukt/edelivery/smp"
 	"github.com/viadukt-eu/viadukt/edocument/response"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -180,11 +181,16 @@ func versionsPhaseOut(t *testing.T) {
 	sends("5", next, old, next)
 	refuses(careless, "DISCOVERY:NOT_ACCEPTED", "", old)
 
-	// Where the directory was told of the old version without its end, it is refused where it arrives.
+	// Where the sender still has what the directory said before the end was set, it is refused where it arrives.
 	supplier.ID = "10137026"
 	r := create("fi", "FI")
 	late := runOn(t, clock, r, "")
 	register(late, old)
+	if status, body, m := careless.offer(t, made("5", old)); status != http.StatusAccepted {
+		t.Fatalf("%d %s", status, body)
+	} else {
+		late.until(t, store.In, m.MessageID, store.Delivered)
+	}
 	late.stop(t)
 	late = runOn(t, clock, r, settings)
 	defer late.stop(t)
@@ -224,4 +230,129 @@ func TestAVersionThatIsNeverInUseIsAMistake(t *testing.T) {
 	if _, err = node.New(context.Background(), c, node.Options{Domains: []node.Domain{procurement.New()}}); err == nil || !strings.Contains(err.Error(), "domains.procurement.versions[0].until: is not after from") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestPublishedDatesFollowTheConfiguration: when versions change, what is published of participants changes with them, at a
+// reload and at a start, and nobody is registered again. The dates take effect when they pass, for a sender that knows
+// nothing of versions.
+func TestPublishedDatesFollowTheConfiguration(t *testing.T) {
+	t.Parallel()
+	const version = "urn:fdc:peppol.eu:poacc:trns:order:3"
+	clock := &calendar{}
+	root := t.TempDir()
+	create := func(name, code string) *setup.Result {
+		r, err := setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Now: time.Now(), Host: ownAddress()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	made := create("ee", "EE")
+	plain, err := os.ReadFile(made.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configure := func(settings string) {
+		t.Helper()
+		b := bytes.Replace(plain, []byte("procurement: {profile: peppol"), []byte("procurement: {profile: peppol"+settings), 1)
+		if err := os.WriteFile(made.ConfigFile, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	day := func(days int) time.Time { return clock.now().AddDate(0, 0, days).UTC().Truncate(time.Second) }
+	life := func(from, until time.Time) string {
+		s := ", versions: [{customization: '" + version + "'"
+		for key, at := range map[string]time.Time{"from": from, "until": until} {
+			if !at.IsZero() {
+				s += ", " + key + ": '" + at.Format(time.RFC3339) + "'"
+			}
+		}
+		return s + "}]"
+	}
+	sender, seller := runOn(t, clock, create("pt", "PT"), ""), runOn(t, clock, made, "")
+	defer sender.stop(t)
+	order := func(number string) []byte {
+		b, err := sample.Make("order", number, sample.Buyer, sample.Supplier, clock.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	d, err := procurement.Parse(order("X"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seller.register(t, d)
+	published := func() *smp.Endpoint {
+		t.Helper()
+		e, err := seller.Store.Entry(t.Context(), store.EntryKey{Participant: d.Receiver.String(), DocType: d.Type.String(), Generation: smp.Busdox10.String()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		md, err := smp.ParseServiceMetadata(e.Octets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &md.Processes[0].Endpoints[0]
+	}
+	is := func(what string, from, until time.Time) {
+		t.Helper()
+		if e := published(); !e.Activation.Equal(from) || !e.Expiration.Equal(until) {
+			t.Errorf("%s: published from %s until %s, want %s and %s", what, e.Activation, e.Expiration, from, until)
+		}
+	}
+	reload := func() {
+		t.Helper()
+		if _, err := seller.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := func(what string, want bool) {
+		t.Helper()
+		if status, body, _ := sender.offer(t, order(what)); (status == http.StatusAccepted) != want || !want && !strings.Contains(body, "DISCOVERY:NOT_ACCEPTED") {
+			t.Errorf("%s: %d %s", what, status, body)
+		}
+	}
+	is("at first", time.Time{}, time.Time{})
+	taken("at-first", true)
+
+	end := day(30)
+	configure(life(time.Time{}, end))
+	reload()
+	is("an end is set", time.Time{}, end)
+	clock.pass(20)
+	taken("before-its-end", true)
+	configure(", versions: [{customization: x, from: 2027-05-03, until: 2027-05-03}]")
+	if _, err := seller.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "versions[0].until") {
+		t.Errorf("a version that is never in use: %v", err)
+	}
+	is("something is wrong", time.Time{}, end)
+	clock.pass(10.01)
+	taken("after-its-end", false)
+
+	end = day(60)
+	configure(life(time.Time{}, end))
+	reload()
+	is("the end is put off", time.Time{}, end)
+	clock.pass(0.1) // the sender asks anew
+	taken("put-off", true)
+
+	// While the node is down: the next start brings it into line.
+	seller.stop(t)
+	begin := day(10)
+	configure(life(begin, end))
+	seller = runOn(t, clock, made, "")
+	defer func() { seller.stop(t) }()
+	for deadline := time.Now().Add(time.Minute); published().Activation.IsZero() && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	}
+	is("a beginning is set", begin, end)
+	clock.pass(1)
+	taken("before-its-beginning", false)
+	clock.pass(9.01)
+	taken("after-its-beginning", true)
+
+	// What others have set stays, what versions have set goes with them.
+	configure("")
+	reload()
+	is("no versions any more", time.Time{}, time.Time{})
 }
