@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 
 var preserveCommand = &command{
 	name: "preserve", summary: "proves for decades that files existed: one evidence record for many files.",
-	help: `An evidence record (RFC 4998) holds the hashes of files and one time-stamp over all of them. Renew it before the time-stamp's
+	help: `An evidence record (RFC 4998, or in XML RFC 6283) holds the hashes of files and one time-stamp over all of them. Renew it before the time-stamp's
 certificate ends, and hash the files anew before the digest algorithm becomes weak; each file can be proven without the others.`,
 	example: "viadukt preserve create archive/*.pdf --out 2026.ers --tsa https://tsa.example.eu\nviadukt preserve check 2026.ers archive/contract.pdf --trust authorities.pem",
 	sub: []*command{
@@ -27,7 +28,7 @@ certificate ends, and hash the files anew before the digest algorithm becomes we
 			example: "viadukt preserve create contract.pdf plan.png --out files.ers --tsa https://tsa.example.eu", prepare: preparePreserve},
 		{name: "seal", summary: "puts a record into each of many signed files, with one time-stamp.", args: "FILE...",
 			help: `Signatures in XML and CMS take the record within, ASiC containers as a further file or in their signature. Nothing may be added to a
-signature in CMS afterwards. PDF and JSON take none: make a record beside them.`,
+signature in CMS afterwards, and it takes records in ASN.1 alone. PDF and JSON take none: make a record beside them.`,
 			example: "viadukt preserve seal contract.signed.xml bid.asice --tsa https://tsa.example.eu", prepare: prepareSeal},
 		{name: "renew", summary: "adds a time-stamp over the last one.", args: "RECORD",
 			example: "viadukt preserve renew files.ers --tsa https://tsa.example.eu", prepare: prepareRenew},
@@ -41,6 +42,20 @@ signature in CMS afterwards. PDF and JSON take none: make a record beside them.`
 }
 
 var recordDigests = map[string]crypto.Hash{"sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}
+
+// syntaxFlag reads --format, the form of a record that is made.
+func (c *call) syntaxFlag(usual string) func(out string) (ers.Syntax, error) {
+	format := c.String("format", "", "asn1 (RFC 4998) or xml (RFC 6283), a `form`; default: "+usual)
+	return func(out string) (ers.Syntax, error) {
+		switch {
+		case *format == "xml", *format == "" && strings.EqualFold(filepath.Ext(out), ".xml"):
+			return ers.XML, nil
+		case *format == "", *format == "asn1":
+			return ers.ASN1, nil
+		}
+		return 0, usage("--format: there is no %q; there are asn1 and xml", *format)
+	}
+}
 
 // recordFlags are those of what writes a record: where the time-stamp comes from, and with which digest algorithm.
 func (c *call) recordFlags(usual string) func() (tsp.Stamper, crypto.Hash, error) {
@@ -74,6 +89,7 @@ func documentsOf(files []string) (out []xades.Document, err error) {
 
 type recordJSON struct {
 	File   string    `json:"file"`
+	Format string    `json:"format"` // asn1 or xml
 	Files  int       `json:"files,omitempty"`
 	Since  time.Time `json:"since"`
 	Stamps int       `json:"timeStamps"`
@@ -88,7 +104,10 @@ func (c *call) wrote(file string, b []byte, files int) error {
 	if err != nil {
 		return err
 	}
-	j := recordJSON{File: file, Files: files, Since: r.Chains[0].Stamps[0].Token.Info.Time.UTC()}
+	j := recordJSON{File: file, Format: "asn1", Files: files, Since: r.Chains[0].Stamps[0].Token.Info.Time.UTC()}
+	if r.XML {
+		j.Format = "xml"
+	}
 	for _, chain := range r.Chains {
 		j.Stamps += len(chain.Stamps)
 	}
@@ -107,6 +126,7 @@ func preparePreserve(c *call) func() error {
 	c.least, c.most = 1, -1
 	c.jsonFlag()
 	out := c.String("out", "", "write the record to this `file`")
+	syntax := c.syntaxFlag("xml where --out ends so, else asn1")
 	how := c.recordFlags("sha256")
 	return func() error {
 		if *out == "" {
@@ -116,11 +136,15 @@ func preparePreserve(c *call) func() error {
 		if err != nil {
 			return err
 		}
+		x, err := syntax(*out)
+		if err != nil {
+			return err
+		}
 		docs, err := documentsOf(c.values)
 		if err != nil {
 			return err
 		}
-		b, err := ers.Create(c.p.ctx, stamp, h, docs)
+		b, err := ers.Create(c.p.ctx, stamp, x, h, docs)
 		if err != nil {
 			return err
 		}
@@ -153,9 +177,14 @@ func prepareSeal(c *call) func() error {
 	c.jsonFlag()
 	var detached []string
 	c.Func("detached", "signed `file` that stands beside a signature; may be given again", func(file string) error { detached = append(detached, file); return nil })
+	syntax := c.syntaxFlag("asn1")
 	how := c.recordFlags("sha256")
 	return func() error {
 		stamp, h, err := how()
+		if err != nil {
+			return err
+		}
+		x, err := syntax("")
 		if err != nil {
 			return err
 		}
@@ -171,7 +200,7 @@ func prepareSeal(c *call) func() error {
 			}
 			list = append(list, ades.Signed{Octets: b, Documents: beside})
 		}
-		out, err := ades.Preserve(c.p.ctx, stamp, h, list)
+		out, err := ades.Preserve(c.p.ctx, stamp, x, h, list)
 		switch {
 		case errors.Is(err, ades.ErrParams):
 			return usage("%v", err)

@@ -427,8 +427,8 @@ func describeVerdict(w io.Writer, j *verifyJSON, explain bool) {
 func describeStamps(w io.Writer, stamps []report.TimeStamp) {
 	for _, t := range stamps {
 		what := "time-stamp"
-		if t.Kind == "EVIDENCE_RECORD_TIMESTAMP" {
-			what = "evidence record, time-stamp"
+		if t.Record != "" {
+			what = t.Record + ", time-stamp"
 		}
 		fmt.Fprintf(w, "    %s of %s by %s: %s\n", what, t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
 			strings.Join(strings.Fields(t.Qualified+" "+t.Indication+" "+t.SubIndication+" "+t.Why), " "))

@@ -165,7 +165,7 @@ func (l keeping) stampHead(ctx context.Context) error {
 			return nil
 		}
 	}
-	record, err := ers.Create(ctx, l, crypto.SHA256, []xades.Document{headDocument(h.Octets)})
+	record, err := ers.Create(ctx, l, ers.ASN1, crypto.SHA256, []xades.Document{headDocument(h.Octets)})
 	if err != nil {
 		return err
 	}

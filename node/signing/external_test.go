@@ -109,7 +109,7 @@ func TestARecordBesideADocument(t *testing.T) {
 	if !bytes.Contains(octets, []byte("xmlenc#sha512")) {
 		t.Error("referenceDigestAlgorithm was not honoured")
 	}
-	record, err := ers.Create(t.Context(), serviceStamper{w}, crypto.SHA256, []xades.Document{xades.Bytes("", "", octets)})
+	record, err := ers.Create(t.Context(), serviceStamper{w}, ers.ASN1, crypto.SHA256, []xades.Document{xades.Bytes("", "", octets)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestARecordBesideADocument(t *testing.T) {
 	if len(stamps) != 1 || stamps[0].(obj)["Indication"] != "PASSED" || s["BestSignatureTime"] != stamps[0].(obj)["ProductionTime"] {
 		t.Errorf("%v", s)
 	}
-	other := must(ers.Create(t.Context(), serviceStamper{w}, crypto.SHA256, []xades.Document{xades.Bytes("", "", []byte("other"))}))
+	other := must(ers.Create(t.Context(), serviceStamper{w}, ers.ASN1, crypto.SHA256, []xades.Document{xades.Bytes("", "", []byte("other"))}))
 	s = w.judged(signed, obj{"evidenceRecords": []obj{document("a.ers", other)}})["signatureOrTimestampOrEvidenceRecord"].([]any)[0].(obj)["Signature"].(obj)
 	if stamps = s["Timestamps"].(obj)["Timestamp"].([]any); stamps[0].(obj)["SubIndication"] != "HASH_FAILURE" || s["BestSignatureTime"] == stamps[0].(obj)["ProductionTime"] {
 		t.Errorf("%v", s)

@@ -27,8 +27,9 @@ type Signed struct {
 }
 
 // Preserve puts an evidence record into each of many signed documents, all with one time-stamp: into signatures in XML and CMS, as a
-// file into ASiC-E containers, into the signatures of ASiC-S ones. A signature that does not hold is not preserved: ErrBroken.
-func Preserve(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, list []Signed) ([][]byte, error) {
+// file into ASiC-E containers, into the signatures of ASiC-S ones. Signatures in CMS take records in ASN.1 alone. A signature that does
+// not hold is not preserved: ErrBroken.
+func Preserve(ctx context.Context, stamper tsp.Stamper, x ers.Syntax, h crypto.Hash, list []Signed) ([][]byte, error) {
 	if stamper == nil {
 		return nil, ErrNoStamper
 	}
@@ -38,14 +39,14 @@ func Preserve(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, list []Si
 	var things [][][]byte
 	plans := make([]*preserving, len(list))
 	for i, s := range list {
-		p, err := preserve(s, h)
+		p, err := preserve(s, x, h)
 		if err != nil {
 			return nil, err
 		}
 		plans[i] = p
 		things = append(things, p.things...)
 	}
-	records, err := ers.CreateEach(ctx, stamper, h, things)
+	records, err := ers.CreateEach(ctx, stamper, x, h, things)
 	if err != nil {
 		return nil, err
 	}
@@ -66,26 +67,26 @@ type preserving struct {
 	put    func(records [][]byte) ([]byte, error)
 }
 
-func preserve(s Signed, h crypto.Hash) (*preserving, error) {
+func preserve(s Signed, x ers.Syntax, h crypto.Hash) (*preserving, error) {
 	r, err := gather.Open(s.Octets, gather.Options{Documents: s.Documents})
 	if err != nil {
 		return nil, err
 	}
-	for i, x := range r.Signatures {
-		broken := slices.ContainsFunc(x.References, func(ref validation.Reference) bool { return !ref.Entry && !(ref.Found && ref.Intact) })
-		if !x.Intact || broken {
+	for i, sig := range r.Signatures {
+		broken := slices.ContainsFunc(sig.References, func(ref validation.Reference) bool { return !ref.Entry && !(ref.Found && ref.Intact) })
+		if !sig.Intact || broken {
 			return nil, fmt.Errorf("%w: number %d", ErrBroken, i+1)
 		}
 	}
 	switch {
 	case r.Format == "XAdES":
-		return preserveXML(s, h)
+		return preserveXML(s, x, h)
 	case r.Format == "CAdES":
-		return preserveCMS(s, h)
+		return preserveCMS(s, x, h)
 	case r.Container != nil && r.Container.Type == asic.E:
-		return preserveFiles(r.Container, h)
+		return preserveFiles(r.Container, x, h)
 	case r.Container != nil && r.Container.Type == asic.S:
-		return preserveWithin(r.Container, h)
+		return preserveWithin(r.Container, x, h)
 	}
 	return nil, fmt.Errorf("%w: %s takes no evidence record: make one beside it", ErrParams, r.Format)
 }
@@ -113,7 +114,7 @@ func checkedXML(b []byte, documents []xades.Document) (out []*xades.Checked, err
 	return out, nil
 }
 
-func preserveXML(s Signed, h crypto.Hash) (*preserving, error) {
+func preserveXML(s Signed, _ ers.Syntax, h crypto.Hash) (*preserving, error) {
 	all, err := checkedXML(s.Octets, s.Documents)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,10 @@ func preserveXML(s Signed, h crypto.Hash) (*preserving, error) {
 	return p, nil
 }
 
-func preserveCMS(s Signed, h crypto.Hash) (*preserving, error) {
+func preserveCMS(s Signed, x ers.Syntax, h crypto.Hash) (*preserving, error) {
+	if x != ers.ASN1 {
+		return nil, fmt.Errorf("%w: a signature in CMS takes evidence records in ASN.1 alone [TS 119 122-3 5]", ErrParams)
+	}
 	all, err := cades.Parse(s.Octets)
 	if err != nil {
 		return nil, err
@@ -181,7 +185,7 @@ func preserveCMS(s Signed, h crypto.Hash) (*preserving, error) {
 }
 
 // preserveFiles makes a record over all files of a container [EN 319 162-1 4.4.3.2].
-func preserveFiles(c *asic.Container, h crypto.Hash) (*preserving, error) {
+func preserveFiles(c *asic.Container, x ers.Syntax, h crypto.Hash) (*preserving, error) {
 	method, _ := xmldsig.MethodFor(nil, h, false)
 	var content []asic.Content
 	var digests [][]byte
@@ -189,19 +193,23 @@ func preserveFiles(c *asic.Container, h crypto.Hash) (*preserving, error) {
 		if f.Name == "mimetype" {
 			continue
 		}
-		digest, err := f.Digest(h)
+		digest, err := x.Digest(xades.Document{Name: f.Name, Open: f.Open}, h)
 		if err != nil {
 			return nil, err
 		}
 		content, digests = append(content, asic.Content{Name: f.Name, Open: f.Open}), append(digests, digest)
 	}
 	free := freeNames(c)
-	record := "META-INF/evidencerecord.ers" // what readers look for beside signatures in XML
+	ending, kind := ".ers", "application/vnd.etsi.ers"
+	if x == ers.XML {
+		ending, kind = ".xml", "application/xml"
+	}
+	record := "META-INF/evidencerecord" + ending // what readers look for beside signatures in XML
 	if _, err := c.File(record); err == nil || !slices.ContainsFunc(c.Files, func(f *asic.File) bool { return f.Signature() && f.XML() }) {
-		record = free("META-INF/evidencerecord%03d.ers")
+		record = free("META-INF/evidencerecord%03d" + ending)
 	}
 	name := free("META-INF/ASiCEvidenceRecordManifest%03d.xml")
-	manifest, err := asic.WriteManifest(record, "application/vnd.etsi.ers", content, method)
+	manifest, err := asic.WriteManifest(record, kind, content, method)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +221,7 @@ func preserveFiles(c *asic.Container, h crypto.Hash) (*preserving, error) {
 }
 
 // preserveWithin makes records within the signatures of a container with one file.
-func preserveWithin(c *asic.Container, h crypto.Hash) (*preserving, error) {
+func preserveWithin(c *asic.Container, x ers.Syntax, h crypto.Hash) (*preserving, error) {
 	for _, f := range c.Files {
 		if !f.Signature() {
 			continue
@@ -227,7 +235,7 @@ func preserveWithin(c *asic.Container, h crypto.Hash) (*preserving, error) {
 		if f.XML() {
 			make = preserveXML
 		}
-		p, err := make(s, h)
+		p, err := make(s, x, h)
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,12 @@ func records(list []*validation.TimeStamp) (n int, good bool) {
 // document proves nothing.
 func TestPreserve(t *testing.T) {
 	t.Parallel()
+	t.Run("ASN.1", func(t *testing.T) { testPreserve(t, ers.ASN1) })
+	t.Run("XML", func(t *testing.T) { testPreserve(t, ers.XML) })
+}
+
+func testPreserve(t *testing.T, x ers.Syntax) {
+	t.Parallel()
 	w := newWorld(t, pki.P256)
 	later := now.AddDate(1, 6, 0)
 	judge := func(b []byte, opt gather.Options) (*gather.Result, *validation.Report) {
@@ -67,8 +73,8 @@ func TestPreserve(t *testing.T) {
 		if p.Packaging == Detached {
 			s.Documents = k.documents
 		}
-		if p.Format == PAdES || p.Format == JAdES {
-			if _, err := Preserve(t.Context(), w.tsa, 0, []Signed{s}); !errors.Is(err, ErrParams) {
+		if p.Format == PAdES || p.Format == JAdES || x == ers.XML && p.Format == CAdES && p.Container != ASiCE {
+			if _, err := Preserve(t.Context(), w.tsa, x, 0, []Signed{s}); !errors.Is(err, ErrParams) {
 				t.Errorf("%s: %v", k.name, err)
 			}
 			continue
@@ -76,7 +82,7 @@ func TestPreserve(t *testing.T) {
 		list, names = append(list, s), append(names, k.name)
 	}
 	stamper := &counting{Stamper: w.tsa}
-	out, err := Preserve(t.Context(), stamper, crypto.SHA512, list)
+	out, err := Preserve(t.Context(), stamper, x, crypto.SHA512, list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +100,11 @@ func TestPreserve(t *testing.T) {
 			t.Errorf("%s: %d, %v, %s %s: %s", names[i], n, good, v.Indication, v.Sub, v.Why)
 		}
 		// What is said of it later does not count for what it was made over.
-		again, err := Preserve(t.Context(), w.tsa, 0, []Signed{{b, list[i].Documents}})
+		other := ers.XML - x
+		if r, _ := gather.Open(b, opt); r.Format == "CAdES" || r.Format == "ASiC-S" {
+			other = x
+		}
+		again, err := Preserve(t.Context(), w.tsa, other, 0, []Signed{{b, list[i].Documents}})
 		if err != nil {
 			t.Errorf("%s: a second time: %v", names[i], err)
 			continue
@@ -110,9 +120,12 @@ func TestPreserve(t *testing.T) {
 		sum := sha256.Sum256(b)
 		return [][]byte{sum[:]}
 	}
-	pair, err := ers.CreateEach(t.Context(), w.tsa, crypto.SHA256, [][][]byte{digest(list[3].Octets), digest([]byte("another"))})
+	pair, err := ers.CreateEach(t.Context(), w.tsa, x, crypto.SHA256, [][][]byte{digest(list[3].Octets), digest([]byte("another"))})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if bytes.HasPrefix(list[3].Octets, []byte("<")) {
+		t.Fatal("a document that is no XML is wanted")
 	}
 	for i, want := range []validation.Indication{validation.TotalPassed, validation.Indeterminate} {
 		opt := w.known
@@ -123,10 +136,10 @@ func TestPreserve(t *testing.T) {
 		}
 	}
 	broken := bytes.Replace(list[0].Octets, []byte("täglich"), []byte("taeglich"), 1)
-	if _, err := Preserve(t.Context(), w.tsa, 0, []Signed{{Octets: broken}}); !errors.Is(err, ErrBroken) {
+	if _, err := Preserve(t.Context(), w.tsa, x, 0, []Signed{{Octets: broken}}); !errors.Is(err, ErrBroken) {
 		t.Errorf("a broken signature: %v", err)
 	}
-	if _, err := Preserve(t.Context(), nil, 0, list[:1]); !errors.Is(err, ErrNoStamper) {
+	if _, err := Preserve(t.Context(), nil, x, 0, list[:1]); !errors.Is(err, ErrNoStamper) {
 		t.Errorf("without an authority: %v", err)
 	}
 }

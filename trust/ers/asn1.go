@@ -200,7 +200,7 @@ func algorithmOf(h crypto.Hash) ([]byte, error) {
 }
 
 // stampDER writes ArchiveTimeStamp.
-func stampDER(h crypto.Hash, groups [][][]byte, token []byte) ([]byte, error) {
+func stampDER(h crypto.Hash, m made) ([]byte, error) {
 	oid, err := algorithmOf(h)
 	if err != nil {
 		return nil, err
@@ -210,9 +210,9 @@ func stampDER(h crypto.Hash, groups [][][]byte, token []byte) ([]byte, error) {
 		return nil, err
 	}
 	parts := [][]byte{ber.Append(nil, tagged(0), e.Content)}
-	if len(groups) > 0 {
+	if len(m.groups) > 0 {
 		var tree [][]byte
-		for _, g := range groups {
+		for _, g := range m.groups {
 			var values [][]byte
 			for _, v := range g {
 				values = append(values, ber.Append(nil, asn1.OCTET_STRING, v))
@@ -221,5 +221,5 @@ func stampDER(h crypto.Hash, groups [][][]byte, token []byte) ([]byte, error) {
 		}
 		parts = append(parts, ber.Append(nil, tagged(2), tree...))
 	}
-	return ber.Append(nil, asn1.SEQUENCE, append(parts, token)...), nil
+	return ber.Append(nil, asn1.SEQUENCE, append(parts, m.token.Raw)...), nil
 }

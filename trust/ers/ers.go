@@ -1,4 +1,4 @@
-// Package ers reads, checks, makes and renews evidence records: RFC 4998 in ASN.1 and, for reading, RFC 6283 in XML. An evidence
+// Package ers reads, checks, makes and renews evidence records: RFC 4998 in ASN.1 and RFC 6283 in XML. An evidence
 // record proves with one time-stamp that many documents existed at a time, and goes on proving it when it is renewed before the
 // time-stamp's certificate or an algorithm comes to its end.
 //
@@ -7,6 +7,7 @@
 package ers
 
 import (
+	"bufio"
 	"bytes"
 	"crypto"
 	"errors"
@@ -247,14 +248,10 @@ func (r *Record) checkFirst(k int, s *Stamp, list []Sealed, out *Result) error {
 
 // checkRenewal holds a time-stamp against the one before it in its chain.
 func (r *Record) checkRenewal(c *Chain, before, s *Stamp) error {
-	b := before.stamp
-	if r.XML {
-		var err error
-		if b, err = c14n.Append(nil, c.Method, before.node); err != nil {
-			return err
-		}
+	digest, err := r.renewed(c, before)
+	if err != nil {
+		return err
 	}
-	digest := sum(c.Hash, b)
 	if len(s.Groups) == 0 {
 		if !s.imprints(c.Hash, digest) {
 			return fmt.Errorf("%w: it is not over the time-stamp before it", ErrDigest)
@@ -267,24 +264,40 @@ func (r *Record) checkRenewal(c *Chain, before, s *Stamp) error {
 	return nil
 }
 
+// renewed is the digest of a time-stamp, as the next one of its chain covers it.
+func (r *Record) renewed(c *Chain, s *Stamp) ([]byte, error) {
+	if !r.XML {
+		return sum(c.Hash, s.stamp), nil
+	}
+	h := c.Hash.New()
+	if err := c.Method.Write(h, s.node); err != nil {
+		return nil, err
+	}
+	return h.Sum(nil), nil
+}
+
 // before is the digest of the chains before the k-th, as that one covers it; nil for the first.
 func (r *Record) before(k int) ([]byte, error) {
 	if k == 0 {
 		return nil, nil
 	}
-	c := &r.Chains[k]
-	if r.XML {
-		var later []dom.Node
-		for _, x := range r.Chains[k:] {
-			later = append(later, x.node)
-		}
-		h := c.Hash.New()
-		if err := c.Method.Write(h, r.sequence, later...); err != nil {
-			return nil, err
-		}
-		return h.Sum(nil), nil
+	return r.digest(k, r.Chains[k].Hash, r.Chains[k].Method)
+}
+
+// digest is that of the first n chains. method is of XML.
+func (r *Record) digest(n int, h crypto.Hash, method c14n.Method) ([]byte, error) {
+	if !r.XML {
+		return sum(h, sequenceOf(r.Chains[:n])), nil
 	}
-	return sum(c.Hash, sequenceOf(r.Chains[:k])), nil
+	var later []dom.Node
+	for _, x := range r.Chains[n:] {
+		later = append(later, x.node)
+	}
+	out := h.New()
+	if err := method.Write(out, r.sequence, later...); err != nil {
+		return nil, err
+	}
+	return out.Sum(nil), nil
 }
 
 // imprints tells whether a digest is what was time-stamped.
@@ -333,7 +346,7 @@ func contains(group [][]byte, digest []byte) bool {
 	return slices.ContainsFunc(group, func(h []byte) bool { return bytes.Equal(h, digest) })
 }
 
-// documentDigest hashes a document; XML records hash the canonical form of documents that are XML [RFC 6283 3.1.2].
+// documentDigest hashes a document; XML records hash the canonical form of documents that are XML [RFC 6283 4.1.2].
 func documentDigest(d xades.Document, h crypto.Hash, xml bool, method c14n.Method) ([]byte, error) {
 	if known, ok := d.Digests[h]; ok {
 		return known, nil
@@ -353,7 +366,15 @@ func documentDigest(d xades.Document, h crypto.Hash, xml bool, method c14n.Metho
 		}
 		return x.Sum(nil), nil
 	}
-	b, err := io.ReadAll(io.LimitReader(r, maxContent+1))
+	head := bufio.NewReaderSize(r, 1<<16)
+	if !mayBeXML(head) {
+		x := h.New()
+		if _, err := io.Copy(x, head); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrContent, err)
+		}
+		return x.Sum(nil), nil
+	}
+	b, err := io.ReadAll(io.LimitReader(head, maxContent+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
@@ -368,4 +389,14 @@ func documentDigest(d xades.Document, h crypto.Hash, xml bool, method c14n.Metho
 		return x.Sum(nil), nil
 	}
 	return sum(h, b), nil
+}
+
+// mayBeXML tells by the first octets what need not be held to be hashed.
+func mayBeXML(r *bufio.Reader) bool {
+	b, _ := r.Peek(r.Size())
+	if bytes.HasPrefix(b, []byte("\xfe\xff")) || bytes.HasPrefix(b, []byte("\xff\xfe")) {
+		return true
+	}
+	text := bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return len(text) == 0 && len(b) > 0 || len(text) > 0 && (text[0] == '<' || text[0] == 0)
 }

@@ -35,9 +35,14 @@ func stamper(t testing.TB) tsp.Stamper {
 	return &tsp.Responder{Identity: id, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return now, nil }}
 }
 
+// documents are texts, every third of them XML that is not in canonical form.
 func documents(n int) (out []xades.Document) {
 	for i := range n {
-		out = append(out, xades.Bytes(fmt.Sprint("doc", i), "", []byte(strings.Repeat("x", i))))
+		content := strings.Repeat("x", i)
+		if i%3 == 1 {
+			content = "<?xml version='1.0'?>\n<a b='1'>" + content + "</a>"
+		}
+		out = append(out, xades.Bytes(fmt.Sprint("doc", i), "", []byte(content)))
 	}
 	return out
 }
@@ -46,53 +51,63 @@ func documents(n int) (out []xades.Document) {
 // alone and for all, and for no other.
 func TestARecordGrows(t *testing.T) {
 	t.Parallel()
-	tsa := stamper(t)
-	for _, n := range []int{1, 2, 7, 1000} {
-		docs := documents(n)
-		b, err := Create(t.Context(), tsa, crypto.SHA256, docs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		steps := []func([]byte) ([]byte, error){
-			func(b []byte) ([]byte, error) { return b, nil },
-			func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
-			func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
-			func(b []byte) ([]byte, error) { return Rehash(t.Context(), tsa, crypto.SHA512, b, docs) },
-			func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
-			func(b []byte) ([]byte, error) { return Rehash(t.Context(), tsa, crypto.SHA384, b, docs) },
-		}
-		for k, step := range steps {
-			if b, err = step(b); err != nil {
-				t.Fatalf("%d documents, step %d: %v", n, k, err)
-			}
-			r, err := Parse(b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			x := r.Check(docs)
-			if x.Err() != nil || x.Orphans != 0 || len(x.Stamps) != k+1 {
-				t.Errorf("%d documents, step %d: %v, %d orphans, %d time-stamps", n, k, x.Err(), x.Orphans, len(x.Stamps))
-			}
-			if n > 1 {
-				if x := r.Check(docs[1:2]); x.Err() != nil || x.Orphans != n-1 {
-					t.Errorf("one of %d documents, step %d: %v, %d orphans", n, k, x.Err(), x.Orphans)
-				}
-			}
-			if x := r.Check([]xades.Document{xades.Bytes("other", "", []byte("other"))}); !errors.Is(x.Objects[0].Err, ErrDigest) {
-				t.Errorf("another document, step %d: %v", k, x.Objects[0].Err)
-			}
-		}
-		if _, err := Rehash(t.Context(), tsa, crypto.SHA512, b, []xades.Document{xades.Bytes("other", "", []byte("other"))}); !errors.Is(err, ErrDigest) {
-			t.Errorf("hashed anew over another document: %v", err)
+	for _, x := range []Syntax{ASN1, XML} {
+		for _, n := range []int{1, 2, 7, 1000} {
+			grows(t, x, n)
 		}
 	}
-	if _, err := Create(t.Context(), tsa, crypto.SHA256, nil); !errors.Is(err, ErrLimit) {
-		t.Errorf("over nothing: %v", err)
+	tsa := stamper(t)
+	for _, x := range []Syntax{ASN1, XML} {
+		if _, err := Create(t.Context(), tsa, x, crypto.SHA256, nil); !errors.Is(err, ErrLimit) {
+			t.Errorf("over nothing: %v", err)
+		}
 	}
 	for name, b := range map[string][]byte{"nothing": nil, "text": []byte("hello"), "a sequence": {0x30, 0}, "xml": []byte("<a/>"), "cut": {0x30, 0x82, 1, 0, 2, 1, 1}} {
 		if _, err := Parse(b); !errors.Is(err, ErrFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func grows(t *testing.T, syntax Syntax, n int) {
+	t.Helper()
+	tsa := stamper(t)
+	docs := documents(n)
+	b, err := Create(t.Context(), tsa, syntax, crypto.SHA256, docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := []func([]byte) ([]byte, error){
+		func(b []byte) ([]byte, error) { return b, nil },
+		func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
+		func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
+		func(b []byte) ([]byte, error) { return Rehash(t.Context(), tsa, crypto.SHA512, b, docs) },
+		func(b []byte) ([]byte, error) { return Renew(t.Context(), tsa, b) },
+		func(b []byte) ([]byte, error) { return Rehash(t.Context(), tsa, crypto.SHA384, b, docs) },
+	}
+	for k, step := range steps {
+		if b, err = step(b); err != nil {
+			t.Fatalf("%d documents, step %d: %v", n, k, err)
+		}
+		r, err := Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := r.Check(docs)
+		if x.Err() != nil || x.Orphans != 0 || len(x.Stamps) != k+1 {
+			t.Errorf("%d documents, step %d: %v, %d orphans, %d time-stamps", n, k, x.Err(), x.Orphans, len(x.Stamps))
+		}
+		if n > 1 {
+			if x := r.Check(docs[1:2]); x.Err() != nil || x.Orphans != n-1 {
+				t.Errorf("one of %d documents, step %d: %v, %d orphans", n, k, x.Err(), x.Orphans)
+			}
+		}
+		if x := r.Check([]xades.Document{xades.Bytes("other", "", []byte("other"))}); !errors.Is(x.Objects[0].Err, ErrDigest) {
+			t.Errorf("another document, step %d: %v", k, x.Objects[0].Err)
+		}
+	}
+	if _, err := Rehash(t.Context(), tsa, crypto.SHA512, b, []xades.Document{xades.Bytes("other", "", []byte("other"))}); !errors.Is(err, ErrDigest) {
+		t.Errorf("hashed anew over another document: %v", err)
 	}
 }
 
@@ -102,8 +117,8 @@ func TestRecordsAreRenewedTogether(t *testing.T) {
 	tsa := stamper(t)
 	docs := documents(6)
 	var records [][]byte
-	for _, d := range docs {
-		b, err := Create(t.Context(), tsa, crypto.SHA256, []xades.Document{d})
+	for i, d := range docs {
+		b, err := Create(t.Context(), tsa, Syntax(i%2), crypto.SHA256, []xades.Document{d})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +150,7 @@ func TestRecordsAreRenewedTogether(t *testing.T) {
 			t.Errorf("another document: %v", x.Objects[0].Err)
 		}
 	}
-	other, err := Create(t.Context(), tsa, crypto.SHA512, docs[5:])
+	other, err := Create(t.Context(), tsa, ASN1, crypto.SHA512, docs[5:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,8 +249,18 @@ func found(t *testing.T, dir, name, inputs string) string {
 
 func FuzzParse(f *testing.F) {
 	tsa := stamper(f)
-	b, err := Create(f.Context(), tsa, crypto.SHA256, documents(3))
+	b, err := Create(f.Context(), tsa, ASN1, crypto.SHA256, documents(3))
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	for _, n := range []int{1, 3} {
+		if b, err = Create(f.Context(), tsa, XML, crypto.SHA256, documents(n)); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	if b, err = Rehash(f.Context(), tsa, crypto.SHA512, b, documents(3)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

@@ -6,62 +6,81 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
-	"sort"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/viadukt-eu/viadukt/trust/ber"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/xades"
-	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 )
 
 // maxDocuments bounds the documents of one record, whose digests all stand in it.
 const maxDocuments = 100_000
 
+// Syntax is the form in which a record is written. One that is there keeps its own.
+type Syntax int
+
+// The forms.
+const (
+	ASN1 Syntax = iota // RFC 4998
+	XML                // RFC 6283
+)
+
+// Digest is that of a document for a record that is to be made: in XML over the canonical form of documents that are XML.
+func (x Syntax) Digest(d xades.Document, h crypto.Hash) ([]byte, error) {
+	return documentDigest(d, h, x == XML, exclusive)
+}
+
 // Create makes one record over documents, with one time-stamp: each can be proven with the record, together with all others
-// [RFC 4998 3.2].
-func Create(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, documents []xades.Document) ([]byte, error) {
+// [RFC 4998 3.2, RFC 6283 3.2].
+func Create(ctx context.Context, stamper tsp.Stamper, x Syntax, h crypto.Hash, documents []xades.Document) ([]byte, error) {
 	var digests [][]byte
 	for _, d := range documents {
-		digest, err := documentDigest(d, h, false, c14n.Method{})
+		digest, err := x.Digest(d, h)
 		if err != nil {
 			return nil, err
 		}
 		digests = append(digests, digest)
 	}
-	r := &Record{}
-	if err := r.begin(ctx, stamper, h, digests); err != nil {
+	out, err := CreateEach(ctx, stamper, x, h, [][][]byte{digests})
+	if err != nil {
 		return nil, err
 	}
-	return r.marshal()
+	return out[0], nil
 }
 
-// begin adds a chain over digests.
-func (r *Record) begin(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, digests [][]byte) error {
-	if len(digests) == 0 || len(digests) > maxDocuments {
-		return fmt.Errorf("%w: a record is over 1 to %d documents, not %d", ErrLimit, maxDocuments, len(digests))
-	}
-	var groups [][][]byte
-	root := digests[0]
-	if len(digests) > 1 {
-		sort.Slice(digests, func(i, j int) bool { return bytes.Compare(digests[i], digests[j]) < 0 })
-		groups = [][][]byte{digests}
-		root = reduce(h, digests)
-	}
-	token, err := stamper.Stamp(ctx, h, root)
+// CreateEach makes records of their own for many things, with one time-stamp: a record holds the digests of its thing and its way up the
+// hash tree, and can be kept with it [RFC 4998 3.2.2, RFC 6283 3.2.2].
+func CreateEach(ctx context.Context, stamper tsp.Stamper, x Syntax, h crypto.Hash, things [][][]byte) ([][]byte, error) {
+	stamps, err := stampEach(ctx, stamper, h, things)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stamp, err := stampDER(h, groups, token.Raw)
-	if err != nil {
-		return err
+	out := make([][]byte, len(stamps))
+	for i, s := range stamps {
+		if x == XML {
+			out[i], err = writeXML(h, s)
+		} else {
+			r := &Record{}
+			if err = r.addChain(h, s); err == nil {
+				out[i], err = r.marshal()
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	r.Chains = append(r.Chains, Chain{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, stamp), Stamps: []Stamp{{Groups: groups, Token: token, hash: h, stamp: token.Raw}}})
-	return nil
+	return out, nil
 }
 
-// Renew adds a time-stamp over the last one, before that one's certificate ends [RFC 4998 5.2]. The record must be in ASN.1.
+// addChain adds a chain with one time-stamp to a record in ASN.1.
+func (r *Record) addChain(h crypto.Hash, s made) error {
+	stamp, err := stampDER(h, s)
+	r.Chains = append(r.Chains, Chain{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, stamp)})
+	return err
+}
+
+// Renew adds a time-stamp over the last one, before that one's certificate ends [RFC 4998 5.2, RFC 6283 4.2.1].
 func Renew(ctx context.Context, stamper tsp.Stamper, record []byte) ([]byte, error) {
 	out, err := RenewEach(ctx, stamper, [][]byte{record})
 	if err != nil {
@@ -76,11 +95,11 @@ func RenewEach(ctx context.Context, stamper tsp.Stamper, records [][]byte) ([][]
 	parsed := make([]*Record, len(records))
 	things := make([][][]byte, len(records))
 	for i, b := range records {
-		r, err := parseASN1(b)
+		r, err := Parse(b)
 		if err != nil {
 			return nil, err
 		}
-		c := &r.Chains[len(r.Chains)-1]
+		c := r.last()
 		last := &c.Stamps[len(c.Stamps)-1]
 		switch {
 		case last.Err != nil:
@@ -88,7 +107,11 @@ func RenewEach(ctx context.Context, stamper tsp.Stamper, records [][]byte) ([][]
 		case i > 0 && c.Hash != h:
 			return nil, fmt.Errorf("%w: records with %s and %s are not renewed together", ErrAlgorithm, h, c.Hash)
 		}
-		h, parsed[i], things[i] = c.Hash, r, [][]byte{sum(c.Hash, last.stamp)}
+		digest, err := r.renewed(c, last)
+		if err != nil {
+			return nil, err
+		}
+		h, parsed[i], things[i] = c.Hash, r, [][]byte{digest}
 	}
 	stamps, err := stampEach(ctx, stamper, h, things)
 	if err != nil {
@@ -96,68 +119,99 @@ func RenewEach(ctx context.Context, stamper tsp.Stamper, records [][]byte) ([][]
 	}
 	out := make([][]byte, len(records))
 	for i, r := range parsed {
-		c := &r.Chains[len(r.Chains)-1]
-		e, err := ber.Parse(c.raw)
-		if err != nil {
-			return nil, err
-		}
-		c.raw = ber.Append(nil, asn1.SEQUENCE, e.Content, stamps[i])
-		if out[i], err = r.marshal(); err != nil {
+		if out[i], err = r.addStamp(stamps[i]); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
+// last is the chain that is renewed.
+func (r *Record) last() *Chain { return &r.Chains[len(r.Chains)-1] }
+
+// addStamp returns the record with a further time-stamp in its last chain.
+func (r *Record) addStamp(s made) ([]byte, error) {
+	c := r.last()
+	if r.XML {
+		return c.addStampXML(s)
+	}
+	stamp, err := stampDER(c.Hash, s)
+	if err != nil {
+		return nil, err
+	}
+	e, err := ber.Parse(c.raw)
+	if err != nil {
+		return nil, err
+	}
+	c.raw = ber.Append(nil, asn1.SEQUENCE, e.Content, stamp)
+	return r.marshal()
+}
+
 // Rehash adds a chain with another digest algorithm over the documents and all that is there, before the algorithm used so far ends
-// [RFC 4998 5.3]. The record must be in ASN.1 and hold for the documents.
+// [RFC 4998 5.3, RFC 6283 4.2.2]. The record must hold for the documents.
 func Rehash(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, record []byte, documents []xades.Document) ([]byte, error) {
-	r, err := parseASN1(record)
+	r, err := Parse(record)
 	if err != nil {
 		return nil, err
 	}
 	if result := r.Check(documents); result.Err() != nil {
 		return nil, result.Err()
 	}
-	before := sum(h, sequenceOf(r.Chains))
+	x := ASN1
+	if r.XML {
+		x = XML
+	}
+	before, err := r.digest(len(r.Chains), h, exclusive)
+	if err != nil {
+		return nil, err
+	}
 	var digests [][]byte
 	for _, d := range documents {
-		digest, err := documentDigest(d, h, false, c14n.Method{})
+		digest, err := x.Digest(d, h)
 		if err != nil {
 			return nil, err
 		}
-		digests = append(digests, sum(h, digest, before))
+		if x == ASN1 {
+			digest = sum(h, digest, before)
+		}
+		digests = append(digests, digest)
 	}
-	if err := r.begin(ctx, stamper, h, digests); err != nil {
+	if x == XML { // it stands beside the documents
+		digests = append(digests, before)
+	}
+	stamps, err := stampEach(ctx, stamper, h, [][][]byte{digests})
+	if err != nil {
+		return nil, err
+	}
+	if r.XML {
+		return r.addChainXML(h, stamps[0])
+	}
+	if err := r.addChain(h, stamps[0]); err != nil {
 		return nil, err
 	}
 	return r.marshal()
 }
 
-// CreateEach makes records of their own for many things, with one time-stamp: a record holds the digests of its thing and its way up the
-// hash tree, and can be kept with it [RFC 4998 3.2.2].
-func CreateEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([][]byte, error) {
-	out, err := stampEach(ctx, stamper, h, things)
-	for i := range out {
-		r := Record{Chains: []Chain{{Hash: h, raw: ber.Append(nil, asn1.SEQUENCE, out[i])}}}
-		if out[i], err = r.marshal(); err != nil {
-			return nil, err
-		}
-	}
-	return out, err
+// made is an archive time-stamp that is to be written.
+type made struct {
+	groups [][][]byte // none: it is over one digest
+	token  *tsp.Token
 }
 
-// stampEach makes an ArchiveTimeStamp for each of many things, with one time-stamp over the root of their hash tree.
-func stampEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([][]byte, error) {
+// stampEach makes an archive time-stamp for each of many things, with one time-stamp over the root of their hash tree. Digests of a
+// group are in binary ascending order [RFC 6283 3.2.2].
+func stampEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [][][]byte) ([]made, error) {
 	if len(things) == 0 || len(things) > maxDocuments {
 		return nil, fmt.Errorf("%w: a hash tree is over 1 to %d things, not %d", ErrLimit, maxDocuments, len(things))
 	}
 	groups := make([][][][]byte, len(things)) // of each thing
 	level := make([]node, len(things))
 	for i, digests := range things {
-		if len(digests) == 0 {
-			return nil, fmt.Errorf("%w: nothing to make a record over", ErrContent)
+		if len(digests) == 0 || len(digests) > maxDocuments {
+			return nil, fmt.Errorf("%w: a record is over 1 to %d documents, not %d", ErrLimit, maxDocuments, len(digests))
 		}
+		digests = slices.Clone(digests)
+		slices.SortFunc(digests, bytes.Compare)
 		groups[i] = [][][]byte{digests}
 		level[i] = node{reduce(h, digests), []int{i}}
 	}
@@ -179,14 +233,12 @@ func stampEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]byte, len(things))
+	out := make([]made, len(things))
 	for i, g := range groups {
 		if len(g) == 1 && len(g[0]) == 1 {
 			g = nil
 		}
-		if out[i], err = stampDER(h, g, token.Raw); err != nil {
-			return nil, err
-		}
+		out[i] = made{g, token}
 	}
 	return out, nil
 }

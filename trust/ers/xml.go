@@ -2,6 +2,7 @@ package ers
 
 import (
 	"cmp"
+	"crypto"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// Namespace of evidence records in XML [RFC 6283 7].
+// Namespace of evidence records in XML [RFC 6283 8].
 const Namespace = "urn:ietf:params:xml:ns:ers"
 
 func parseXML(b []byte) (*Record, error) {
@@ -27,6 +28,9 @@ func parseXML(b []byte) (*Record, error) {
 func FromElement(root dom.Node) (*Record, error) {
 	if !root.Is(Namespace, "EvidenceRecord") {
 		return nil, root.Errorf("%w: no ers:EvidenceRecord", ErrFormat)
+	}
+	if v := root.Attr("Version"); v != "1.0" && v != "1" { // a decimal
+		return nil, root.Errorf("%w: its version is %q", ErrFormat, v)
 	}
 	r := &Record{XML: true, sequence: root.Child(Namespace, "ArchiveTimeStampSequence")}
 	if !r.sequence.Valid() {
@@ -71,22 +75,22 @@ func FromElement(root dom.Node) (*Record, error) {
 
 // ordered returns the children of a name in the order that they say, of which there must be at least one.
 func ordered(n dom.Node, name string) (out []dom.Node, err error) {
-	order := map[dom.Node]int{}
+	order, taken := map[dom.Node]int64{}, map[int64]bool{}
 	for c := range n.Elements() {
 		if !c.Is(Namespace, name) {
 			continue
 		}
-		i, err := strconv.Atoi(c.Attr("Order"))
-		if err != nil {
+		i, err := strconv.ParseInt(c.Attr("Order"), 10, 32)
+		if err != nil || i < 1 || taken[i] {
 			return nil, c.Errorf("%w: its Order is %q", ErrFormat, c.Attr("Order"))
 		}
-		order[c] = i
+		order[c], taken[i] = i, true
 		out = append(out, c)
 	}
 	if len(out) == 0 {
 		return nil, n.Errorf("%w: it holds no %s", ErrFormat, name)
 	}
-	slices.SortStableFunc(out, func(a, b dom.Node) int { return cmp.Compare(order[a], order[b]) })
+	slices.SortFunc(out, func(a, b dom.Node) int { return cmp.Compare(order[a], order[b]) })
 	return out, nil
 }
 
@@ -119,8 +123,8 @@ func (r *Record) stampOf(n dom.Node, hashes *int) (*Stamp, error) {
 		}
 	}
 	token := s.node.Child(Namespace, "TimeStampToken")
-	if !token.Valid() {
-		return nil, n.Errorf("%w: no TimeStampToken", ErrFormat)
+	if !token.Valid() || token.Attr("Type") != "RFC3161" {
+		return nil, n.Errorf("%w: no TimeStampToken of the type RFC3161", ErrFormat)
 	}
 	b, err := xmldsig.DecodeBase64(token, maxRecord)
 	if err != nil {
@@ -144,4 +148,92 @@ func (r *Record) stampOf(n dom.Node, hashes *int) (*Stamp, error) {
 		}
 	}
 	return s, nil
+}
+
+// exclusive is the canonical form of the records that are made here: what they hash stays the same wherever they stand.
+var exclusive = c14n.Method{Algorithm: c14n.Exclusive10}
+
+// writer writes elements of a record with the prefix of those that are there.
+type writer struct {
+	*dom.Writer
+	prefix string
+}
+
+func newWriter(beside dom.Node) writer {
+	w := writer{dom.NewWriter(nil), ""}
+	if beside.Valid() && beside.Prefix() != "" {
+		w.prefix = beside.Prefix() + ":"
+	}
+	return w
+}
+
+// writeXML writes a record with one time-stamp [RFC 6283 8].
+func writeXML(h crypto.Hash, s made) ([]byte, error) {
+	w := newWriter(dom.Node{})
+	w.Start("EvidenceRecord", "xmlns", Namespace, "Version", "1.0")
+	w.Start("ArchiveTimeStampSequence")
+	if err := w.chain(1, h, s); err != nil {
+		return nil, err
+	}
+	w.End()
+	w.End()
+	return w.Bytes(), nil
+}
+
+func (w writer) chain(order int, h crypto.Hash, s made) error {
+	method, _ := xmldsig.MethodFor(nil, h, false)
+	if method == "" {
+		return fmt.Errorf("%w: XML has no name for %s", ErrAlgorithm, h)
+	}
+	w.Start(w.prefix+"ArchiveTimeStampChain", "Order", strconv.Itoa(order))
+	w.Element(w.prefix+"DigestMethod", "", "Algorithm", method)
+	w.Element(w.prefix+"CanonicalizationMethod", "", "Algorithm", exclusive.Algorithm)
+	w.stamp(1, s)
+	w.End()
+	return nil
+}
+
+func (w writer) stamp(order int, s made) {
+	w.Start(w.prefix+"ArchiveTimeStamp", "Order", strconv.Itoa(order))
+	if len(s.groups) > 0 {
+		w.Start(w.prefix + "HashTree")
+		for i, g := range s.groups {
+			w.Start(w.prefix+"Sequence", "Order", strconv.Itoa(i+1))
+			for _, digest := range g {
+				w.Start(w.prefix + "DigestValue")
+				w.Base64(digest)
+				w.End()
+			}
+			w.End()
+		}
+		w.End()
+	}
+	w.Start(w.prefix + "TimeStamp")
+	w.Start(w.prefix+"TimeStampToken", "Type", "RFC3161")
+	w.Base64(s.token.Raw)
+	w.End()
+	w.End()
+	w.End()
+}
+
+// addStampXML returns the record with a further time-stamp in the chain. What is there keeps its octets, and so its canonical form.
+func (c *Chain) addStampXML(s made) ([]byte, error) {
+	w := newWriter(c.node)
+	w.stamp(next(c.Stamps[len(c.Stamps)-1].node.Parent()), s)
+	return xmldsig.InsertLast(c.node, w.Bytes())
+}
+
+// addChainXML returns the record with a further chain.
+func (r *Record) addChainXML(h crypto.Hash, s made) ([]byte, error) {
+	w := newWriter(r.sequence)
+	if err := w.chain(next(r.last().node), h, s); err != nil {
+		return nil, err
+	}
+	return xmldsig.InsertLast(r.sequence, w.Bytes())
+}
+
+// next is the Order behind an element, which has one.
+func next(n dom.Node) int {
+	order, _ := strconv.Atoi(n.Attr("Order"))
+	return order + 1
 }

@@ -44,6 +44,18 @@ func (v *Verdict) Fragment(w io.Writer, language string) error {
 	return sheet.ExecuteTemplate(w, "report", v.pageData(language))
 }
 
+// Stamp says when and by whom a time-stamp was made, and which evidence record it belongs to.
+func (d pageData) Stamp(t TimeStamp) string {
+	authority := t.Authority
+	if authority == "" {
+		authority = "?"
+	}
+	if t.Record != "" {
+		return d.T("stamp.record", t.Time, authority, t.Record)
+	}
+	return d.T("stamp", t.Time, authority)
+}
+
 func (d pageData) Language() string { return d.t.language }
 
 // T is a text of the language.

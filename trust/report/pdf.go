@@ -119,15 +119,11 @@ func (d pageData) addSignature(doc *page.Document, s Signature) {
 func (d pageData) stamps(all []TimeStamp) page.List {
 	var list page.List
 	for _, t := range all {
-		authority := t.Authority
-		if authority == "" {
-			authority = "?"
-		}
 		state := page.Text{Value: d.T("holds"), Color: page.Green}
 		if !t.Holds() {
 			state = page.Text{Value: d.T("fails"), Bold: true, Color: page.Amber}
 		}
-		item := []page.Text{{Value: d.T("stamp", d.Time(t.Time), authority) + ": "}, state}
+		item := []page.Text{{Value: d.Stamp(t) + ": "}, state}
 		if t.Why != "" {
 			item = append(item, page.Text{Value: ". " + t.Why})
 		}

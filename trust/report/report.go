@@ -17,8 +17,8 @@ import (
 
 // Verdict is what validation says about a document.
 type Verdict struct {
-	Name       string    // of the document, "" where it has none
-	At         time.Time // as of when it was judged
+	Name       string             // of the document, "" where it has none
+	At         time.Time          // as of when it was judged
 	Policy     *validation.Policy // by which it was judged; nil: the usual one
 	Result     *gather.Result
 	Signatures []*validation.Report        // one of each of Result.Signatures, in their order
@@ -117,6 +117,7 @@ type Certificate struct {
 // TimeStamp is the verdict about one time-stamp.
 type TimeStamp struct {
 	Kind          string    `json:"kind"`
+	Record        string    `json:"record,omitempty"` // the evidence record that it belongs to
 	Time          time.Time `json:"time"`
 	Authority     string    `json:"authority,omitempty"`
 	Indication    string    `json:"indication"`
@@ -152,7 +153,7 @@ func (v *Verdict) Summary(language string) *Summary {
 }
 
 func (t *texts) timeStamp(x *validation.TimeStamp, c validation.Conclusion, q *validation.Qualification) TimeStamp {
-	out := TimeStamp{Kind: x.Kind, Time: x.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: t.why(c.Checks, c.Why)}
+	out := TimeStamp{Kind: x.Kind, Record: t.sentence(x.Record), Time: x.Time, Indication: string(c.Indication), SubIndication: string(c.Sub), Why: t.why(c.Checks, c.Why)}
 	if x.Signer != nil {
 		out.Authority = x.Signer.Subject
 	}

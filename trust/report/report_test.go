@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -18,8 +19,10 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
+	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -60,6 +63,58 @@ func judged(t *testing.T, content []byte, trust bool) *Verdict {
 		t.Fatal(err)
 	}
 	return Judge("order.xades", r, nil, at)
+}
+
+// TestTimeStampsNameTheirRecord: those of evidence records say of which they are, in every language.
+func TestTimeStampsNameTheirRecord(t *testing.T) {
+	t.Parallel()
+	ca, err := pki.NewAuthority(rand.Reader, "CN=Own CA,C=EU", pki.P256, at.AddDate(-2, 0, 0), 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit, err := ca.Issue(pki.Template{CommonName: "Own TSA", ExtKeyUsage: []pki.OID{pki.EKUTimeStamping}, NotBefore: at.AddDate(-1, 0, 0), NotAfter: at.AddDate(1, 0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tsa := &tsp.Responder{Identity: unit, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return at, nil }}
+	doc := xades.Bytes("order.xml", "application/xml", []byte("<order/>"))
+	b, err := xades.Sign(unit.Key.(crypto.Signer), nil, []xades.Document{doc}, xades.Params{Packaging: xades.Enveloped, Signer: unit.Certificate, Time: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := ers.Create(t.Context(), tsa, ers.XML, crypto.SHA256, []xades.Document{xades.Bytes("", "", b)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := gather.Open(b, gather.Options{Records: [][]byte{record}, Anchors: []*pki.Certificate{ca.Certificate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := Judge("order.xml", r, nil, at)
+	for language, want := range map[string]string{
+		"en": "2026-05-04 09:30:00 UTC by Own TSA, of evidence record 1 beside the document", "de": "aus: Beweisdatensatz 1 neben dem Dokument",
+		"fr": "de : enregistrement de preuves 1 à côté du document", "it": "di: record di prove 1 accanto al documento",
+	} {
+		if x := v.Summary(language).Signatures[0].TimeStamps; len(x) != 1 || !strings.HasSuffix(want, x[0].Record) || x[0].Record == "" {
+			t.Errorf("%s: %+v", language, x)
+		}
+		var page bytes.Buffer
+		if err := v.WriteHTML(&page, language); err != nil || !strings.Contains(page.String(), want) {
+			t.Errorf("%s: %v, the page lacks %q", language, err, want)
+		}
+		file, err := v.PDF(language)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if show, err := exec.LookPath("pdftotext"); err == nil {
+			c := exec.Command(show, "-raw", "-", "-")
+			c.Stdin = bytes.NewReader(file)
+			text, err := c.Output()
+			if flat := strings.Join(strings.Fields(string(text)), " "); err != nil || !strings.Contains(flat, want) {
+				t.Errorf("%s: %v, the PDF lacks %q: %s", language, err, want, flat)
+			}
+		}
+	}
 }
 
 func TestTheReportSaysWhatIsWrongInEveryLanguage(t *testing.T) {

@@ -232,14 +232,18 @@ func declareUTF8(b []byte) []byte {
 	return append([]byte(declaration), rest...)
 }
 
-// Seal adds an evidence record in ASN.1 over everything that is there [TS 119 132-3 5]: one whose digest is that of
-// [Checked.SealedDigest] for a record still to be made.
+// Seal adds an evidence record over everything that is there [TS 119 132-3 5]: one whose digest is that of
+// [Checked.SealedDigest] for a record still to be made. A record in XML is an element without declaration.
 func (c *Checked) Seal(record []byte) ([]byte, error) {
 	w := dom.NewWriter(nil)
 	w.Start("xadesen:SealingEvidenceRecords", "xmlns:xadesen", namespaceERS)
-	w.Start("xadesen:ASN1EvidenceRecord")
-	w.Base64(record)
-	w.End()
+	if bytes.HasPrefix(record, []byte("<")) {
+		w.Raw(record)
+	} else {
+		w.Start("xadesen:ASN1EvidenceRecord")
+		w.Base64(record)
+		w.End()
+	}
 	w.End()
 	return c.insert(w.Bytes())
 }
