@@ -67,6 +67,20 @@ type Report struct {
 	Layers []Layer `json:"-"`
 }
 
+// Append adds what another artefact says of the same document. A report with a finding that refuses is not valid.
+func (r *Report) Append(pack, file string, findings []Finding) {
+	if findings == nil {
+		return
+	}
+	for i := range findings {
+		r.Valid = r.Valid && !findings[i].Severity.Refuses()
+	}
+	if r.Layers != nil {
+		r.Layers = append(r.Layers, Layer{Pack: pack, Kind: LayerRules, File: file, From: len(r.Findings), To: len(r.Findings) + len(findings)})
+	}
+	r.Findings = append(r.Findings, findings...)
+}
+
 // LayerKind says what an artefact is.
 type LayerKind string
 

@@ -23,7 +23,7 @@ const runLeast = 1 << 20
 // line break is kept, so that what is found later has its line. So a document costs what it holds beside its
 // attachments. Rules do not look into them; who needs the octets reads the document another way.
 //
-// A document of more than most octets is ErrSize. Where a long run of such characters turns out to be something else, r
+// What does not begin as XML is read whole, up to keep octets. A document of more than most octets is ErrSize. Where a long run of such characters turns out to be something else, r
 // is read again from its beginning if it can seek, and nothing is left out; then the document may have most octets only
 // if keep allows as many.
 func ReadLean(r io.Reader, most, keep int64) ([]byte, error) {
@@ -38,16 +38,30 @@ func ReadLean(r io.Reader, most, keep int64) ([]byte, error) {
 	if _, err := s.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	if b, err = io.ReadAll(io.LimitReader(r, keep+1)); err == nil && int64(len(b)) > keep {
+	return readWhole(r, keep)
+}
+
+func readWhole(r io.Reader, keep int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, keep+1))
+	if err == nil && int64(len(b)) > keep {
 		return nil, sizeError(keep)
 	}
 	return b, err
+}
+
+// markup tells by the first octets whether a document may be XML, in UTF-8 or UTF-16.
+func markup(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) ||
+		bytes.HasPrefix(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"), []byte("<"))
 }
 
 func sizeError(most int64) error { return fmt.Errorf("%w: more than %d octets", ErrSize, most) }
 
 func readLean(r io.Reader, most, keep int64) (out []byte, err error) {
 	in := bufio.NewReaderSize(r, 256<<10)
+	if head, _ := in.Peek(1024); !markup(head) {
+		return readWhole(in, keep)
+	}
 	var n int64
 	for {
 		// up to the end of a tag

@@ -23,6 +23,7 @@ func TestReadLeanLeavesAttachmentsOut(t *testing.T) {
 		{"a long text that is none", "<b>" + long + "; done</b>", "<b>" + long + "; done</b>"},
 		{"in a section of its own", "<b><![CDATA[" + long + "]]></b>", "<b><![CDATA[" + long + "]]></b>"},
 		{"in an attribute", `<b c=">` + long + `"/>`, `<b c=">` + long + `"/>`},
+		{"what is no XML", "%PDF-1.7\n<" + long + ">" + long + "<", "%PDF-1.7\n<" + long + ">" + long + "<"},
 		{"blanks alone are none", "<b>" + strings.Repeat(" ", 2<<20) + "</b>", "<b>" + strings.Repeat(" ", 2<<20) + "</b>"},
 	} {
 		got, err := edocument.ReadLean(strings.NewReader(c.in), 8<<20, 8<<20)
@@ -38,8 +39,10 @@ func TestReadLeanHasBounds(t *testing.T) {
 	if _, err := edocument.ReadLean(strings.NewReader("<b>"+long+"</b>"), 1<<20, 1<<20); !errors.Is(err, edocument.ErrSize) {
 		t.Error(err)
 	}
-	if _, err := edocument.ReadLean(strings.NewReader(strings.Repeat("<b/>", 1000)), 1<<20, 100); !errors.Is(err, edocument.ErrSize) {
-		t.Error(err)
+	for _, s := range []string{"<b/>", "b"} {
+		if _, err := edocument.ReadLean(strings.NewReader(strings.Repeat(s, 1000)), 1<<20, 100); !errors.Is(err, edocument.ErrSize) {
+			t.Error(err)
+		}
 	}
 	if _, err := edocument.ReadLean(io.MultiReader(strings.NewReader("<b>"+long+"; x</b>")), 8<<20, 8<<20); !errors.Is(err, edocument.ErrSize) {
 		t.Error("no second reading:", err)

@@ -10,11 +10,15 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
+	model "github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/acceptance"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/pdf/page"
 	"github.com/viadukt-eu/viadukt/trust/ades"
 	"github.com/viadukt-eu/viadukt/trust/xades"
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 // whatArrivesIsJudged: each document of a message that arrived, by its format, its rules, its signature and who vouches for the signer;
@@ -38,6 +42,24 @@ func whatArrivesIsJudged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	content, err := dom.Parse(invoice, dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	billed, err := model.Read(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hybrid, err := facturx.Write(billed, facturx.Options{Created: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paper := page.New(page.Options{Title: "Scan", Language: "en", Created: time.Now()})
+	paper.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
+	scan, err := paper.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	wrong := bytes.Replace(invoice, []byte(`<cbc:PayableAmount currencyID="EUR">`), []byte(`<cbc:PayableAmount currencyID="EUR">1`), 1)
 	if bytes.Equal(signed, changed) || bytes.Equal(invoice, wrong) {
 		t.Fatal("nothing was changed")
@@ -53,7 +75,9 @@ func whatArrivesIsJudged(t *testing.T) {
 		{"stranger.xml", "application/xml", stranger.Bytes(), acceptance.Doubtful, "Nobody whom this node trusts vouches for", "Ask for a signature with a certificate of a service on the trusted lists"},
 		{"invoice.xml", "application/xml", invoice, acceptance.Good, "It obeys the rules for such documents (", ""},
 		{"wrong.xml", "application/xml", wrong, acceptance.Bad, "BR-CO-16", "Ask the sender to correct it."},
-		{"scan.pdf", "application/pdf", []byte("%PDF-1.4\n%%EOF\n"), acceptance.Doubtful, "", ""},
+		{"hybrid.pdf", "application/pdf", hybrid.PDF, acceptance.Good, "It obeys the rules for such documents (", ""},
+		{"scan.pdf", "application/pdf", scan, acceptance.Doubtful, "Nobody signed it.", "Ask for a signed document"},
+		{"torn.pdf", "application/pdf", []byte("%PDF-1.4\n%%EOF\n"), acceptance.Bad, "It cannot be read:", "Ask for a whole copy."},
 		{"letter.pdf", "application/pdf", []byte("PK\x03\x04 no PDF at all"), acceptance.Bad, "It claims to be a PDF document, and is an archive (ZIP).", "Do not open it."},
 		{"tool.pdf", "application/octet-stream", []byte("MZ\x90\x00"), acceptance.Bad, "It is a program", "Do not open it."},
 		{"note.txt", "text/plain", []byte("To whom it may concern."), acceptance.Doubtful, "Nobody signed it.", "Ask for a signed document"},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
@@ -158,7 +159,7 @@ var forms = map[string]struct {
 func (a api) validationTable() []route {
 	return []route{
 		{Method: "POST", Path: "/api/v1/validate", Summary: "Judge a business document by its rules; nothing is stored", Scopes: []string{scopeMessages}, Status: http.StatusOK, Answer: ValidationJSON{}, handler: a.validate,
-			Upload: "One XML document.", Query: []queryParam{{Name: "pack", Doc: "Rule packs to judge by, group:artifact or group:artifact:version. Default: those that are meant for the document.", Schema: "", Many: true},
+			Upload: "One XML document, or a PDF with an invoice attached.", Query: []queryParam{{Name: "pack", Doc: "Rule packs to judge by, group:artifact or group:artifact:version. Default: those that are meant for the document.", Schema: "", Many: true},
 				textParam("name", "What reports call the document."), textParam("form", "Form of the answer instead of this JSON: svrl, kosit, gitb, junit, phive or html.")}},
 		{Method: "GET", Path: "/api/v1/packs", Summary: "Rule packs that the node judges by", Scopes: []string{scopeMessages}, Status: http.StatusOK, Answer: PackListJSON{}, handler: a.packs},
 	}
@@ -203,6 +204,8 @@ func verdictJSON(d *report.Document) ValidationJSON {
 	if d.Err != nil {
 		j.Error = &apiError{Code: "NOT_JUDGED", Text: d.Err.Error()}
 		switch {
+		case errors.Is(d.Err, facturx.ErrNone):
+			j.Error.Code, j.Error.Remedy = "NO_INVOICE", "send the XML, or a PDF with a Factur-X, ZUGFeRD or XRechnung invoice attached"
 		case d.NotXML:
 			j.Error.Code, j.Error.Remedy = "NOT_WELL_FORMED", "mend the document at that place"
 		case errors.Is(d.Err, edocument.ErrUnknownType):

@@ -11,11 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
@@ -306,11 +306,7 @@ func (v *validating) one(src source) *validateJSON {
 	case err != nil:
 		j.Error = &exit{status: statusFailed, Code: "FAILED", Text: err.Error()}
 	default:
-		r.Valid = r.Valid && !slices.ContainsFunc(envelope, func(x edocument.Finding) bool { return x.Severity.Refuses() })
-		if envelope != nil && r.Layers != nil {
-			r.Layers = append(r.Layers, edocument.Layer{Pack: "factur-x", Kind: edocument.LayerRules, File: "PDF", From: len(r.Findings), To: len(r.Findings) + len(envelope)})
-		}
-		r.Findings = append(r.Findings, envelope...) // of a PDF that the invoice is attached to
+		r.Append(facturx.Pack, "PDF", envelope)
 		j.Valid, j.Type, j.Pack, j.Findings, j.Suppressed = r.Valid, r.Type, r.Pack, r.Findings, r.Suppressed
 		j.document.Report = r
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
+// Pack names in reports what is said of the PDF, beside what rules say of the invoice.
+const Pack = "factur-x"
+
 // ErrNone says that a PDF holds no invoice for programs.
 var ErrNone = errors.New("facturx: no invoice is attached to this PDF")
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	edreport "github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -136,7 +137,7 @@ func (j *Judges) Judge(ctx context.Context, d *Document, language string) (*Repo
 		return w.r, nil
 	}
 	business := false
-	if found == "application/xml" {
+	if found == "application/xml" || found == "application/pdf" {
 		if business, err = j.rules(ctx, w, octets); err != nil {
 			return nil, err
 		}
@@ -163,7 +164,7 @@ func (w *writer) format(d *Document, found string) bool {
 	return true
 }
 
-// rules judges XML, and reports whether it is a business document, of which rules are at hand.
+// rules judges XML, or the invoice that is attached to a PDF, and reports whether it is a business document, of which rules are at hand.
 func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (business bool, err error) {
 	d, err := j.Rules(ctx, w.r.Name, bytes.NewReader(octets))
 	switch {
@@ -172,6 +173,7 @@ func (j *Judges) rules(ctx context.Context, w *writer, octets []byte) (business 
 		return false, nil
 	case err != nil:
 		return false, err
+	case errors.Is(d.Err, facturx.ErrNone): // a PDF for people alone
 	case d.NotXML:
 		w.say(Rules, Bad, "rules.unread", d.Err.Error())
 	case errors.Is(d.Err, edocument.ErrUnknownType):

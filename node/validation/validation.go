@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -128,17 +129,35 @@ func (s *Service) Judge(ctx context.Context, name string, body io.Reader, packs 
 	}
 	hash.Sum(d.SHA256[:0])
 	start := time.Now()
-	doc, err := dom.Parse(octets, dom.Limits{Bytes: int(s.opt.MaxDocument)})
-	if err != nil {
-		d.Err, d.NotXML = err, true
-	} else {
-		d.Report, d.Err = s.opt.Judge(ctx, doc, packs...)
-		if errors.Is(d.Err, edocument.ErrUnknownType) {
-			d.Err = fmt.Errorf("%w: {%s}%s", d.Err, doc.Root().Space(), doc.Root().Local())
-		}
-	}
+	s.judge(ctx, d, octets, packs)
 	d.Took = time.Since(start)
 	return d, nil
+}
+
+// judge judges XML, or the invoice that is attached to a PDF together with how it is attached.
+func (s *Service) judge(ctx context.Context, d *report.Document, octets []byte, packs []string) {
+	var doc *dom.Document
+	var envelope []edocument.Finding
+	if facturx.Is(octets) {
+		h, err := facturx.Open(bytes.NewReader(octets), int64(len(octets)), s.opt.MaxDocument)
+		if err != nil {
+			d.Err, d.NotXML = err, !errors.Is(err, facturx.ErrNone)
+			return
+		}
+		doc, envelope = h.Document, h.Findings
+	} else {
+		var err error
+		if doc, err = dom.Parse(octets, dom.Limits{Bytes: int(s.opt.MaxDocument)}); err != nil {
+			d.Err, d.NotXML = err, true
+			return
+		}
+	}
+	switch d.Report, d.Err = s.opt.Judge(ctx, doc, packs...); {
+	case errors.Is(d.Err, edocument.ErrUnknownType):
+		d.Err = fmt.Errorf("%w: {%s}%s", d.Err, doc.Root().Space(), doc.Root().Local())
+	case d.Err == nil:
+		d.Report.Append(facturx.Pack, "PDF", envelope)
+	}
 }
 
 var errEmpty = errors.New("no document was sent")
