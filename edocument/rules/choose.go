@@ -42,7 +42,11 @@ func choose(doc *dom.Document) (kind string, sets []*Set) {
 		}
 	default:
 		if d := edocument.RecogniseType(root); d != nil {
-			if s := transactionSet(d.Transaction); s != nil {
+			s := transactionSet(d.Transaction)
+			if s == nil {
+				s = preAwardSetFor(d.Transaction, root.Child(nsCBC, "CustomizationID").TrimmedText())
+			}
+			if s != nil {
 				return d.Name, []*Set{s}
 			}
 		}

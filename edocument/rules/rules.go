@@ -1,12 +1,13 @@
 // Package rules judges invoices by the business rules of the European standard EN 16931-1 in both of its syntaxes, UBL
 // 2.1 and UN/CEFACT CII D16B, and by the rules for billing of the network that grew out of the pilot for procurement. By
 // the rules of that network it judges as well what buyers and sellers exchange around an invoice: orders and the answers
-// to them, despatch advices, catalogues, and the responses to messages and invoices.
+// to them, despatch advices, catalogues, and the responses to messages and invoices; and, of what goes before award, calls for
+// tenders, tenders, and the receipts for them.
 //
 // The rules are written in Go from what the standard and its publishers' artefacts demand, under the official rule ids,
 // so that a machine without any download gives the verdict, and names the rules, that the official rules would. Their
 // words are this project's. Editions: validation artefacts of EN 16931 1.3.16; billing rules 2026.5 for UBL and 3.0.19
-// for CII; rules for the other documents 2026.5, for the message level status 1.0.1.
+// for CII; rules for the other documents 2026.5, for the message level status 1.0.1, for those before award 1.1.
 //
 // A test whose operand cannot be read as the type it needs fails: the official engines stop there with an error.
 //
@@ -18,6 +19,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/viadukt-eu/viadukt/edocument"
@@ -54,7 +56,7 @@ var (
 // Sets returns all sets that are built in.
 func Sets() []*Set {
 	sets := []*Set{coreUBL(), coreCII(), billingUBL(), selfBillingUBL(), billingCII()}
-	for _, p := range postAward {
+	for _, p := range append(slices.Clone(postAward), preAward...) {
 		sets = append(sets, p.set())
 	}
 	return sets
