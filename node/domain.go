@@ -84,7 +84,10 @@ type Reloader interface {
 }
 
 // RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.
-type RejectedError struct{ Problem store.Problem }
+type RejectedError struct {
+	Problem store.Problem
+	Untold  string // why the sender, who has a receipt, could not be told; "" when it was
+}
 
 func (e *RejectedError) Error() string { return e.Problem.Code + ": " + e.Problem.Text }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/edelivery/ebms"
+	"github.com/viadukt-eu/viadukt/node/alert"
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/node/trace"
 )
@@ -225,7 +226,9 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 		return nil
 	}
 	var refused *RejectedError
-	errors.As(err, &refused)
+	if errors.As(err, &refused) && refused.Untold != "" {
+		refused.Problem.Text += " The sender was not told: " + refused.Untold + "."
+	}
 	now := n.Clock()
 	werr := n.keep(ctx, "delivery of "+m.MessageID, func(tx store.Tx) error {
 		if err == nil {
@@ -247,6 +250,9 @@ func (n *Node) deliver(ctx context.Context, j job) (told func()) {
 		return func() { n.changed(m, store.Delivered) }
 	case refused != nil:
 		n.Log.LogAttrs(ctx, slog.LevelWarn, "message rejected", slog.String("msgid", m.MessageID), slog.String("domain", m.Domain), slog.String("code", refused.Problem.Code))
+		if refused.Untold != "" {
+			n.alerts.note(alert.Untold, about(m))
+		}
 		return func() { n.changed(m, store.Rejected) }
 	default:
 		n.in.wake()

@@ -67,6 +67,8 @@ func (d *Domain) answerKind(m *store.Message, refused string) response.Kind {
 	kind := d.answerTo(m.Sender)
 	invoice := strings.Contains(m.Action, "::Invoice##") || strings.Contains(m.Action, "::CreditNote##")
 	switch {
+	case refused != "" && strings.Contains(m.Action, "::CrossIndustryInvoice##"):
+		return response.Status
 	case strings.Contains(m.Action, "::ApplicationResponse##"), !strings.Contains(m.Action, nsUBL):
 		return ""
 	case refused == NotAsOrdered:
@@ -82,35 +84,57 @@ func (d *Domain) answerKind(m *store.Message, refused string) response.Kind {
 // answer judges a document that was delivered or refused, and sends the answer that its sender is to get. The answer has
 // a message id that is made of the message's own, so that a second run sends nothing again. Where the directory is silent
 // the delivery is tried again; where it says that nobody takes the answer, there is none, but for a status: that is owed
-// to the provider who sent the message, and waits until it is registered.
-func (d *Domain) answer(ctx context.Context, m *store.Message, refusal *node.RejectedError, found *match.Result) error {
+// to the provider who sent the message, and waits until it is registered. Who is refused and takes no such answer is told by a
+// status, where its provider takes one. untold says why the sender of a message that is refused was not told; "" when it was.
+func (d *Domain) answer(ctx context.Context, m *store.Message, refusal *node.RejectedError, found *match.Result) (untold string, err error) {
 	refused := ""
 	if refusal != nil {
 		refused = refusal.Problem.Code
 	}
-	kind := d.answerKind(m, refused)
-	if kind == "" {
-		return nil
-	}
-	r, provider, err := d.answerFor(ctx, m, kind, refusal, found)
-	if err != nil || r == nil {
-		return err
-	}
-	err = d.sendAnswer(ctx, m, r, false)
-	if kind == response.Status && node.Unregistered(err) { // the place within the provider that the envelope names may be none
-		r.Receiver.ID = provider
-		err = d.sendAnswer(ctx, m, r, true)
-	}
+	kinds := []response.Kind{d.answerKind(m, refused)}
 	switch {
-	case errors.Is(err, store.ErrDuplicate):
-		return nil
-	case err != nil && node.Temporary(err):
-		return fmt.Errorf("procurement: answer to %s: %w", m.MessageID, err)
-	case err != nil:
+	case kinds[0] == "" && refusal == nil:
+		return "", nil
+	case kinds[0] == "":
+		return "there is no answer to documents of this kind", nil
+	case kinds[0] != response.Status && refusal != nil:
+		kinds = append(kinds, response.Status)
+	}
+	var why []string
+	for i, kind := range kinds {
+		r, provider, err := d.answerFor(ctx, m, kind, refusal, found)
+		if err != nil {
+			return "", err
+		}
+		if r == nil {
+			why = append(why, "nobody is known who could be told")
+			continue
+		}
+		err = d.sendAnswer(ctx, m, r, false)
+		if kind == response.Status && node.Unregistered(err) { // the place within the provider that the envelope names may be none
+			r.Receiver.ID = provider
+			err = d.sendAnswer(ctx, m, r, i == 0)
+		}
+		switch {
+		case err == nil || errors.Is(err, store.ErrDuplicate):
+			return "", nil
+		case node.Temporary(err):
+			return "", fmt.Errorf("procurement: answer to %s: %w", m.MessageID, err)
+		case node.Unregistered(err):
+			why = append(why, fmt.Sprintf("%s:%s is not registered for %s", r.Receiver.Scheme, r.Receiver.ID, names[kind]))
+		default:
+			why = append(why, err.Error())
+		}
 		d.n.Log.LogAttrs(ctx, slog.LevelWarn, "answer not sent", slog.String("msgid", m.MessageID), slog.String("code", string(r.Code)), slog.Any("err", err))
 	}
-	return nil
+	if refusal == nil {
+		return "", nil
+	}
+	return strings.Join(why, ", and "), nil
 }
+
+// names are what answers are called.
+var names = map[response.Kind]string{response.Message: "message level responses", response.Status: "message level statuses", response.Invoice: "invoice responses"}
 
 func (d *Domain) sendAnswer(ctx context.Context, m *store.Message, r *response.Response, owed bool) error {
 	id := fmt.Sprintf("answer-%x@%s", sha256.Sum256([]byte(m.SenderKey+"\n"+m.MessageID)), d.n.Host())

@@ -40,7 +40,7 @@ type Settings struct {
 	Packs       []string    `yaml:"checkPacks" example:"[eu.peppol.bis3:invoice]" doc:"Rule packs to judge by. Default: those that are meant for a document, where there are such, else the rules of the program."`
 	Answer      string      `yaml:"answer" default:"none" enum:"none,mlr,mls,invoice-response" doc:"What the sender of a document is told of the verdict on it: mlr is a message level response to the sender, mls a message level status to its service provider, invoice-response a response to invoices and credit notes alone. A status about a sound document is sent where the envelope asks for it."`
 	Answers     []Answering `yaml:"answerPartners" doc:"Senders who are told something else. The first that fits counts."`
-	Match       string      `yaml:"matchOrders" default:"off" enum:"refuse,mark,off" doc:"What happens to an invoice that arrives and differs from its order, the seller's response, the despatch advices or what was billed before: mark delivers it with an error at the message, refuse does not deliver it and answers as for checkIncoming, in the network of Peppol by an invoice response, off does not look. All must have come through this node."`
+	Match       string      `yaml:"matchOrders" default:"off" enum:"refuse,mark,off" doc:"What happens to an invoice that arrives and differs from its order, the seller's response, the despatch advices or what was billed before: mark delivers it with an error at the message, refuse does not deliver it and answers as for checkIncoming, in the network of Peppol by an invoice response or, where the sender takes none, by a message level status to its service provider, off does not look. All must have come through this node."`
 	Versions    []Version   `yaml:"versions" doc:"Versions of documents that come into use or are phased out."`
 	Partners    []Checks    `yaml:"checkPartners" doc:"Participants for whom documents are judged in another way. The first that fits counts."`
 }
@@ -381,13 +381,17 @@ func (d *Domain) Deliver(ctx context.Context, m *store.Message) error {
 			return err
 		}
 	}
-	if err := d.answer(ctx, m, refusal, found); err != nil {
+	untold, err := d.answer(ctx, m, refusal, found)
+	switch {
+	case err != nil:
 		return err
+	case refusal == nil:
+		return nil
+	case untold != "":
+		refusal.Untold = untold
+		refusal.Problem.Remedy = cmp.Or(refusal.Problem.Remedy, "ask for a sound document") + "; tell the sender by other means, for it waits for an answer"
 	}
-	if refusal != nil {
-		return refusal
-	}
-	return nil
+	return refusal
 }
 
 // Waits implements [node.Handler].

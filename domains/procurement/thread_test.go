@@ -181,3 +181,74 @@ func boundTogether(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoIsRefusedIsTold: an invoice that is not as ordered is refused. A sender that is not registered for invoice responses
+// is told by a status to its service provider; where nobody takes that either, the message says so, and an alert does.
+func TestWhoIsRefusedIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		takes []response.Kind
+		told  response.Kind
+	}{
+		{"by an invoice response", []response.Kind{response.Invoice, response.Status}, response.Invoice},
+		{"by a status, for want of a registration", []response.Kind{response.Status}, response.Status},
+		{"by nobody", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			ee, pt := start(t, root, "ee", "EE", "peppol"), startSetting(t, root, "pt", "PT", "matchOrders: refuse, inbox: inbox")
+			pt.serve(t, "invoice", sample.Supplier, sample.Buyer)
+			provider := "0242:" + strings.TrimPrefix(ee.Config.AS4.Party.ID, "POP")
+			for _, k := range c.takes {
+				to := "iso6523-actorid-upis::" + provider
+				if k == response.Invoice {
+					to = sample.Supplier.Participant()
+				}
+				ee.takes(t, to, k)
+			}
+			sent := ee.invoice(t, "2026-9", sample.Supplier, sample.Buyer) // its order never came through here
+			got := pt.until(t, store.In, sent, store.Rejected)
+			if got.Error.Code != procurement.NotAsOrdered {
+				t.Fatalf("%+v", got.Error)
+			}
+			said, warned := strings.Contains(got.Error.Text, "The sender was not told: "), false
+			for deadline := time.Now().Add(time.Minute); !warned && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				if err := pt.CheckAlerts(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range pt.Alerts() {
+					warned = warned || a.Rule == "sender-untold" && strings.Contains(a.Say("en"), ee.Config.AS4.Party.ID)
+				}
+				if c.told != "" {
+					break // it would be there with the message
+				}
+			}
+			if said != (c.told == "") || warned != (c.told == "") {
+				t.Errorf("marked %t, an alert %t: %+v, %+v", said, warned, got.Error, pt.Alerts())
+			}
+			list, err := pt.Store.List(t.Context(), store.Filter{Direction: store.Out}, store.Page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.told == "" {
+				for _, want := range []string{sample.Supplier.Scheme + ":" + sample.Supplier.ID + " is not registered for invoice responses", provider + " is not registered for message level statuses"} {
+					if !strings.Contains(got.Error.Text, want) {
+						t.Errorf("%q does not say %q", got.Error.Text, want)
+					}
+				}
+				if !strings.Contains(got.Error.Remedy, "by other means") || len(list.Messages) != 0 {
+					t.Errorf("%q, and %d messages wait", got.Error.Remedy, len(list.Messages))
+				}
+				return
+			}
+			if r := ee.content(t, ee.answerTo(t, sent)); r.Kind != c.told || r.Code != response.Rejected || !strings.Contains(r.Summary(), "VMA-") {
+				t.Errorf("%+v", r)
+			}
+			if len(list.Messages) != 1 {
+				t.Errorf("%d answers", len(list.Messages))
+			}
+		})
+	}
+}

@@ -130,11 +130,12 @@ type PhaseOut struct {
 // Event is something that happens and is counted.
 type Event string
 
-// Events. The key of the first three names the access point at the other end and the agreement.
+// Events. The key of the first four names the access point at the other end and the agreement.
 const (
 	Failed       Event = "failed"       // a message was given up
 	NoReceipt    Event = "no-receipt"   // a message was given up for want of a receipt
 	Undelivered  Event = "undelivered"  // a received message was not handed over for good
+	Untold       Event = "untold"       // a received message was refused after its receipt, and its sender could not be told
 	Retried      Event = "retried"      // a message waits for its next attempt
 	Acknowledged Event = "acknowledged" // a message arrived
 	Refused      Event = "refused"      // a partner's message was answered with an error

@@ -23,7 +23,7 @@ type Rule struct {
 	Days      []int           `yaml:"days" doc:"Days before an end at which it is told, each once."`
 	Critical  int             `yaml:"critical" doc:"Days before an end from which it is critical."`
 	Direction string          `yaml:"direction" enum:"in,out" doc:"Which queue."`
-	Event     string          `yaml:"event" enum:"failed,no-receipt,undelivered,refused,login" doc:"What is counted."`
+	Event     string          `yaml:"event" enum:"failed,no-receipt,undelivered,untold,refused,login" doc:"What is counted."`
 	Count     int             `yaml:"count" min:"0" doc:"How many are too many."`
 	Window    config.Duration `yaml:"window" doc:"Time in which they are counted."`
 	Age       config.Duration `yaml:"age" doc:"How old is too old."`
