@@ -92,29 +92,27 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 			}
 			return xmldsig.KeyFromInfo(info, method)
 		}}
-	examine := func() error {
-		var err error
-		c.Examination, err = xmldsig.Examine(s.Node, how)
-		return err
-	}
-	for i, candidate := range candidates {
-		if key = candidate.PublicKey; key == nil {
-			continue
-		}
-		if err := examine(); err != nil {
-			return nil, err
-		}
-		if c.ValueErr == nil || i == len(candidates)-1 || named != nil {
-			if c.ValueErr == nil || named != nil {
-				c.Signer = candidate
+	candidates = slices.DeleteFunc(candidates, func(c *pki.Certificate) bool { return c.PublicKey == nil })
+	var likely *pki.Certificate
+	if n := len(candidates); n > 0 {
+		likely = candidates[n-1]
+		if n > 1 {
+			keys := make([]crypto.PublicKey, n)
+			for i := range keys {
+				keys[i] = candidates[i].PublicKey
 			}
-			break
+			if i := xmldsig.SignedBy(s.Node, keys, how); i >= 0 {
+				likely = candidates[i]
+			}
 		}
+		key = likely.PublicKey
 	}
-	if c.Examination == nil {
-		if err := examine(); err != nil {
-			return nil, err
-		}
+	var err error
+	if c.Examination, err = xmldsig.Examine(s.Node, how); err != nil {
+		return nil, err
+	}
+	if likely != nil && (c.ValueErr == nil || named != nil) {
+		c.Signer = likely
 	}
 	if len(s.Certificates) > 0 {
 		c.Reference = &s.Certificates[0]

@@ -2,10 +2,13 @@ package xmldsig
 
 import (
 	"crypto"
+	"crypto/ed25519"
 	"crypto/subtle"
 	"fmt"
 	"io"
+	"slices"
 
+	"filippo.io/mldsa"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -82,6 +85,40 @@ func Examine(sig dom.Node, opt VerifyOptions) (*Examination, error) {
 		}
 	}
 	return x, nil
+}
+
+// SignedBy returns the index of the first key under which the value of a signature holds, -1 where none does. The references are not looked
+// at: with many keys, that would be done many times over.
+func SignedBy(sig dom.Node, keys []crypto.PublicKey, opt VerifyOptions) int {
+	opt.examine = true
+	var p parsed
+	if len(keys) == 0 || p.parse(sig, &opt) != nil {
+		return -1
+	}
+	value, err := appendBase64(make([]byte, 0, 264), p.value, maxSignatureValue)
+	if err != nil {
+		return -1
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	if s.info, err = c14n.Append(s.info[:0], p.canonical, p.info); err != nil {
+		return -1
+	}
+	if p.digest != nil {
+		h := p.digest.get()
+		defer p.digest.put(h)
+		h.Write(s.info)
+		s.sum = h.Sum(s.sum[:0])
+	}
+	return slices.IndexFunc(keys, func(key crypto.PublicKey) bool {
+		switch key.(type) {
+		case nil:
+			return false
+		case ed25519.PublicKey, *mldsa.PublicKey, HMACKey:
+			return p.verifyOctets(key, value, s.info, &opt) == nil
+		}
+		return p.checkKey(key, &opt) == nil && p.verifySum(key, s.sum, value, &opt)
+	})
 }
 
 // Manifest looks at the references of the manifest that the i-th reference is to [XMLDSIG 5.1]: each with its error, nil where its digest

@@ -34,7 +34,8 @@ type outcome struct {
 // chain runs the transforms of one reference. sig is the signature that holds it, zero where there is none.
 type chain struct {
 	sig    dom.Node
-	budget int // nodes that the references of the signature may yet pass through transforms
+	budget int   // nodes that the references of the signature may yet pass through transforms
+	steps  int64 // of expressions that they have taken
 	limits dom.Limits
 	rest   c14n.Method // of a node-set that is left over; zero: inclusive, without comments [XMLDSIG 4.4.3.2]
 }

@@ -324,3 +324,32 @@ func TestVerifyWantsASignature(t *testing.T) {
 		}
 	}
 }
+
+// Who signed is found by the value alone, whatever became of what is signed.
+func TestSignedBy(t *testing.T) {
+	t.Parallel()
+	keys := []crypto.PublicKey{nil, rsaKey().Public(), edOther.Public(), p256Key().Public(), edKey().Public(), HMACKey("secret")}
+	for _, c := range []struct {
+		name, src string
+		opt       VerifyOptions
+		want      int
+	}{
+		{"RSA", order(t, rsaKey(), RSASHA256), VerifyOptions{}, 1},
+		{"ECDSA", order(t, p256Key(), ECDSASHA256), VerifyOptions{}, 3},
+		{"Ed25519", order(t, edKey(), Ed25519), VerifyOptions{}, 4},
+		{"HMAC", order(t, HMACKey("secret"), HMACSHA256), VerifyOptions{AllowHMAC: true}, 5},
+		{"HMAC that is not allowed", order(t, HMACKey("secret"), HMACSHA256), VerifyOptions{}, -1},
+		{"what is signed was changed", replace(t, order(t, p256Key(), ECDSASHA256), "<amount>100", "<amount>999"), VerifyOptions{}, 3},
+		{"the value was changed", revalue(t, order(t, p256Key(), ECDSASHA256), func(v []byte) []byte { v[5] ^= 1; return v }), VerifyOptions{}, -1},
+		{"an old algorithm", order(t, rsaKey(), RSASHA1), VerifyOptions{}, -1},
+		{"an old algorithm where it is allowed", order(t, rsaKey(), RSASHA1), VerifyOptions{AllowSHA1: true}, 1},
+		{"no signature", replace(t, order(t, rsaKey(), RSASHA256), "<ds:SignatureValue>", "<ds:SignatureValue>!"), VerifyOptions{}, -1},
+	} {
+		if got := SignedBy(signatureIn(t, parseDoc(t, c.src), 0), keys, c.opt); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	if got := SignedBy(signatureIn(t, parseDoc(t, order(t, rsaKey(), RSASHA256)), 0), nil, VerifyOptions{}); got != -1 {
+		t.Errorf("without keys: %d", got)
+	}
+}

@@ -15,9 +15,9 @@ const (
 )
 
 const (
-	maxExpression = 4096 // octets
-	maxFilters    = 30   // of one transform
-	xpathWork     = 50_000_000
+	maxExpression = 4096       // octets
+	maxFilters    = 30         // of one transform
+	xpathWork     = 50_000_000 // of all expressions of a signature
 )
 
 // filter is one step of a transform by XPath.
@@ -225,8 +225,13 @@ func (c *chain) apply(d *data, filters []filter) error {
 	only := true // subtract alone
 	for i := range filters {
 		f := &filters[i]
-		ctx := &xpath.Context{Item: xpath.NodeItem(doc.Node()), Limits: xpath.Limits{Work: xpathWork}}
+		ctx, err := c.expressions()
+		if err != nil {
+			return err
+		}
+		ctx.Item = xpath.NodeItem(doc.Node())
 		nodes, err := f.expr.Nodes(ctx, nil)
+		c.steps += ctx.Work()
 		if err != nil {
 			return f.here.Errorf("%w: %w", ErrReference, err)
 		}
@@ -292,6 +297,14 @@ func (c *chain) apply(d *data, filters []filter) error {
 	return nil
 }
 
+// expressions is where an expression runs, with the work that those before it left.
+func (c *chain) expressions() (*xpath.Context, error) {
+	if c.steps >= xpathWork {
+		return nil, fmt.Errorf("%w: the expressions of the transforms take too much work", ErrStructure)
+	}
+	return &xpath.Context{Limits: xpath.Limits{Work: xpathWork - c.steps}}, nil
+}
+
 // filterEach keeps the nodes for which the expression is true.
 func (c *chain) filterEach(d *data, doc *dom.Document, f *filter) error {
 	if f.signatures && d.nodes.set == nil && !inSignature(d.nodes.apex) {
@@ -306,7 +319,11 @@ func (c *chain) filterEach(d *data, doc *dom.Document, f *filter) error {
 		return fmt.Errorf("%w: more than %d prefixes of namespaces", ErrStructure, maxPrefixes)
 	}
 	in := d.nodes.makeSet()
-	ctx := &xpath.Context{Limits: xpath.Limits{Work: xpathWork}}
+	ctx, err := c.expressions()
+	if err != nil {
+		return err
+	}
+	defer func() { c.steps += ctx.Work() }()
 	keeps := func(it xpath.Item) (bool, error) {
 		if c.budget--; c.budget < 0 {
 			return false, fmt.Errorf("%w: the transforms look at the document too many times over", ErrStructure)

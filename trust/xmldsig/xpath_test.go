@@ -178,6 +178,35 @@ func TestAReferenceToAPartOfTheSignature(t *testing.T) {
 	}
 }
 
+// What expressions may cost, all of a signature may cost together.
+func TestExpressionsShareTheirWork(t *testing.T) {
+	t.Parallel()
+	for name, transform := range map[string]string{"filter": filter2("subtract", "//b"), "each node": xpathTransform("not(self::b)")} {
+		doc := parseDoc(t, `<ds:Transforms xmlns:ds="`+Namespace+`">`+transform+`</ds:Transforms>`)
+		var r Reference
+		if err := r.parseTransforms(doc.Root(), &VerifyOptions{AllowXPath: true}); err != nil {
+			t.Fatal(err)
+		}
+		c := chain{budget: 1 << 20}
+		run := func() error {
+			var b bytes.Buffer
+			_, err := c.digest(&b, data{octets: []byte(`<a><b/>` + strings.Repeat("<c/>", 3000) + `</a>`)}, r.Transforms)
+			return err
+		}
+		if err := run(); err != nil || c.steps == 0 {
+			t.Fatalf("%s: %v, %d steps", name, err, c.steps)
+		}
+		once := c.steps
+		if err := run(); err != nil || c.steps <= once {
+			t.Errorf("%s again: %v, %d steps", name, err, c.steps)
+		}
+		c.steps = xpathWork
+		if err := run(); !errors.Is(err, ErrStructure) {
+			t.Errorf("%s with no work left: %v", name, err)
+		}
+	}
+}
+
 func TestHostileExpressionsAreRefused(t *testing.T) {
 	t.Parallel()
 	var prefixes strings.Builder
