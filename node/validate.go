@@ -159,7 +159,7 @@ var forms = map[string]struct {
 func (a api) validationTable() []route {
 	return []route{
 		{Method: "POST", Path: "/api/v1/validate", Summary: "Judge a business document by its rules; nothing is stored", Scopes: []string{scopeMessages}, Status: http.StatusOK, Answer: ValidationJSON{}, handler: a.validate,
-			Upload: "One XML document, or a PDF with an invoice attached.", Query: []queryParam{{Name: "pack", Doc: "Rule packs to judge by, group:artifact or group:artifact:version. Default: those that are meant for the document.", Schema: "", Many: true},
+			Upload: "One XML document, a PDF with an invoice attached, or a container of Virtual Company Dossiers.", Query: []queryParam{{Name: "pack", Doc: "Rule packs to judge by, group:artifact or group:artifact:version. Default: those that are meant for the document.", Schema: "", Many: true},
 				textParam("name", "What reports call the document."), textParam("form", "Form of the answer instead of this JSON: svrl, kosit, gitb, junit, phive or html.")}},
 		{Method: "GET", Path: "/api/v1/packs", Summary: "Rule packs that the node judges by", Scopes: []string{scopeMessages}, Status: http.StatusOK, Answer: PackListJSON{}, handler: a.packs},
 	}

@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -122,12 +124,20 @@ func entriesOf(name string) ([]source, io.Closer, error) {
 	if err != nil {
 		return nil, nil, &exit{status: statusUsage, Code: "NO_ARCHIVE", Text: err.Error(), Where: name}
 	}
+	if dossiers(&z.Reader) { // judged as one
+		return []source{file(name)}, z, nil
+	}
 	list, err := entries(name, &z.Reader)
 	if err != nil {
 		z.Close()
 		return nil, nil, err
 	}
 	return list, z, nil
+}
+
+// dossiers reports whether an archive names its files as a container of Virtual Company Dossiers does.
+func dossiers(z *zip.Reader) bool {
+	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return isXML(f.Name) && strings.HasPrefix(path.Base(f.Name), "VCD") })
 }
 
 // entries lists what is XML in an archive. What an entry really holds is bounded when it is read, whatever it says.
@@ -171,6 +181,9 @@ func fromStdin(in io.Reader) ([]source, error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, &exit{status: statusUsage, Code: "NO_ARCHIVE", Text: err.Error(), Where: "-"}
+	}
+	if dossiers(z) {
+		return []source{{"-", func() (io.ReadCloser, int64, error) { return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil }}}, nil
 	}
 	return entries("-", z)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
 	"github.com/viadukt-eu/viadukt/edocument/rules"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/validation"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -26,7 +28,7 @@ import (
 
 var validateCommand = &command{
 	name: "validate", summary: "says whether business documents obey their rules, and how to mend what does not.", args: "FILE...",
-	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24), and what follows an order.
+	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24), what follows an order, and calls for tenders, tenders and their receipts. Of a container of Virtual Company Dossiers it says whether it is whole.
 Of a PDF the invoice that is attached to it is judged (Factur-X, ZUGFeRD), and how it is attached.
 Where the official rules of a publisher have been added (viadukt pack add) and are meant for a document, they are used instead. --pack names packs, --rules sets of the program.
 A folder stands for the XML files in it, a ZIP archive for those inside of it, "-" for standard input. Documents are judged side by side and told in their order. The exit status is 0 when every document is valid; warnings do not count.
@@ -126,7 +128,7 @@ func prepareValidate(c *call) func() error {
 
 // choose finds who judges.
 func (v *validating) choose(folder, pack, only string, most int) error {
-	v.unknown = "invoices, credit notes and what follows an order are known; for others add their rules by viadukt pack add"
+	v.unknown = "invoices, credit notes and what follows an order are known, and calls for tenders, tenders and receipts of edition 1.1; for others add their rules by viadukt pack add"
 	builtin := rules.Judge{Options: rules.Options{MaxFindings: most}}
 	switch {
 	case pack != "":
@@ -293,6 +295,10 @@ func (v *validating) one(src source) *validateJSON {
 		}
 		return j
 	}
+	if vcd.Is(octets) {
+		v.container(j, octets)
+		return j
+	}
 	f := &xmlFile{}
 	doc, envelope := openOctets(f, octets)
 	if doc == nil {
@@ -307,10 +313,27 @@ func (v *validating) one(src source) *validateJSON {
 		j.Error = &exit{status: statusFailed, Code: "FAILED", Text: err.Error()}
 	default:
 		r.Append(facturx.Pack, "PDF", envelope)
-		j.Valid, j.Type, j.Pack, j.Findings, j.Suppressed = r.Valid, r.Type, r.Pack, r.Findings, r.Suppressed
-		j.document.Report = r
+		j.take(r)
 	}
 	return j
+}
+
+func (j *validateJSON) take(r *edocument.Report) {
+	j.Valid, j.Type, j.Pack, j.Findings, j.Suppressed = r.Valid, r.Type, r.Pack, r.Findings, r.Suppressed
+	j.document.Report = r
+}
+
+// container says whether a container of dossiers is whole.
+func (v *validating) container(j *validateJSON, octets []byte) {
+	p, err := vcd.Open(bytes.NewReader(octets), int64(len(octets)))
+	switch {
+	case errors.Is(err, edocument.ErrUnknownType):
+		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: "a ZIP file within another one, or none of dossiers", Remedy: "unpack it"}
+	case err != nil:
+		j.Error = &exit{status: statusInvalid, Code: "NOT_READABLE", Text: err.Error()}
+	default:
+		j.take(p.Check())
+	}
 }
 
 // read reads a document; of a large one without its attachments.

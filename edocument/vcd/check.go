@@ -19,13 +19,16 @@ const (
 	ruleUnreferenced = "VCD-UNREFERENCED" // a file belongs to an evidence
 )
 
+// pack is what reports call the rules.
+const pack = "vcd@1"
+
 // mostFindings bounds a report.
 const mostFindings = 1000
 
 // Check says what is missing, changed or superfluous in a container. Of a document that was read alone it says only what can be
 // said without the files.
 func (p *Package) Check() *edocument.Report {
-	r := &edocument.Report{Type: "virtual company dossier", Pack: []string{"vcd"}, Valid: true, Findings: []edocument.Finding{}}
+	r := &edocument.Report{Type: "virtual company dossier", Pack: []string{pack}, Valid: true, Findings: []edocument.Finding{}}
 	add := func(s edocument.Severity, id, where, value, text, remedy string) {
 		r.Valid = r.Valid && !s.Refuses()
 		if len(r.Findings) == mostFindings {

@@ -21,6 +21,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
+	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -134,18 +135,28 @@ func (s *Service) Judge(ctx context.Context, name string, body io.Reader, packs 
 	return d, nil
 }
 
-// judge judges XML, or the invoice that is attached to a PDF together with how it is attached.
+// judge judges XML, the invoice that is attached to a PDF together with how it is attached, or whether a container of dossiers is
+// whole.
 func (s *Service) judge(ctx context.Context, d *report.Document, octets []byte, packs []string) {
 	var doc *dom.Document
 	var envelope []edocument.Finding
-	if facturx.Is(octets) {
+	switch {
+	case vcd.Is(octets):
+		p, err := vcd.Open(bytes.NewReader(octets), int64(len(octets)))
+		if err != nil {
+			d.Err, d.NotXML = err, !errors.Is(err, edocument.ErrUnknownType)
+			return
+		}
+		d.Report = p.Check()
+		return
+	case facturx.Is(octets):
 		h, err := facturx.Open(bytes.NewReader(octets), int64(len(octets)), s.opt.MaxDocument)
 		if err != nil {
 			d.Err, d.NotXML = err, !errors.Is(err, facturx.ErrNone)
 			return
 		}
 		doc, envelope = h.Document, h.Findings
-	} else {
+	default:
 		var err error
 		if doc, err = dom.Parse(octets, dom.Limits{Bytes: int(s.opt.MaxDocument)}); err != nil {
 			d.Err, d.NotXML = err, true

@@ -1,6 +1,8 @@
 package validation_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -120,6 +122,41 @@ func TestItAnswersAsTheDaemonOfKoSIT(t *testing.T) {
 			if !strings.Contains(body, w) {
 				t.Errorf("%s: no %s in %s", c.name, w, body)
 			}
+		}
+	}
+}
+
+func TestContainersOfDossiersAreLookedThrough(t *testing.T) {
+	t.Parallel()
+	pack := func(pairs ...string) string {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for i := 0; i < len(pairs); i += 2 {
+			w, err := z.Create(pairs[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(w, pairs[i+1])
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	const dossiers, dossier = `<VirtualCompanyDossierPackage xmlns="urn:www.peppol.eu:schema:xsd:VirtualCompanyDossierPackage-1"/>`,
+		`<VirtualCompanyDossier xmlns="urn:www.peppol.eu:schema:xsd:VirtualCompanyDossier-1"><Evidence><ID>1</ID><FileName>tax.pdf</FileName></Evidence></VirtualCompanyDossier>`
+	s := serve(t)
+	for _, c := range []struct {
+		name, body string
+		status     int
+		says       string
+	}{
+		{"a whole one", pack("VCDPackage_1.xml", dossiers, "VCD_1/VCD_1.xml", dossier, "VCD_1/tax.pdf", "x"), 200, "<rep:accept>"},
+		{"one without a proof", pack("VCDPackage_1.xml", dossiers, "VCD_1/VCD_1.xml", dossier), 406, `code="VCD-FILE"`},
+		{"another ZIP file", pack("a.txt", "x"), 406, "noScenarioMatched"},
+	} {
+		if status, body, _ := call(t, "POST", s.URL+"/", c.body); status != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%s: %d %s", c.name, status, body)
 		}
 	}
 }
