@@ -152,10 +152,10 @@ func cmsSignature(s *cades.Signature, f *cms.Facts, content cms.Content, p *pool
 		v.Certificates = []validation.SigningCertificate{{HasDigest: true, Matches: f.NamesCertificate(), IssuerSerial: true}}
 	}
 	for _, c := range s.Message.Certificates {
-		out.inside = append(out.inside, idOf(c.Raw))
+		out.inside = append(out.inside, p.id(c.Raw))
 	}
 	for _, r := range s.Message.Revocation {
-		out.inside = append(out.inside, idOf(r.Value))
+		out.inside = append(out.inside, p.id(r.Value))
 	}
 	for _, t := range s.TimeStamps {
 		v.TimeStamps = append(v.TimeStamps, cmsTimeStamp(s, t, content, v, p))
@@ -196,10 +196,10 @@ func cmsTimeStamp(s *cades.Signature, t *cades.TimeStamp, content cms.Content, s
 		v.Covers = append(v.Covers, sig.ID)
 	}
 	for _, i := range f.Covers.Certificates {
-		v.Covers = append(v.Covers, idOf(s.Message.Certificates[i].Raw))
+		v.Covers = append(v.Covers, p.id(s.Message.Certificates[i].Raw))
 	}
 	for _, i := range f.Covers.Revocation {
-		v.Covers = append(v.Covers, idOf(s.Message.Revocation[i].Value))
+		v.Covers = append(v.Covers, p.id(s.Message.Revocation[i].Value))
 	}
 	covers := map[int]bool{}
 	for _, i := range f.Covers.Attributes {
@@ -207,7 +207,7 @@ func cmsTimeStamp(s *cades.Signature, t *cades.TimeStamp, content cms.Content, s
 	}
 	for _, other := range s.TimeStamps {
 		if other.Token != nil && covers[other.Attribute] {
-			v.Covers = append(append(v.Covers, idOf(other.Token.Raw)), p.inside(other.Token)...)
+			v.Covers = append(append(v.Covers, p.id(other.Token.Raw)), p.inside(other.Token)...)
 		}
 	}
 	return v
@@ -230,10 +230,10 @@ func (p *pool) addToken(t *tsp.Token) {
 // inside lists what stands in a token: whoever covers the token covers it.
 func (p *pool) inside(t *tsp.Token) (out []string) {
 	for _, c := range t.Message.Certificates {
-		out = append(out, idOf(c.Raw))
+		out = append(out, p.id(c.Raw))
 	}
 	for _, r := range t.Message.Revocation {
-		out = append(out, idOf(r.Value))
+		out = append(out, p.id(r.Value))
 	}
 	return out
 }
@@ -246,7 +246,7 @@ func (p *pool) token(t *tsp.Token, kind string) *validation.TimeStamp {
 		return v
 	}
 	f := t.Verify(p.list...)
-	v.Token = validation.Token{ID: idOf(t.Raw), Raw: t.Raw, Intact: f.Err() == nil, Unverifiable: unverifiable(f.Facts)}
+	v.Token = validation.Token{ID: p.id(t.Raw), Raw: t.Raw, Intact: f.Err() == nil, Unverifiable: unverifiable(f.Facts)}
 	v.Time, v.Digest = t.Info.Time.UTC(), digestName(t.Info.Hash)
 	v.Algorithm = algorithmOf(f.Algorithm, f.Certificate)
 	if f.Certificate != nil {

@@ -92,7 +92,7 @@ func jsonSignature(c *jades.Checked, p *pool) *Signature {
 		out.inside = append(out.inside, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, c.Material.CRLs...), c.Material.OCSPs...) {
-		out.inside = append(out.inside, idOf(x))
+		out.inside = append(out.inside, p.id(x))
 	}
 	for _, t := range c.TimeStamps {
 		if t.Token != nil {
@@ -129,7 +129,7 @@ func jsonTimeStamp(c *jades.Checked, t *jades.TimeStamp, covered []string, befor
 		v.Covers = append(v.Covers, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, m.CRLs...), m.OCSPs...) {
-		v.Covers = append(v.Covers, idOf(x))
+		v.Covers = append(v.Covers, p.id(x))
 	}
 	for i, other := range c.TimeStamps {
 		if other.Property >= t.Property {

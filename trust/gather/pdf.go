@@ -131,7 +131,7 @@ func protectPDF(d *pades.Document, signatures map[*pades.Signature]*Signature, s
 			continue
 		}
 		if then, err := t.StoreThen(); err == nil && then != nil {
-			v.Covers = append(v.Covers, idsOf(then.Material)...)
+			v.Covers = append(v.Covers, p.material(then.Material)...)
 		}
 		for _, s := range d.Signatures {
 			if s == t || s.End == 0 || s.End >= t.End {
@@ -151,13 +151,13 @@ func protectPDF(d *pades.Document, signatures map[*pades.Signature]*Signature, s
 	}
 }
 
-func idsOf(m cades.Material) (out []string) {
+func (p *pool) material(m cades.Material) (out []string) {
 	for _, c := range m.Certificates {
 		out = append(out, certificateID(c))
 	}
 	for _, list := range [][][]byte{m.CRLs, m.OCSPs} {
 		for _, b := range list {
-			out = append(out, idOf(b))
+			out = append(out, p.id(b))
 		}
 	}
 	return out

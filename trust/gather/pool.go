@@ -28,10 +28,17 @@ type pool struct {
 	ocsps   []*answer
 	tellers []*pki.Certificate // that may answer, or certify who does, for certificates of other authorities
 	seen    map[[32]byte]bool  // revocation data
+	ids     map[octets]string  // of what is hashed once
 	facts   map[[32]byte]*validation.Certificate
 	up      map[[32]byte]*pki.Certificate
 	lists   *trustlist.Set // nil: none
 	checked *pki.SignatureCache
+}
+
+// octets are a slice, not what is in it.
+type octets struct {
+	first *byte
+	n     int
 }
 
 // list is a CRL with its facts, once its issuer was looked for.
@@ -48,7 +55,7 @@ type answer struct {
 
 func newPool(opt Options) *pool {
 	p := &pool{
-		known: map[[32]byte]bool{}, anchors: map[[32]byte]validation.Use{}, seen: map[[32]byte]bool{}, facts: map[[32]byte]*validation.Certificate{},
+		known: map[[32]byte]bool{}, anchors: map[[32]byte]validation.Use{}, seen: map[[32]byte]bool{}, ids: map[octets]string{}, facts: map[[32]byte]*validation.Certificate{},
 		up: map[[32]byte]*pki.Certificate{}, lists: opt.Lists,
 	}
 	if p.checked = opt.Signatures; p.checked == nil {
@@ -62,7 +69,7 @@ func newPool(opt Options) *pool {
 		p.bind(a)
 	}
 	p.add(opt.Certificates...)
-	p.revocation(opt.CRLs, opt.OCSPs)
+	p.takeRevocation(opt.CRLs, opt.OCSPs, p.checked.CRL, p.checked.OCSPResponse)
 	return p
 }
 
@@ -101,29 +108,45 @@ func (p *pool) add(certs ...*pki.Certificate) {
 	}
 }
 
-// revocation takes revocation data into the pool; what cannot be read is not there.
+// revocation takes revocation data of the document into the pool; what cannot be read is not there.
 func (p *pool) revocation(crls, ocsps [][]byte) {
-	for _, b := range crls {
-		sum := sha256.Sum256(b)
+	p.takeRevocation(crls, ocsps, pki.ParseCRL, pki.ParseOCSPResponse)
+}
+
+func (p *pool) takeRevocation(crls, ocsps [][]byte, parseCRL func([]byte) (*pki.CRL, error), parseOCSP func([]byte) (*pki.OCSPResponse, error)) {
+	fresh := func(raw []byte, sum [32]byte) bool {
 		if p.seen[sum] {
-			continue
+			return false
 		}
 		p.seen[sum] = true
-		if c, err := pki.ParseCRL(b); err == nil {
+		p.ids[octets{&raw[0], len(raw)}] = hex.EncodeToString(sum[:])
+		return true
+	}
+	for _, b := range crls {
+		if c, err := parseCRL(b); err == nil && fresh(c.Raw, c.Fingerprint()) {
 			p.crls = append(p.crls, &list{CRL: c})
 		}
 	}
 	for _, b := range ocsps {
-		sum := sha256.Sum256(b)
-		if p.seen[sum] {
-			continue
-		}
-		p.seen[sum] = true
-		if r, err := pki.ParseOCSPResponse(b); err == nil {
+		if r, err := parseOCSP(b); err == nil && fresh(r.Raw, r.Fingerprint()) {
 			p.ocsps = append(p.ocsps, &answer{OCSPResponse: r, facts: map[*pki.Certificate]*validation.Revocation{}})
 			p.add(r.Certificates...)
 		}
 	}
+}
+
+// id is idOf, done once for one slice.
+func (p *pool) id(raw []byte) string {
+	if len(raw) == 0 {
+		return idOf(raw)
+	}
+	key := octets{&raw[0], len(raw)}
+	id, ok := p.ids[key]
+	if !ok {
+		id = idOf(raw)
+		p.ids[key] = id
+	}
+	return id
 }
 
 func idOf(raw []byte) string {
@@ -361,7 +384,7 @@ func (p *pool) listFacts(l *list) *validation.Revocation {
 	if l.facts != nil {
 		return l.facts
 	}
-	l.facts = &validation.Revocation{Token: validation.Token{ID: idOf(l.Raw), Raw: l.Raw}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
+	l.facts = &validation.Revocation{Token: validation.Token{ID: p.id(l.Raw), Raw: l.Raw}, Produced: l.ThisUpdate, ThisUpdate: l.ThisUpdate, NextUpdate: l.NextUpdate}
 	for _, i := range slices.Concat(p.list, p.lists.Named(l.RawIssuer)) {
 		if bytes.Equal(i.RawSubject, l.RawIssuer) && p.checked.VerifyCRL(l.CRL, i) == nil {
 			l.facts.Intact = true
@@ -379,7 +402,7 @@ func (p *pool) answerFacts(a *answer, issuer *pki.Certificate) *validation.Revoc
 	if f := a.facts[issuer]; f != nil {
 		return f
 	}
-	f := &validation.Revocation{Token: validation.Token{ID: idOf(a.Raw), Raw: a.Raw}, OCSP: true, Produced: a.ProducedAt}
+	f := &validation.Revocation{Token: validation.Token{ID: p.id(a.Raw), Raw: a.Raw}, OCSP: true, Produced: a.ProducedAt}
 	a.facts[issuer] = f
 	if by, err := p.checked.VerifyOCSP(a.OCSPResponse, issuer, a.ProducedAt, p.responders(issuer)...); err == nil {
 		f.Intact = true

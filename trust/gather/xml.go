@@ -171,7 +171,7 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 		s.inside = append(s.inside, certificateID(x))
 	}
 	for _, x := range append(append([][]byte{}, c.Material.CRLs...), c.Material.OCSPs...) {
-		s.inside = append(s.inside, idOf(x))
+		s.inside = append(s.inside, p.id(x))
 	}
 	for _, t := range c.TimeStamps {
 		for _, token := range tokens[t] {
@@ -224,7 +224,7 @@ func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.Tim
 		out = append(out, certificateID(x))
 	}
 	for _, x := range append(m.CRLs, m.OCSPs...) {
-		out = append(out, idOf(x))
+		out = append(out, p.id(x))
 	}
 	for _, t := range c.TimeStamps {
 		if t.Node.Offset() >= property.Offset() {
@@ -232,7 +232,7 @@ func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.Tim
 		}
 		for _, token := range tokens[t] {
 			if token != nil {
-				out = append(append(out, idOf(token.Raw)), p.inside(token)...)
+				out = append(append(out, p.id(token.Raw)), p.inside(token)...)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package pki
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"hash/maphash"
 	"math/big"
@@ -34,6 +35,15 @@ type CRL struct {
 	once    sync.Once
 	seed    maphash.Seed
 	index   []crlIndex // sorted by hash
+
+	hashed      sync.Once
+	fingerprint [32]byte
+}
+
+// Fingerprint is the SHA-256 of the whole list.
+func (c *CRL) Fingerprint() [32]byte {
+	c.hashed.Do(func() { c.fingerprint = sha256.Sum256(c.Raw) })
+	return c.fingerprint
 }
 
 // crlIndex is one entry: the hash of its serial number and its offset in revoked.

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha1"
+	"crypto/sha256"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -34,6 +36,15 @@ type OCSPResponse struct {
 	Certificates          []*Certificate // candidates for the responder
 	SignatureAlgorithm    SignatureAlgorithm
 	Signature             []byte
+
+	hashed      sync.Once
+	fingerprint [32]byte
+}
+
+// Fingerprint is the SHA-256 of the whole response.
+func (r *OCSPResponse) Fingerprint() [32]byte {
+	r.hashed.Do(func() { r.fingerprint = sha256.Sum256(r.Raw) })
+	return r.fingerprint
 }
 
 // SingleResponse is the answer about one certificate.
@@ -273,7 +284,7 @@ func (r *OCSPResponse) verify(issuer *Certificate, at time.Time, known *Signatur
 // signer is the authority, or a responder that it certified.
 func (r *OCSPResponse) signer(issuer *Certificate, at time.Time, known *SignatureCache) (*Certificate, error) {
 	if r.by(issuer) {
-		if err := known.checkData(r.Raw, issuer, func() error { return issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
+		if err := known.check(r.Fingerprint(), issuer, func() error { return issuer.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", issuer.Subject, err)
 		}
 		return issuer, nil
@@ -285,7 +296,7 @@ func (r *OCSPResponse) signer(issuer *Certificate, at time.Time, known *Signatur
 		if err := delegated(c, issuer, at, known); err != nil {
 			return nil, err
 		}
-		if err := known.checkData(r.Raw, c, func() error { return c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
+		if err := known.check(r.Fingerprint(), c, func() error { return c.CheckSignature(r.SignatureAlgorithm, r.RawTBS, r.Signature) }); err != nil {
 			return nil, fmt.Errorf("OCSP response by %q: %w", c.Subject, err)
 		}
 		return c, nil

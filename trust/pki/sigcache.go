@@ -1,7 +1,6 @@
 package pki
 
 import (
-	"crypto/sha256"
 	"sync"
 	"time"
 )
@@ -10,12 +9,58 @@ const maxSignatures = 8192 // of a SignatureCache, about 100 octets each
 
 // SignatureCache remembers which certificate, revocation list and OCSP response was signed by which certificate, since the same
 // few authorities are behind most documents. Only good signatures are kept. Whether one holds depends on the octets of both
-// alone, so nothing in it grows old.
+// alone, so nothing in it grows old. It also remembers revocation data that is at hand for many documents in its parsed form.
 //
 // The zero value is empty; nil remembers nothing. It is safe for concurrent use.
 type SignatureCache struct {
 	mu sync.RWMutex
 	m  map[[2][32]byte]struct{} // by the SHA-256 of what is signed, with its signature, and of the signer's certificate
+
+	parsed map[octets]any // *CRL, *OCSPResponse
+	held   int            // octets of these
+}
+
+const maxParsed = 64 << 20 // octets of revocation data in a SignatureCache
+
+// octets are a slice, not what is in it.
+type octets struct {
+	first *byte
+	n     int
+}
+
+// CRL is [ParseCRL], done once for one slice, which must not be changed. Nor must what it returns: it is shared.
+func (s *SignatureCache) CRL(b []byte) (*CRL, error) { return parseOnce(s, b, ParseCRL) }
+
+// OCSPResponse is [ParseOCSPResponse], done once as [SignatureCache.CRL] is.
+func (s *SignatureCache) OCSPResponse(b []byte) (*OCSPResponse, error) {
+	return parseOnce(s, b, ParseOCSPResponse)
+}
+
+func parseOnce[T any](s *SignatureCache, b []byte, parse func([]byte) (*T, error)) (*T, error) {
+	if s == nil || len(b) == 0 || len(b) > maxParsed {
+		return parse(b)
+	}
+	key := octets{&b[0], len(b)}
+	s.mu.RLock()
+	known, ok := s.parsed[key].(*T)
+	s.mu.RUnlock()
+	if ok {
+		return known, nil
+	}
+	x, err := parse(b)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parsed == nil || s.held+len(b) > maxParsed {
+		s.parsed, s.held = map[octets]any{}, 0
+	}
+	if _, ok := s.parsed[key]; !ok {
+		s.held += len(b)
+	}
+	s.parsed[key] = x
+	return x, nil
 }
 
 // CheckSignatureFrom is c.CheckSignatureFrom(issuer).
@@ -30,14 +75,7 @@ func (s *SignatureCache) VerifyOCSP(r *OCSPResponse, issuer *Certificate, at tim
 
 // VerifyCRL is l.Verify(issuer).
 func (s *SignatureCache) VerifyCRL(l *CRL, issuer *Certificate) error {
-	return s.checkData(l.Raw, issuer, func() error { return l.Verify(issuer) })
-}
-
-func (s *SignatureCache) checkData(raw []byte, signer *Certificate, verify func() error) error {
-	if s == nil {
-		return verify()
-	}
-	return s.check(sha256.Sum256(raw), signer, verify)
+	return s.check(l.Fingerprint(), issuer, func() error { return l.Verify(issuer) })
 }
 
 func (s *SignatureCache) check(signed [32]byte, signer *Certificate, verify func() error) error {

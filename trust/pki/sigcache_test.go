@@ -63,10 +63,49 @@ func TestASignatureCacheKnowsRevocationData(t *testing.T) {
 	if len(s.m) == 0 {
 		t.Error("nothing is remembered")
 	}
-	forged := *r
+	forged, err := ParseOCSPResponse(r.Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
 	forged.Raw, forged.Signature = append([]byte{1}, r.Raw...), append([]byte{1}, r.Signature...)
-	if _, err := s.VerifyOCSP(&forged, a.Certificate, r.ProducedAt); err == nil {
+	if _, err := s.VerifyOCSP(forged, a.Certificate, r.ProducedAt); err == nil {
 		t.Error("another answer was taken for one that was checked")
+	}
+}
+
+// Data of one slice is parsed once, that of another again, and no more is held than there is room for.
+func TestASignatureCacheParsesRevocationDataOnce(t *testing.T) {
+	t.Parallel()
+	a := mustAuthority(t, "CN=Own CA", P256)
+	answer := ocspSeed(t, a)
+	list, err := a.CRL(nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s SignatureCache
+	r, err1 := s.OCSPResponse(answer)
+	again, err2 := s.OCSPResponse(answer)
+	other, err3 := s.OCSPResponse(append([]byte(nil), answer...))
+	if err1 != nil || err2 != nil || err3 != nil || r != again || r == other || r.Fingerprint() != other.Fingerprint() {
+		t.Errorf("%p %p %p, %v %v %v", r, again, other, err1, err2, err3)
+	}
+	l, err1 := s.CRL(list)
+	same, err2 := s.CRL(list)
+	if err1 != nil || err2 != nil || l != same {
+		t.Errorf("%p %p, %v %v", l, same, err1, err2)
+	}
+	if _, err := s.CRL(answer); err == nil {
+		t.Error("an OCSP response was taken for a list")
+	}
+	if held := 2*len(answer) + len(list); s.held != held {
+		t.Errorf("%d octets are held, not %d", s.held, held)
+	}
+	s.held = maxParsed
+	if _, err := s.CRL(append([]byte(nil), list...)); err != nil || len(s.parsed) != 1 || s.held != len(list) {
+		t.Errorf("%d held of %d octets, %v", len(s.parsed), s.held, err)
+	}
+	if _, err := (*SignatureCache)(nil).CRL(list); err != nil {
+		t.Error(err)
 	}
 }
 
