@@ -432,13 +432,15 @@ func judgeEach[J verdict](c *call, files []string, judge func(file string) J, de
 	return nil
 }
 
-// describeFindings writes a report for people: rule by rule, each with its places.
+// describeFindings writes a report for people, in one piece: rule by rule, each with its places.
 func (c *call) describeFindings(j *validateJSON) {
+	var text strings.Builder
+	defer func() { io.WriteString(c.p.out, text.String()) }()
 	paint := c.p.paint(c.p.out)
 	if j.Error != nil {
-		c.printf("%s %s: %s\n", paint.bad("✗"), j.File, j.Error.Error())
+		fmt.Fprintf(&text, "%s %s: %s\n", paint.bad("✗"), j.File, j.Error.Error())
 		if j.Error.Remedy != "" {
-			c.printf("    %s\n", j.Error.Remedy)
+			fmt.Fprintf(&text, "    %s\n", j.Error.Remedy)
 		}
 		return
 	}
@@ -446,18 +448,18 @@ func (c *call) describeFindings(j *validateJSON) {
 	if !j.Valid {
 		mark, verdict = paint.bad("✗"), "not valid"
 	}
-	c.printf("%s %s: %s, %s%s\n", mark, j.File, j.Type, verdict, counts(j.Findings, j.Suppressed))
-	c.printf("    %s\n", paint.dim(fmt.Sprintf("by %s, in %.1f ms", strings.Join(j.Pack, ", "), j.Millis)))
+	fmt.Fprintf(&text, "%s %s: %s, %s%s\n", mark, j.File, j.Type, verdict, counts(j.Findings, j.Suppressed))
+	fmt.Fprintf(&text, "    %s\n", paint.dim(fmt.Sprintf("by %s, in %.1f ms", strings.Join(j.Pack, ", "), j.Millis)))
 	for _, g := range report.Grouped(j.Findings) {
 		name := paint.bad(g.ID)
 		if !g.Severity.Refuses() {
 			name = paint.warn(g.ID)
 		}
-		c.printf("  %s %s  %s\n", string(g.Severity), name, g.Text)
+		fmt.Fprintf(&text, "  %s %s  %s\n", string(g.Severity), name, g.Text)
 		remedy := ""
 		for i, f := range g.Findings {
 			if i == placesShown {
-				c.printf("      and in %d more places\n", len(g.Findings)-i)
+				fmt.Fprintf(&text, "      and in %d more places\n", len(g.Findings)-i)
 				break
 			}
 			value := ""
@@ -468,9 +470,9 @@ func (c *call) describeFindings(j *validateJSON) {
 			if f.Line > 0 {
 				where = fmt.Sprintf("line %d, %s", f.Line, where)
 			}
-			c.printf("      %s%s\n", where, value)
+			fmt.Fprintf(&text, "      %s%s\n", where, value)
 			if f.Remedy != "" && f.Remedy != remedy {
-				c.printf("      %s %s\n", paint.ok("→"), f.Remedy)
+				fmt.Fprintf(&text, "      %s %s\n", paint.ok("→"), f.Remedy)
 				remedy = f.Remedy
 			}
 		}
