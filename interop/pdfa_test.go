@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"os/exec"
@@ -24,6 +25,8 @@ import (
 	every "github.com/viadukt-eu/viadukt/edocument/view"
 	"github.com/viadukt-eu/viadukt/internal/corpus"
 	"github.com/viadukt-eu/viadukt/pdf/page"
+	"github.com/viadukt-eu/viadukt/trust/pades"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
@@ -81,6 +84,37 @@ func checkArchives(t *testing.T, files ...string) {
 		if !l.Compliant {
 			t.Errorf("%s, %s: %s", l.File, l.Flavour, strings.Join(l.Failed, "\n"))
 		}
+	}
+}
+
+// TestVisibleSignaturesKeepArchives: a document that is PDF/A stays it when it is signed visibly, with picture, colours and letters of
+// every alphabet of Europe.
+func TestVisibleSignaturesKeepArchives(t *testing.T) {
+	t.Parallel()
+	needPeers(t, "peers/pdfa/.build")
+	s := newScribe(t)
+	id, err := s.ca.Issue(pki.Template{CommonName: "Ada Signer", Algorithm: pki.P256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := page.New(page.Options{Title: "Letter", Language: "en", Created: time.Now()})
+	doc.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
+	b, err := doc.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := pades.Appearance{Rect: [4]float64{50, 50, 300, 120}, Text: "Živilė Łukasz\nΣοφία, Іван", TextColor: color.NRGBA{B: 200, A: 255}, Back: color.White, Image: image.NewGray(image.Rect(0, 0, 20, 20))}
+	signed := s.pades(t, id, b, pades.Parameters{Visible: &looks}, s.tsa)
+	file := filepath.Join(t.TempDir(), "signed.pdf")
+	if err := os.WriteFile(file, signed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := entry(t, "veraPDF", sent, took)
+	for _, l := range pdfa(t, "check", "--flavour", "3a", file) {
+		if !l.Compliant {
+			t.Errorf("%s: %s", l.Flavour, strings.Join(l.Failed, "\n"))
+		}
+		e.detail = "PDF/A-" + l.Flavour
 	}
 }
 

@@ -102,7 +102,7 @@ func (i *imageJSON) check() error {
 		i.TextParameters = t
 	}
 	if t.Font != nil {
-		return refuse(http.StatusNotImplemented, "imageParameters: a font of the request is not taken by this service; the text is in Helvetica")
+		return refuse(http.StatusNotImplemented, "imageParameters: a font of the request is not taken by this service; the text is in Go Regular")
 	}
 	if len(t.Text) > maxText {
 		return refuse(http.StatusBadRequest, "imageParameters: a text of more than %d octets", maxText)

@@ -99,9 +99,9 @@ func (d *Document) write() ([]byte, error) {
 	for i := range d.sheets { // before the fonts: feet use them too
 		feet[i] = d.foot(i)
 	}
-	fonts := pdf.Dict{"F1": d.fonts[0].write(w)}
+	fonts := pdf.Dict{"F1": d.fonts[0].write(w.add)}
 	if len(d.fonts[1].runes) > 1 {
-		fonts["F2"] = d.fonts[1].write(w)
+		fonts["F2"] = d.fonts[1].write(w.add)
 	}
 	var kids, parents pdf.Array
 	next := len(d.sheets) // keys of the annotations in the tree of parents

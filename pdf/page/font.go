@@ -281,7 +281,7 @@ func checksum(b []byte) (sum uint32) {
 }
 
 // write adds the font to a file: a composite font with two octets a character [ISO 32000-1 9.7].
-func (s *subset) write(w *file) pdf.Ref {
+func (s *subset) write(add func(pdf.Object) pdf.Ref) pdf.Ref {
 	f := s.face
 	program := s.program()
 	mille := func(n int) int { return int(math.Round(float64(n) * 1000 / float64(f.em))) }
@@ -305,18 +305,18 @@ func (s *subset) write(w *file) pdf.Ref {
 		a, _ := f.metrics(g)
 		widths[c] = mille(int(a))
 	}
-	descriptor := w.add(pdf.Dict{
+	descriptor := add(pdf.Dict{
 		"Type": pdf.Name("FontDescriptor"), "FontName": name, "Flags": 4, "FontBBox": box, "ItalicAngle": 0,
 		"Ascent": mille(f.ascent), "Descent": mille(f.descent), "CapHeight": mille(f.capital), "StemV": 80,
-		"FontFile2": w.add(pdf.Compress(pdf.Dict{"Length1": len(program)}, program)),
+		"FontFile2": add(pdf.Compress(pdf.Dict{"Length1": len(program)}, program)),
 	})
-	descendant := w.add(pdf.Dict{
+	descendant := add(pdf.Dict{
 		"Type": pdf.Name("Font"), "Subtype": pdf.Name("CIDFontType2"), "BaseFont": name, "FontDescriptor": descriptor, "CIDToGIDMap": pdf.Name("Identity"),
 		"CIDSystemInfo": pdf.Dict{"Registry": pdf.String("Adobe"), "Ordering": pdf.String("Identity"), "Supplement": 0}, "DW": 1000, "W": pdf.Array{0, widths},
 	})
-	return w.add(pdf.Dict{
+	return add(pdf.Dict{
 		"Type": pdf.Name("Font"), "Subtype": pdf.Name("Type0"), "BaseFont": name, "Encoding": pdf.Name("Identity-H"),
-		"DescendantFonts": pdf.Array{descendant}, "ToUnicode": w.add(pdf.Compress(nil, s.toUnicode())),
+		"DescendantFonts": pdf.Array{descendant}, "ToUnicode": add(pdf.Compress(nil, s.toUnicode())),
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/viadukt-eu/viadukt/pdf"
+	"github.com/viadukt-eu/viadukt/pdf/page"
 )
 
 // Appearance is how a signature looks on its page: an image and lines of text, both optional. Where no boxes are given the image
@@ -22,13 +23,13 @@ type Appearance struct {
 	Rotate int         // 90, 180 or 270: what is shown is turned clockwise by so much; 0 is upright, also on a page that is turned
 	Back   color.Color // behind all; nil: nothing
 
-	Text      string // lines; characters of Latin-1 and the Windows code page 1252
+	Text      string // lines, in Latin, Greek and Cyrillic letters: the font goes into the document
 	TextSize  float64
 	TextAlign Align
 	TextColor color.Color // nil: black
 	TextBack  color.Color // behind the text; nil: nothing
 	TextBox   *Box        // nil: what the image leaves
-	Padding   float64     // of the text within its box; 0 is 2 points
+	Padding   float64     // of the text within TextBox; 2 points without one
 
 	Image    image.Image
 	ImageBox *Box // to which the image is stretched; nil: as large as fits without being distorted
@@ -137,11 +138,11 @@ func (a *Appearance) page(pages []pdf.Page) (pdf.Page, error) {
 	return p, nil
 }
 
-// draw makes the appearance dictionary with its form on a page that is turned [ISO 32000-1 12.5.5].
-func (a *Appearance) draw(u *pdf.Update, rect [4]float64, page int) (pdf.Object, error) {
+// draw makes the appearance dictionary with its form on a page with a turn [ISO 32000-1 12.5.5].
+func (a *Appearance) draw(u *pdf.Update, rect [4]float64, turn int) (pdf.Object, error) {
 	w, h := rect[2]-rect[0], rect[3]-rect[1]
 	matrix := pdf.Array{1, 0, 0, 1, 0, 0}
-	switch (page - a.Rotate + 360) % 360 { // the viewer turns the page clockwise, so the form is turned the other way
+	switch (turn - a.Rotate + 360) % 360 { // the viewer turns the page clockwise, so the form is turned the other way
 	case 0:
 	case 90:
 		matrix, w, h = pdf.Array{0, 1, -1, 0, 0, 0}, h, w
@@ -175,12 +176,12 @@ func (a *Appearance) draw(u *pdf.Update, rect [4]float64, page int) (pdf.Object,
 		p.resource("XObject", "Img", addImage(u, a.Image))
 	}
 	if a.Text != "" {
-		box := a.TextBox
+		box, padding := a.TextBox, a.Padding
 		if box == nil {
-			box = &Box{left, 0, w, h}
+			box, padding = &Box{left, 0, w, h}, 2
 		}
 		p.fill(a.TextBack, *box)
-		if err := a.lines(&p, *box); err != nil {
+		if err := a.lines(&p, *box, padding); err != nil {
 			return nil, err
 		}
 	}
@@ -227,20 +228,15 @@ func (p *painter) fill(c color.Color, b Box) {
 }
 
 // lines writes the text, as large as it fits where no size is given.
-func (a *Appearance) lines(p *painter, box Box) error {
+func (a *Appearance) lines(p *painter, box Box, margin float64) error {
 	const largest, smallest = 12, 3
-	margin := a.Padding
-	if margin == 0 {
-		margin = 2
-	}
 	lines := strings.Split(a.Text, "\n")
 	widths := make([]float64, len(lines))
 	for i, l := range lines {
 		var err error
-		if lines[i], err = winAnsi(l); err != nil {
+		if widths[i], err = TextWidth(l); err != nil {
 			return err
 		}
-		widths[i] = helveticaWidth(lines[i])
 	}
 	size := a.TextSize
 	if size == 0 {
@@ -257,6 +253,7 @@ func (a *Appearance) lines(p *painter, box Box) error {
 		p.colour(a.TextColor)
 	}
 	fmt.Fprintf(p, "BT /F1 %.2f Tf\n", size)
+	text := page.NewLettering()
 	for i, l := range lines {
 		x := box[0] + margin
 		switch room := box.width() - 2*margin - widths[i]*size; a.TextAlign {
@@ -266,70 +263,21 @@ func (a *Appearance) lines(p *painter, box Box) error {
 			x += room
 		}
 		fmt.Fprintf(p, "1 0 0 1 %.2f %.2f Tm ", x, box[3]-margin-size-Leading*size*float64(i))
-		pdf.Write(&p.Builder, pdf.String(l))
+		pdf.Write(&p.Builder, text.Show(l))
 		p.WriteString(" Tj\n")
 	}
 	p.WriteString("ET Q\n")
-	p.resource("Font", "F1", p.update.Add(pdf.Dict{
-		"Type": pdf.Name("Font"), "Subtype": pdf.Name("Type1"), "BaseFont": pdf.Name("Helvetica"), "Encoding": pdf.Name("WinAnsiEncoding"),
-	}))
+	p.resource("Font", "F1", text.Write(p.update.Add))
 	return nil
 }
 
 // TextWidth is the width of a line of text of one point in points. A character that the font does not have is an error.
 func TextWidth(line string) (float64, error) {
-	encoded, err := winAnsi(line)
-	return helveticaWidth(encoded), err
-}
-
-// winAnsi encodes text as the font has it [ISO 32000-1 D.2].
-func winAnsi(s string) (string, error) {
-	const high = "€\x00‚ƒ„…†‡ˆ‰Š‹Œ\x00Ž\x00\x00‘’“”•–—˜™š›œ\x00žŸ"
-	var b strings.Builder
-next:
-	for _, r := range s {
-		if r >= ' ' && r < 0x7f || r >= 0xa0 && r <= 0xff {
-			b.WriteByte(byte(r))
-			continue
-		}
-		i := 0
-		for _, c := range high {
-			if c == r && r != 0 {
-				b.WriteByte(byte(0x80 + i))
-				continue next
-			}
-			i++
-		}
-		return "", fmt.Errorf("%w: the font of the appearance has no %q", ErrField, r)
+	w, err := page.Width(line)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrField, err)
 	}
-	return b.String(), nil
-}
-
-// helveticaWidth is the width of a text in Helvetica of one point; letters with marks are as wide as without, give or take little.
-func helveticaWidth(s string) float64 {
-	const ascii = "278278355556556889667191333333389584278333278278556556556556556556556556556556278278584584584556" +
-		"1015667667722722667611778722278500667556833722778667778722667611722667944667667611278278278469556" +
-		"333556556500556556278556556222222500222833556556556556333500278556500722500500500334260334584"
-	total := 0
-	for i := 0; i < len(s); i++ {
-		total += glyph(ascii, s[i])
-	}
-	return float64(total) / 1000
-}
-
-// glyph reads one width of the table, whose numbers have three digits but that of the at sign.
-func glyph(table string, c byte) int {
-	if c < ' ' || c > '~' {
-		return 600
-	}
-	at := 3 * int(c-' ')
-	switch {
-	case c == '@':
-		return 1015
-	case c > '@':
-		at++
-	}
-	return int(table[at]-'0')*100 + int(table[at+1]-'0')*10 + int(table[at+2]-'0')
+	return w, err
 }
 
 // addImage adds an image, with its opacity beside it where it is not opaque throughout.

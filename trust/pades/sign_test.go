@@ -277,7 +277,7 @@ func TestVisibleSignatures(t *testing.T) {
 	}
 	b := paper(t, true, nil)
 	for page := 1; page <= 2; page++ {
-		b = w.sign(t, b, Parameters{Visible: &Appearance{Page: page, Rect: [4]float64{50, 50, 250, 120}, Text: "Ada Lovelace\n€ (signed)", Image: m}}, nil)
+		b = w.sign(t, b, Parameters{Visible: &Appearance{Page: page, Rect: [4]float64{50, 50, 250, 120}, Text: "Ada Lovelace\nŽivilė, Σοφία, Іван €", Image: m}}, nil)
 	}
 	d := check(t, b, LevelB, LevelB)
 	for _, s := range d.Signatures {
@@ -287,7 +287,7 @@ func TestVisibleSignatures(t *testing.T) {
 			t.Fatal("no appearance")
 		}
 		content, err := d.PDF.Bytes(form, 1<<20)
-		if err != nil || !bytes.Contains(content, []byte("/Img Do")) || !bytes.Contains(content, []byte("(\x80 \\(signed\\)) Tj")) {
+		if err != nil || !bytes.Contains(content, []byte("/Img Do")) || !bytes.Contains(content, []byte("<0001000200030004")) {
 			t.Errorf("%q %v", content, err)
 		}
 	}
@@ -298,6 +298,9 @@ func TestVisibleSignatures(t *testing.T) {
 		}
 		if out, err := exec.Command(render, "-r", "30", "-png", filepath.Join(dir, "v.pdf"), filepath.Join(dir, "v")).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("pdftoppm: %v %s", err, out)
+		}
+		if text, err := exec.Command("pdftotext", filepath.Join(dir, "v.pdf"), "-").CombinedOutput(); err != nil || !strings.Contains(string(text), "Živilė, Σοφία, Іван €") {
+			t.Errorf("pdftotext: %v %s", err, text)
 		}
 	}
 }
