@@ -196,14 +196,19 @@ func (r *run) Variable(ctx *xpath.Context, i int) (xpath.Sequence, error) {
 
 // evaluate computes a variable; memory is where its value may be put.
 func (r *run) evaluate(ctx *xpath.Context, at xpath.Item, l *let, memory xpath.Sequence) (xpath.Sequence, error) {
-	c := r.enter(ctx, at, l.first, l.slots)
-	defer r.leave()
-	var fr *frame
+	var v xpath.Sequence
+	var err error
 	if l.slots > 0 {
-		fr = &c.frame
-		c.ctx.Variables = fr
+		c := r.enter(ctx, at, l.first, l.slots)
+		c.ctx.Variables = &c.frame
+		v, err = l.value.eval(&c.ctx, &c.frame, memory)
+		r.leave()
+	} else {
+		outer := r.ctx.Item
+		r.ctx.Item = at
+		v, err = l.value.eval(r.ctx, nil, memory)
+		r.ctx.Item = outer
 	}
-	v, err := l.value.eval(&c.ctx, fr, memory)
 	switch {
 	case err != nil:
 		return nil, err
@@ -417,7 +422,13 @@ func (r *run) try(n dom.Node, t *trial, entry int32) error {
 	p := &r.s.patterns[t.pattern]
 	x := &p.rules[t.rule]
 	if !t.sure {
-		ok, err := x.match.MatchesBranch(r.ctx, int(t.branch), n)
+		var ok bool
+		var err error
+		if entry < 0 {
+			ok, err = x.match.MatchesBranch(r.ctx, int(t.branch), n)
+		} else {
+			ok, err = x.match.MatchesOutlined(r.ctx, int(t.branch), n)
+		}
 		if err != nil {
 			if fatal(err) {
 				return err

@@ -17,7 +17,7 @@ type branch struct {
 	root   bool  // begins at the document node
 	anchor *code // nil, or the value of id() or key() that the first step must come from
 	deep   bool  // the first step may be anywhere below the root or anchor
-	// straight says that all steps ask for names, each for the parent of the next, and no predicate for a name or a variable.
+	// straight says that all steps ask for names or any element, each for the parent of the next, and no predicate for a name or a variable.
 	straight bool
 	steps    []*patternStep
 	info     Branch
@@ -178,7 +178,7 @@ func (c *compiler) branch(parts []*expr) *branch {
 	b.deep = b.steps[0].deep
 	b.straight = b.anchor == nil
 	for i, s := range b.steps {
-		b.straight = b.straight && s.step.named() && (i == 0 || !s.deep)
+		b.straight = b.straight && (s.step.named() || s.step.axis == axisChild && s.step.test == (nodeTest{kind: dom.ElementNode})) && (i == 0 || !s.deep)
 		for _, q := range s.step.preds {
 			b.straight = b.straight && !q.named && !q.fixed
 		}
@@ -335,6 +335,33 @@ func (b *branch) outlined(m *machine, in *docInfo, n dom.Node, k int) verdict {
 	return min(here, above)
 }
 
+// MatchesOutlined is MatchesBranch for a node whose names may match, by Outlined.
+func (p *Pattern) MatchesOutlined(ctx *Context, i int, n dom.Node) (v bool, err error) {
+	b := p.branches[i]
+	if !b.straight {
+		return p.MatchesBranch(ctx, i, n)
+	}
+	m := ctx.machine()
+	nested := m.begin(p.x, ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			v, err = false, m.failed(p.x, ctx, nested, r)
+		}
+	}()
+	m.outer = NodeItem(n)
+	m.tick(1)
+	in := m.infoFor(n.Document())
+	v = true
+	for k := len(b.steps) - 1; k >= 0 && v; k-- {
+		if s := b.steps[k]; len(s.step.preds) > 0 {
+			v = s.predicates(m, in, n)
+		}
+		n = n.Parent()
+	}
+	m.end(nested)
+	return v, nil
+}
+
 // impossible reports what the names of the node and its parent rule out, before anything is set up.
 func (b *branch) impossible(in *docInfo, n dom.Node) bool {
 	k := len(b.steps) - 1
@@ -395,6 +422,9 @@ func (b *branch) upwards(m *machine, in *docInfo, n dom.Node, k int) bool {
 		if !s.deep {
 			return b.start(m, up)
 		}
+		if b.root {
+			return true // all nodes are below it
+		}
 		for ; up.Valid(); up = up.Parent() {
 			if b.start(m, up) {
 				return true
@@ -415,8 +445,6 @@ func (b *branch) upwards(m *machine, in *docInfo, n dom.Node, k int) bool {
 
 // predicates tests the predicates of a step at a node that its test admits.
 func (s *patternStep) predicates(m *machine, in *docInfo, n dom.Node) bool {
-	f := m.focus
-	defer func() { m.focus = f }()
 	if !s.counts {
 		number := false
 		for _, p := range s.step.preds {

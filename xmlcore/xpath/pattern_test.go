@@ -39,6 +39,11 @@ func TestPatternsMatch(t *testing.T) {
 				if some, all := p.Outlined(ctx, j, n); hit && !some || all && !hit {
 					t.Errorf("%s: by names branch %d may match %s: %v, and must: %v; it matches: %v", pattern, j, n.Path(), some, all, hit)
 				}
+				if some, _ := p.Outlined(ctx, j, n); some {
+					if again, err := p.MatchesOutlined(ctx, j, n); err != nil || again != hit {
+						t.Errorf("%s: branch %d matches %s: %v, and by names first: %v, %v", pattern, j, n.Path(), hit, again, err)
+					}
+				}
 				if ways, ok := p.Needs(j); ok && hit && !leads(t, ctx, env.Names, n, ways) {
 					t.Errorf("%s: branch %d matches %s without %v", pattern, j, n.Path(), ways)
 				}
