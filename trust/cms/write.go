@@ -326,6 +326,7 @@ func (m *SignedData) Bytes() ([]byte, error) {
 		return m.raw, nil
 	}
 	var b bytes.Buffer
+	b.Grow(int(m.encap.len()) + 4<<10)
 	if _, err := m.WriteTo(&b); err != nil {
 		return nil, err
 	}

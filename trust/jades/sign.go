@@ -54,6 +54,7 @@ type Pending struct {
 	algorithm algorithm
 	params    Params
 	signed    pki.SignatureAlgorithm
+	input     []byte // that ToBeSigned made
 	own       []byte // value that the key in this process made
 }
 
@@ -338,18 +339,30 @@ func (p *Params) claims(w *objectWriter) {
 
 // ToBeSigned returns the octets whose signature is the value: the first step of signing elsewhere.
 func (p *Pending) ToBeSigned() ([]byte, error) {
+	if p.input != nil {
+		return p.input, nil
+	}
 	var b bytes.Buffer
-	err := p.checked.writeInput(&b)
-	return b.Bytes(), err
+	b.Grow(len(p.checked.protected) + len(".") + len(p.checked.Message.payload))
+	if err := p.checked.writeInput(&b); err != nil {
+		return nil, err
+	}
+	p.input = b.Bytes()
+	return p.input, nil
 }
 
-// Digest is the hash of ToBeSigned, made without holding it in memory. Ed25519 has none.
+// Digest is the hash of ToBeSigned, which need not be held in memory for it. Ed25519 has none.
 func (p *Pending) Digest() ([]byte, crypto.Hash, error) {
 	if p.algorithm.hash == 0 {
 		return nil, 0, fmt.Errorf("%w: Ed25519 signs octets, not their hash", ErrAlgorithm)
 	}
 	h := p.algorithm.hash.New()
-	err := p.checked.writeInput(h)
+	var err error
+	if p.input != nil {
+		h.Write(p.input)
+	} else {
+		err = p.checked.writeInput(h)
+	}
 	return h.Sum(nil), p.algorithm.hash, err
 }
 

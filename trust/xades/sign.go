@@ -219,14 +219,26 @@ func (d *Document) octets() ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxTransformed+1))
-	switch {
-	case err != nil:
+	var b held
+	if _, err := io.Copy(&b, r); errors.Is(err, errTooLarge) {
+		return nil, fmt.Errorf("%w: %q %w: sign it detached as it is", ErrContent, d.Name, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
-	case len(b) > maxTransformed:
-		return nil, fmt.Errorf("%w: %q is too large to stand in XML or to be transformed: sign it detached as it is", ErrContent, d.Name)
 	}
-	return b, nil
+	return b.octets, nil
+}
+
+// held takes what must be held in memory, at once where that comes from memory.
+type held struct{ octets []byte }
+
+var errTooLarge = errors.New("is too large to stand in XML or to be transformed")
+
+func (h *held) Write(b []byte) (int, error) {
+	if len(h.octets)+len(b) > maxTransformed {
+		return 0, errTooLarge
+	}
+	h.octets = append(h.octets, b...)
+	return len(b), nil
 }
 
 // enveloping holds each document in a ds:Object as base64, which any octets survive.
