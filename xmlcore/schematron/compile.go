@@ -435,6 +435,7 @@ type candidate struct {
 	pattern, rule int32
 	branch        int32
 	plain         bool        // kind and name, and that of the parent, decide
+	fixed         int32       // which one of those it is that variables may rule out, from 1; 0: none
 	ways          []xpath.Way // one of them has to lead to a node; nil: nothing is known
 }
 
@@ -450,7 +451,12 @@ func (s *Schema) index() {
 			match := s.patterns[p].rules[r].match
 			for i, b := range match.Branches() {
 				ways, _ := match.Needs(i)
-				all = append(all, branch{b, candidate{int32(p), int32(r), int32(i), b.Plain, ways}})
+				c := candidate{pattern: int32(p), rule: int32(r), branch: int32(i), plain: b.Plain, ways: ways}
+				if b.Fixed {
+					s.fixed++
+					c.fixed = s.fixed
+				}
+				all = append(all, branch{b, c})
 				if names := asked[b.Kind]; b.NameID >= 0 && names != nil {
 					names[b.NameID] = append(names[b.NameID], b.ParentID)
 				}

@@ -95,10 +95,15 @@ next:
 		t := trial{candidate: c, sure: c.plain}
 		if !c.plain {
 			match := r.s.patterns[c.pattern].rules[c.rule].match
+			by := r.admission(&c, match)
+			if by == refused {
+				continue
+			}
 			var some bool
 			if some, t.sure = match.Outlined(r.ctx, int(c.branch), n); !some {
 				continue
 			}
+			t.sure = t.sure && by == admitted
 			if !t.sure && c.ways != nil && !r.leads(entry, c.ways) {
 				continue
 			}
@@ -107,6 +112,34 @@ next:
 	}
 	o.trials = r.trials[from:len(r.trials):len(r.trials)]
 	return o.trials
+}
+
+// admission is what variables say of a candidate, for the whole document.
+type admission uint8
+
+const (
+	unasked admission = iota
+	refused
+	admitted
+	inError // who asks for a match is told of it
+)
+
+func (r *run) admission(c *candidate, match *xpath.Pattern) admission {
+	if c.fixed == 0 {
+		return admitted
+	}
+	a := &r.admissions[c.fixed-1]
+	if *a == unasked {
+		switch v, err := match.Admitted(r.ctx, int(c.branch)); {
+		case err != nil:
+			*a = inError
+		case v:
+			*a = admitted
+		default:
+			*a = refused
+		}
+	}
+	return *a
 }
 
 // leads reports whether one of some ways leads to a node.

@@ -133,13 +133,14 @@ type run struct {
 	depth  int // of variables in evaluation
 	result *Result
 
-	outline  *xpath.Outline
-	outlined []outlined // by entry of the outline
-	trials   []trial    // of all entries
-	armed    []int32
-	bits     []uint64
-	calls    []*call // by how deep they are within one another
-	level    int
+	outline    *xpath.Outline
+	outlined   []outlined  // by entry of the outline
+	trials     []trial     // of all entries
+	admissions []admission // by number of the candidate
+	armed      []int32
+	bits       []uint64
+	calls      []*call // by how deep they are within one another
+	level      int
 }
 
 // maxCalls is for how many evaluations within one another memory is kept.
@@ -298,7 +299,7 @@ const nodesPerWorker = 50_000
 func (s *Schema) run(ctx context.Context, d *dom.Document, opt ValidateOptions) *run {
 	r, _ := s.runs.Get().(*run)
 	if r == nil {
-		r = &run{s: s, ctx: &xpath.Context{}, state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns))}
+		r = &run{s: s, ctx: &xpath.Context{}, state: make([]letState, len(s.lets)), value: make([]xpath.Sequence, len(s.lets)), done: make([]int32, len(s.patterns)), admissions: make([]admission, s.fixed)}
 	}
 	r.opt, r.doc = opt, d.Node()
 	r.result = &Result{Schema: s, Document: d}
@@ -330,7 +331,8 @@ func (r *run) over() {
 	}
 	clear(r.done)
 	clear(r.outlined)
-	*r = run{s: r.s, ctx: r.ctx, state: r.state, value: r.value, done: r.done, outlined: r.outlined[:0], trials: r.trials[:0], armed: r.armed[:0], bits: r.bits, calls: r.calls}
+	clear(r.admissions)
+	*r = run{admissions: r.admissions, s: r.s, ctx: r.ctx, state: r.state, value: r.value, done: r.done, outlined: r.outlined[:0], trials: r.trials[:0], armed: r.armed[:0], bits: r.bits, calls: r.calls}
 	r.s.runs.Put(r)
 }
 

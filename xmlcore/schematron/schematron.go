@@ -117,7 +117,8 @@ type Schema struct {
 	names                 *xpath.Names
 	dispatch              dispatch
 	files, warnings       []string
-	attributes            bool // a rule looks at attributes
+	attributes            bool  // a rule looks at attributes
+	fixed                 int32 // how many candidates variables may rule out
 	documents             *documents
 	runs                  sync.Pool // of *run: memory of runs that are over
 }

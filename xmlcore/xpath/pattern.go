@@ -17,7 +17,7 @@ type branch struct {
 	root   bool  // begins at the document node
 	anchor *code // nil, or the value of id() or key() that the first step must come from
 	deep   bool  // the first step may be anywhere below the root or anchor
-	// straight says that all steps ask for names or any element, each for the parent of the next, and no predicate for a name or a variable.
+	// straight says that all steps ask for names or any element, each for the parent of the next.
 	straight bool
 	steps    []*patternStep
 	info     Branch
@@ -37,6 +37,8 @@ type Branch struct {
 	Name   QName    // with NameID
 	// ParentID is the name of the parent that the step before asks for; -1 when its name does not decide, as with NameID.
 	ParentID int32
+	// Fixed says that variables may rule the branch out, for all nodes: see Pattern.Admitted.
+	Fixed bool
 	// Plain says that a node matches exactly if its kind and name, and the name of its parent with ParentID, are these.
 	Plain bool
 }
@@ -180,7 +182,8 @@ func (c *compiler) branch(parts []*expr) *branch {
 	for i, s := range b.steps {
 		b.straight = b.straight && (s.step.named() || s.step.axis == axisChild && s.step.test == (nodeTest{kind: dom.ElementNode})) && (i == 0 || !s.deep)
 		for _, q := range s.step.preds {
-			b.straight = b.straight && !q.named && !q.fixed
+			b.straight = b.straight && (!q.named || q.byQName != nil)
+			b.info.Fixed = b.info.Fixed || q.fixed
 		}
 	}
 	last := b.steps[len(b.steps)-1]
@@ -239,7 +242,26 @@ func (p *Pattern) MatchesBranch(ctx *Context, i int, n dom.Node) (v bool, err er
 	return v, nil
 }
 
-// Outlined tells what the names of a node and its ancestors, and variables, say of one of the Branches: whether it may
+// Admitted reports whether the predicates of one of the Branches that ask for nothing but variables hold.
+func (p *Pattern) Admitted(ctx *Context, i int) (v bool, err error) {
+	m := ctx.machine()
+	nested := m.begin(p.x, ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			v, err = false, m.failed(p.x, ctx, nested, r)
+		}
+	}()
+	v = true
+	for _, s := range p.branches[i].steps {
+		for _, q := range s.step.preds {
+			v = v && (!q.fixed || q.code.ebv(m))
+		}
+	}
+	m.end(nested)
+	return v, nil
+}
+
+// Outlined tells what the names of a node and its ancestors say of one of the Branches that is Admitted: whether it may
 // match a node of such names, and whether it matches all of them.
 func (p *Pattern) Outlined(ctx *Context, i int, n dom.Node) (some, all bool) {
 	m := ctx.machine()
@@ -277,12 +299,21 @@ const (
 func (b *branch) byNames(in *docInfo, n dom.Node) verdict {
 	v := always
 	for k := len(b.steps) - 1; k >= 0; k-- {
-		s := b.steps[k].step
-		if n.Kind() == dom.DocumentNode || !s.test.match(in, n) {
+		s := b.steps[k]
+		if n.Kind() == dom.DocumentNode || !s.step.test.match(in, n) {
 			return never
 		}
-		if len(s.preds) > 0 {
-			v = maybe
+		for _, p := range s.step.preds {
+			switch {
+			case s.counts:
+				v = maybe
+			case p.named:
+				if !p.byQName(n) {
+					return never
+				}
+			case !p.fixed:
+				v = maybe
+			}
 		}
 		n = n.Parent()
 	}
@@ -292,7 +323,7 @@ func (b *branch) byNames(in *docInfo, n dom.Node) verdict {
 	return v
 }
 
-// outlined is upwards by names and variables alone.
+// outlined is upwards by names alone.
 func (b *branch) outlined(m *machine, in *docInfo, n dom.Node, k int) verdict {
 	s := b.steps[k]
 	m.tick(1)
@@ -306,7 +337,8 @@ func (b *branch) outlined(m *machine, in *docInfo, n dom.Node, k int) verdict {
 	for _, p := range s.step.preds {
 		switch {
 		case here == maybe && s.counts:
-		case p.named || p.fixed:
+		case p.fixed:
+		case p.named:
 			m.item, m.pos, m.size = NodeItem(n), 1, 1
 			if !p.holds(m) {
 				return never

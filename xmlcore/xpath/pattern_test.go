@@ -36,7 +36,14 @@ func TestPatternsMatch(t *testing.T) {
 				any = any || hit
 				named := (b.Kind == dom.NoNode || b.Kind == n.Kind()) && (b.NameID < 0 || b.NameID == ctx.NameID(n, env.Names)) &&
 					(b.ParentID < 0 || n.Parent().Kind() == dom.ElementNode && b.ParentID == ctx.NameID(n.Parent(), env.Names))
-				if some, all := p.Outlined(ctx, j, n); hit && !some || all && !hit {
+				admitted, err := p.Admitted(ctx, j)
+				if err != nil {
+					return err.Error()
+				}
+				if hit && !admitted || !b.Fixed && !admitted {
+					t.Errorf("%s: branch %d says %+v, its variables %v, and it matches %s: %v", pattern, j, b, admitted, n.Path(), hit)
+				}
+				if some, all := p.Outlined(ctx, j, n); hit && !some || admitted && all && !hit {
 					t.Errorf("%s: by names branch %d may match %s: %v, and must: %v; it matches: %v", pattern, j, n.Path(), some, all, hit)
 				}
 				if some, _ := p.Outlined(ctx, j, n); some {
@@ -62,6 +69,12 @@ func TestPatternsMatch(t *testing.T) {
 	}
 	for _, c := range []struct{ pattern, want string }{
 		{"c", " c:x c:y c:z"},
+		{"c[$yes]", " c:x c:y c:z"},
+		{"c[$two = '3']", ""},
+		{"b[$two = '2']/c", " c:x c:y"},
+		{"b[not($yes)]/c | c[$yes and . = 'x']", " c:x"},
+		{"*[ends-with(name(), 'c')]", " c:x c:y c:z"},
+		{"*[name() = 'c' and not(contains(name(), 'b') or starts-with(local-name(), 'd'))][. = 'y']", " c:y"},
 		{"/", " /"},
 		{"/a", " a:xyztail"},
 		{"/b", ""},

@@ -1,19 +1,25 @@
 package xpath
 
-import "sync/atomic"
+import (
+	"strings"
+	"sync/atomic"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
 
 // predicate is what stands in brackets.
 type predicate struct {
-	code  *code
-	at    int   // a constant position, or 0
-	never bool  // a constant number that is no position
-	truth bool  // the value is never a number
-	last  bool  // uses last()
-	pos   bool  // depends on the position
-	named bool  // the name of the node decides alone
-	fixed bool  // the variables of the context decide alone
-	id    int32 // with named
-	twin  *twin
+	code    *code
+	at      int                 // a constant position, or 0
+	never   bool                // a constant number that is no position
+	truth   bool                // the value is never a number
+	last    bool                // uses last()
+	pos     bool                // depends on the position
+	named   bool                // the name of the node decides alone
+	fixed   bool                // the variables of the context decide alone
+	id      int32               // with named
+	byQName func(dom.Node) bool // with named, where the name alone is looked at without anything set up; may be nil
+	twin    *twin
 }
 
 func (c *compiler) predicate(e *expr) *predicate {
@@ -35,6 +41,9 @@ func (c *compiler) predicate(e *expr) *predicate {
 	if c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus {
 		if p.named = e.nameOnly(); p.named {
 			p.id = c.x.names.numberNamed()
+			if c.x.coll == nil {
+				p.byQName = e.nameFunc()
+			}
 		}
 		if !p.named && e.kind != xStep && e.end-e.pos < maxRemembered && !e.typed() {
 			p.twin = c.x.names.twin(c.env.Collation + " " + e.canonical())
@@ -97,6 +106,60 @@ func (e *expr) nameOnly() bool {
 	return true
 }
 
+// nameFunc makes the most frequent questions for a name plain functions; nil for others.
+func (e *expr) nameFunc() func(dom.Node) bool {
+	e = e.bare()
+	switch {
+	case e.kind == xAnd || e.kind == xOr:
+		var all []func(dom.Node) bool
+		for _, k := range e.kids {
+			f := k.nameFunc()
+			if f == nil {
+				return nil
+			}
+			all = append(all, f)
+		}
+		stop := e.kind == xOr
+		return func(n dom.Node) bool {
+			for _, f := range all {
+				if f(n) == stop {
+					return stop
+				}
+			}
+			return !stop
+		}
+	case e.calls("not", 1):
+		if f := e.kids[0].nameFunc(); f != nil {
+			return func(n dom.Node) bool { return !f(n) }
+		}
+		return nil
+	}
+	holds := map[string]func(name, part string) bool{"ends-with": strings.HasSuffix, "starts-with": strings.HasPrefix, "contains": strings.Contains}
+	var f func(name, part string) bool
+	switch {
+	case e.kind == xGeneral && e.cmp == opEq:
+		f = func(name, part string) bool { return name == part }
+	case e.kind == xCall && e.fn != nil && e.name.Space == FunctionSpace && len(e.kids) == 2:
+		f = holds[e.fn.name]
+	}
+	if f == nil {
+		return nil
+	}
+	name, part := e.kids[0].bare(), e.kids[1].bare()
+	if part.kind != xLiteral || part.val.typ != XSString {
+		return nil
+	}
+	of := dom.Node.QName
+	switch {
+	case name.calls("local-name", -1):
+		of = dom.Node.Local
+	case !name.calls("name", -1):
+		return nil
+	}
+	text := part.val.text()
+	return func(n dom.Node) bool { return f(of(n), text) }
+}
+
 // fixed reports whether an expression depends on nothing but variables of the context.
 func (e *expr) fixed() bool {
 	switch e.kind {
@@ -125,6 +188,9 @@ func (p *predicate) byName(m *machine) bool {
 	it := m.item
 	if it.n >= 0 {
 		return p.code.ebv(m)
+	}
+	if p.byQName != nil {
+		return p.byQName(it.Node())
 	}
 	in := m.infoFor(it.doc())
 	known := table(&in.byName, int(p.id), in.d.NumNames())
