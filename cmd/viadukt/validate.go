@@ -28,7 +28,7 @@ import (
 
 var validateCommand = &command{
 	name: "validate", summary: "says whether business documents obey their rules, and how to mend what does not.", args: "FILE...",
-	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24), what follows an order, and calls for tenders, tenders and their receipts. Of a container of Virtual Company Dossiers it says whether it is whole.
+	help: `Knows invoices and credit notes in UBL 2.1 and CII D16B by the rules of EN 16931, and by the billing rules of the Peppol network where the document names them (BT-24), what follows an order, and documents before award. Of a container of Virtual Company Dossiers it says whether it is whole.
 Of a PDF the invoice that is attached to it is judged (Factur-X, ZUGFeRD), and how it is attached.
 Where the official rules of a publisher have been added (viadukt pack add) and are meant for a document, they are used instead. --pack names packs, --rules sets of the program.
 A folder stands for the XML files in it, a ZIP archive for those inside of it, "-" for standard input. Documents are judged side by side and told in their order. The exit status is 0 when every document is valid; warnings do not count.
@@ -128,7 +128,7 @@ func prepareValidate(c *call) func() error {
 
 // choose finds who judges.
 func (v *validating) choose(folder, pack, only string, most int) error {
-	v.unknown = "invoices, credit notes and what follows an order are known, and calls for tenders, tenders and receipts of edition 1.1; for others add their rules by viadukt pack add"
+	v.unknown = "invoices, credit notes and what follows an order are known, and calls for tenders, tenders, receipts and answers before award of edition 1.1; for others add their rules by viadukt pack add"
 	builtin := rules.Judge{Options: rules.Options{MaxFindings: most}}
 	switch {
 	case pack != "":

@@ -152,3 +152,19 @@ func TestAnInvoiceThatBreaksRulesIsMarkedWhereItArrives(t *testing.T) {
 		})
 	}
 }
+
+// A tender is judged by the rules of its edition: those of 1.1 are in the program.
+func TestATenderIsJudgedByItsEdition(t *testing.T) {
+	t.Parallel()
+	ee := start(t, t.TempDir(), "ee", "EE", "peppol")
+	doc, err := sample.Make("tender", "17", sample.Supplier, sample.Buyer, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for edition, want := range map[string]string{"1.1": "PEPPOL-T005-R006", "1.2": "DISCOVERY:NOT_REGISTERED"} {
+		octets := []byte(strings.NewReplacer("t005:1.2", "t005:"+edition, "p003:1.2", "p003:"+edition).Replace(string(doc)))
+		if status, body := ee.call(t, "POST", "/api/v1/messages", "application/xml", octets); status != http.StatusUnprocessableEntity || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d %s", edition, status, body)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	_ "embed" // the rules are a file
 	"math"
 	"regexp"
@@ -19,8 +20,8 @@ var preAwardText string
 const preAwardEdition = "1.1"
 
 // preAward are the sets for what contracting authorities and companies exchange before award: the call for tenders, the tender, and
-// the receipt for it.
-var preAward = []transaction{preAwardSet("t004"), preAwardSet("t005"), preAwardSet("t006")}
+// the receipt for it; and the answers to notices and to messages of tendering.
+var preAward = []transaction{preAwardSet("t004"), preAwardSet("t005"), preAwardSet("t006"), preAwardSet("t016"), preAwardSet("t018")}
 
 // preAwardSetFor returns the set for a document of a type before award; nil when there is none for its edition.
 func preAwardSetFor(id, customization string) *Set {
@@ -74,15 +75,24 @@ type preAwardVocabulary struct {
 
 // context reads a line.
 func (u *preAwardVocabulary) context(where string, tokens []string) *context {
-	c := u.on(where)
+	var c *context
+	if !strings.HasSuffix(where, "*") {
+		c = u.on(where)
+	}
 	name := where[strings.LastIndexAny(where, "/|")+1:]
 	name, _, _ = strings.Cut(name, "[")
-	switch where {
-	case "*":
-		c = named(func(string) bool { return true })
-		name = "An element"
-	case "/":
+	every := func(string) bool { return true }
+	switch parent, children := strings.CutSuffix(where, "/*"); {
+	case where == "*":
+		c, name = named(every), "An element"
+	case where == "/":
 		name = "The document"
+	case children: // whatever they are called
+		of := u.on(cmp.Or(parent, "/")).matches[0]
+		c = named(every).where(func(x *eval) bool {
+			n := x.n.Parent()
+			return of.holds(x, n) && of.conditions(x, n)
+		})
 	}
 	for _, t := range tokens {
 		if around, ok := strings.CutPrefix(t, "within:"); ok {
@@ -150,6 +160,10 @@ func (u *preAwardVocabulary) test(name, what string) (test, words) {
 		codes := codeList(list)
 		label := strings.ReplaceAll(list, "-", " ")
 		return func(x *eval) bool { return codes[normalize(x.n.Text())] }, words{name + " is a code of the list: " + label + ".", "Use a code of that list."}
+	case strings.HasPrefix(what, "begins:"):
+		list := what[7:]
+		codes := codeList(list)
+		return func(x *eval) bool { return beginsWithOne(normalize(x.n.Text()), codes) }, words{name + " is a code of the list: " + strings.ReplaceAll(list, "-", " ") + ".", "Use a code of that list."}
 	case strings.HasPrefix(what, "distinct:"):
 		return u.distinct(what[9:]), words{"No two " + what[9:] + " are equal.", "Number them, each differently."}
 	case what[0] == '+' && rest[0] == '@':
@@ -166,6 +180,8 @@ func (u *preAwardVocabulary) test(name, what string) (test, words) {
 		return u.hasNot(rest), words{name + " has no element " + rest + ".", "Leave " + rest + " out."}
 	case what[0] == '\'':
 		return u.reads(".", rest), words{name + " is " + rest + ".", "Write " + rest + "."}
+	case what[0] == '"':
+		return func(x *eval) bool { return normalize(ownText(x.n)) == rest }, words{name + " is " + rest + ".", "Write " + rest + "."}
 	case what[0] == '{':
 		names := strings.Split(strings.Trim(what, "{}"), ",")
 		return u.only(names), words{name + " holds nothing but " + strings.Join(names, ", ") + ".", "Leave the other elements out."}
@@ -179,6 +195,17 @@ func (u *preAwardVocabulary) test(name, what string) (test, words) {
 		return attributes(rest), words{name + " has no attribute but " + rest + ".", "Leave the other attributes out."}
 	}
 	panic("rules: " + what)
+}
+
+// ownText is the text of an element without that of its children.
+func ownText(n dom.Node) string {
+	var b strings.Builder
+	for c := range n.Children() {
+		if c.Kind() == dom.TextNode {
+			b.WriteString(c.Text())
+		}
+	}
+	return b.String()
 }
 
 // attributes: the context node has none but these.
@@ -224,14 +251,17 @@ func (u *preAwardVocabulary) distinct(p string) test {
 func beginsWith(attr string, codes map[string]bool) test {
 	return func(x *eval) bool {
 		s, _ := x.n.AttrNS("", attr)
-		s = normalize(s)
-		for c := range codes {
-			if strings.HasPrefix(s, c) {
-				return true
-			}
-		}
-		return false
+		return beginsWithOne(normalize(s), codes)
 	}
+}
+
+func beginsWithOne(s string, codes map[string]bool) bool {
+	for c := range codes {
+		if strings.HasPrefix(s, c) {
+			return true
+		}
+	}
+	return false
 }
 
 // like: the context node, apart from white space around it, has a form.
@@ -259,8 +289,24 @@ var preAwardTests = map[string]struct {
 	"seconds": {like(`^(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]|24:00:00)(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))?$`), words{"The time has hours, minutes and whole seconds.", "Write it as HH:MM:SS, with its zone."}},
 	"zone":    {like(`^(([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?|24:00:00(\.0+)?)(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))$`), words{"The time has a zone.", "Add the zone, such as +01:00 or Z."}},
 	"sha256":  {like(`^[a-fA-F0-9]{64}$`), words{"The digest is SHA-256 in hexadecimal digits.", "Write 64 hexadecimal digits."}},
-	"digits":  {like(`^\p{Nd}+$`), words{"The value is a whole number.", "Write digits alone."}},
-	"tender":  {like(`^310|13`), words{"The document that is referred to is a tender (310), or evidence of its arrival (13).", "Write 310 or 13."}},
+	"short":   {like(`^[0-9]{1,2}$`), words{"The version is a number of one or two digits.", "Number the versions from 1."}},
+	"date": {func(*preAwardVocabulary) test {
+		return func(x *eval) bool { s := x.n.Text(); return len(s) == 10 && isDate(s) }
+	}, words{"A date is written YYYY-MM-DD.", "Write it so, without a zone."}},
+	"located": {func(*preAwardVocabulary) test {
+		return func(x *eval) bool { return !anyAttribute(x.n, "schemaLocation") }
+	}, words{"The document names no schema location.", "Leave the attribute schemaLocation out."}},
+	"never": {func(*preAwardVocabulary) test { return never }, words{"The elements are those of the data model.", "Leave the element out, or write it where the model has it."}},
+	"numbered": {func(u *preAwardVocabulary) test {
+		uuids, numbers := u.path("DocumentReference/UUID"), u.path("DocumentReference/ID")
+		return func(x *eval) bool {
+			own := map[string]bool{}
+			uuids.walk(x, x.n, func(n dom.Node) bool { own[n.Text()] = true; return false })
+			return len(own) == numbers.count(x, x.n)
+		}
+	}, words{"Each document that is referred to has an identifier of its own.", "Give each a UUID, and a number."}},
+	"digits": {like(`^\p{Nd}+$`), words{"The value is a whole number.", "Write digits alone."}},
+	"tender": {like(`^310|13`), words{"The document that is referred to is a tender (310), or evidence of its arrival (13).", "Write 310 or 13."}},
 	"identifier": {func(*preAwardVocabulary) test {
 		return func(x *eval) bool { return issuingAgent.MatchString(normalize(x.n.Attr("schemeID"))) }
 	}, words{"The scheme of a party's identifier is one of ISO 6523 that the network knows.", "Use a scheme from 0003 to 0213."}},

@@ -22,6 +22,11 @@ const (
 <cac:TenderDocumentReference><cbc:ID schemeURI="urn:uuid">5d2c1b0a-9f8e-4d7c-8b6a-5f4e3d2c1b0a</cbc:ID><cbc:DocumentTypeCode listID="UNCL1001">310</cbc:DocumentTypeCode></cac:TenderDocumentReference>
 <cac:SenderParty><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0088">5790000436057</cbc:ID></cac:PartyIdentification></cac:SenderParty><cac:ReceiverParty><cbc:EndpointID schemeID="0191">10137025</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0191">10137025</cbc:ID></cac:PartyIdentification></cac:ReceiverParty></TenderReceipt>`
 
+	aResponse = `<ApplicationResponse xmlns="` + nsUBL + `ApplicationResponse-2"` + preAwardHead + `t018:1.1</cbc:CustomizationID><cbc:ProfileID>urn:fdc:peppol.eu:prac:bis:p010:1.1</cbc:ProfileID><cbc:ID>7</cbc:ID><cbc:IssueDate>2026-11-28</cbc:IssueDate><cbc:IssueTime>09:30:00Z</cbc:IssueTime>
+<cac:SenderParty><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID></cac:SenderParty><cac:ReceiverParty><cbc:EndpointID schemeID="0191">10137025</cbc:EndpointID></cac:ReceiverParty>
+<cac:DocumentResponse><cac:Response><cbc:ResponseCode>AP</cbc:ResponseCode></cac:Response><cac:DocumentReference><cbc:ID>1</cbc:ID><cbc:UUID>2</cbc:UUID><cbc:DocumentTypeCode>CN</cbc:DocumentTypeCode><cbc:VersionID>1</cbc:VersionID></cac:DocumentReference>
+<cac:LineResponse><cac:LineReference><cbc:LineID>3</cbc:LineID><cac:DocumentReference><cbc:ID>1</cbc:ID></cac:DocumentReference></cac:LineReference><cac:Response><cbc:Description>x</cbc:Description><cac:Status><cbc:StatusReasonCode>BV</cbc:StatusReasonCode></cac:Status></cac:Response></cac:LineResponse></cac:DocumentResponse></ApplicationResponse>`
+
 	aCall = `<CallForTenders xmlns="` + nsUBL + `CallForTenders-2"` + preAwardHead + `t004:1.1</cbc:CustomizationID><cbc:ProfileID>urn:fdc:peppol.eu:prac:bis:p002:1.1</cbc:ProfileID><cbc:ID schemeURI="urn:uuid">0f1e2d3c-4b5a-4968-8776-655443322110</cbc:ID><cbc:IssueTime>09:30:00+00:00</cbc:IssueTime><cbc:VersionID>1</cbc:VersionID>
 <cac:AdditionalDocumentReference><cbc:ID>terms</cbc:ID><cbc:DocumentTypeCode listID="urn:eu:esens:cenbii:documentType">PRO</cbc:DocumentTypeCode><cbc:DocumentStatusCode listID="urn:eu:esens:cenbii:documentStatusType">NR</cbc:DocumentStatusCode><cbc:DocumentDescription>L-1</cbc:DocumentDescription><cac:Attachment><cac:ExternalReference><cbc:FileName>terms.pdf</cbc:FileName></cac:ExternalReference></cac:Attachment></cac:AdditionalDocumentReference>
 <cac:ContractingParty><cac:Party><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0088">5790000436057</cbc:ID></cac:PartyIdentification></cac:Party></cac:ContractingParty>
@@ -55,6 +60,14 @@ func TestDocumentsBeforeAwardAreJudged(t *testing.T) {
 		{aReceipt, ">310<", ">3103<", "CL-T45-R001:fatal"},
 		{aReceipt, `<cac:SenderParty><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID>`, "<cac:SenderParty>", "PEPPOL-T006-R017:fatal"},
 		{aReceipt, "</TenderReceipt>", "<cbc:Note> </cbc:Note></TenderReceipt>", "PEPPOL-T006-S312:warning PEPPOL-T45-S002:fatal"},
+		{aResponse, "", "", ""},
+		{aResponse, "2026-11-28", "2026-11-28Z", "PEPPOL-T018-R003:fatal"},
+		{aResponse, "p010:1.1", "p010:1.0", "PEPPOL-T018-R012:fatal"},
+		{aResponse, ">AP<", ">XX<", "PEPPOL-T018-R027:fatal"},
+		{aResponse, ">BV<", ">BVX<", "PEPPOL-T018-R052:fatal"},
+		{aResponse, "<cbc:UUID>2</cbc:UUID>", "<cbc:IssueDate>2026-11-28</cbc:IssueDate>", "PEPPOL-T018-R034:fatal PEPPOL-T018-R041:fatal"},
+		{aResponse, "</ApplicationResponse>", `<x:y xmlns:x="urn:x">1</x:y></ApplicationResponse>`, "PEPPOL-T018-R056:fatal"},
+		{strings.NewReplacer("t018", "t016", "p010", "p008").Replace(aResponse), ">CN<", ">XX<", "PEPPOL-T016-R039:fatal"},
 		{aCall, "09:30:00+00:00", "09:30:00", "PEPPOL-T004-R008:fatal"},
 		{aCall, ">L-1</cbc:DocumentDescription>", ">L-2</cbc:DocumentDescription>", "PEPPOL-T004-R030:fatal"},
 		{aCall, "<cbc:MaximumVariantQuantity>2</cbc:MaximumVariantQuantity>", "", "PEPPOL-T004-R032:fatal"},
@@ -101,7 +114,7 @@ func TestOtherEditionsBeforeAwardAreNotJudged(t *testing.T) {
 
 func TestTheTableOfRulesBeforeAwardIsWhole(t *testing.T) {
 	t.Parallel()
-	for i, n := range []int{138, 83, 48} {
+	for i, n := range []int{138, 83, 48, 56, 56} {
 		if got := len(preAward[i].set().Rules()); got != n {
 			t.Errorf("%s: %d rules, want %d", preAward[i].id, got, n)
 		}
