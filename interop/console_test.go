@@ -19,6 +19,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/domains/procurement"
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
+	"github.com/viadukt-eu/viadukt/edelivery/as4"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/agreements"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -40,7 +41,7 @@ func needBrowser(t *testing.T) {
 const chosen = "three arches over a river"
 
 // consoles are two nodes with an agreement, and a third partner that is not there.
-func consoles(t *testing.T, seals *sealing) (ee *node.Node, first, address string) {
+func consoles(t *testing.T, seals *sealing) (ee, pt *node.Node, first, address string) {
 	t.Helper()
 	root := t.TempDir()
 	var made []*setup.Result
@@ -82,7 +83,7 @@ func consoles(t *testing.T, seals *sealing) (ee *node.Node, first, address strin
 		})
 		nodes = append(nodes, n)
 	}
-	return nodes[0], made[0].Password, "http://" + nodes[0].Addr("api")
+	return nodes[0], nodes[1], made[0].Password, "http://" + nodes[0].Addr("api")
 }
 
 // exchange sends messages that arrive and one that cannot, and puts a month of older ones into the store.
@@ -150,6 +151,44 @@ func exchange(t *testing.T, n *node.Node) (delivered, failed int64) {
 	failed = send("old-partner", "notice.xml", "<notice/>")
 	until(failed, store.Failed)
 	return delivered, failed
+}
+
+// purchase sends the documents of one: an order, a despatch advice, and an invoice that bills more than was ordered.
+func purchase(t *testing.T, n, partner *node.Node) (invoice int64) {
+	t.Helper()
+	for _, d := range []struct{ kind, number, about string }{{"order", "B-7", ""}, {"despatch", "D-1", "B-7"}, {"invoice", "R-1", "B-7"}} {
+		from, to := sample.Supplier, sample.Buyer
+		if d.kind == "order" {
+			from, to = to, from
+		}
+		doc, err := sample.MakeAbout(d.kind, d.number, d.about, from, to, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.kind == "invoice" {
+			doc = []byte(strings.NewReplacer("62.50", "50", `<cbc:InvoicedQuantity unitCode="HUR">20<`, `<cbc:InvoicedQuantity unitCode="HUR">25<`).Replace(string(doc)))
+		}
+		known, err := procurement.Parse(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := partner.Register(t.Context(), known.Receiver, known.Type, known.Process, as4.Profiles[partner.Config.AS4.Profile]); err != nil {
+			t.Fatal(err)
+		}
+		done := false
+		m, err := n.Accept(t.Context(), &node.Submission{Domain: procurement.Name, Next: func() (*node.SubmissionPart, error) {
+			if done {
+				return nil, io.EOF
+			}
+			done = true
+			return &node.SubmissionPart{Name: d.kind + ".xml", MimeType: "application/xml", Body: bytes.NewReader(doc)}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		invoice = m.ID
+	}
+	return invoice
 }
 
 // pictures is where they go: kept where VIADUKT_PICTURES names a folder, to be looked at.
@@ -248,8 +287,9 @@ func good(t *testing.T, lines []object, least int) {
 func TestConsoleInABrowser(t *testing.T) {
 	needBrowser(t)
 	seals := newSealing(t)
-	n, first, address := consoles(t, seals)
+	n, partner, first, address := consoles(t, seals)
 	delivered, failed := exchange(t, n)
+	invoice := purchase(t, n, partner)
 	run := func(t *testing.T, least int, args ...string) {
 		t.Helper()
 		lines, _ := browser.call(t, []string{"first=" + first, "password=" + chosen, "user=admin"}, args...)
@@ -257,7 +297,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	}
 	login := []string{"--login", address + "/console/login,admin," + chosen}
 	var urls []string
-	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "trust", "validate", "espd", "verify", "audit", "users", "account", "send"} {
+	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), fmt.Sprintf("messages/%d/thread", invoice), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "trust", "validate", "espd", "verify", "audit", "users", "account", "send"} {
 		urls = append(urls, address+"/console/"+p)
 	}
 	// Each of the following needs a user with a password, whichever of them is run.
