@@ -1,6 +1,7 @@
 package gather
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -132,6 +133,9 @@ func xmlSignature(c *xades.Checked, p *pool, tokens map[*xades.TimeStamp][]*tsp.
 			x.Digest, x.Unverifiable = name, fmt.Sprintf("the digest algorithm %s is not acceptable", name)
 		}
 		v.References = append(v.References, x)
+		if err == nil && chosen(ref) && !ref.Node.Valid() {
+			v.Doubts = append(v.Doubts, validation.Malformed{Question: "Is all of what the signature names signed?", Answer: "expressions in the signature choose what of " + x.Name + " is signed", Clause: "XMLDSIG 8.1"})
+		}
 	}
 	if !signsContent(c) { // properties are there to say something of what else is signed
 		v.References = append(v.References, validation.Reference{Name: "a reference to the content"})
@@ -239,14 +243,29 @@ func (p *pool) before(c *xades.Checked, property dom.Node, tokens map[*xades.Tim
 	return out
 }
 
-// signsContent tells whether a signature has a reference to something else than its own properties and key [EN 319 102-1 5.2.7].
+// signsContent tells whether a signature has a reference to something else than its own properties and key, of which transforms leave
+// something [EN 319 102-1 5.2.7].
 func signsContent(c *xades.Checked) bool {
 	for i := range c.References {
-		if t := c.References[i].Target; !t.Valid() || t != c.Signed && !(t.Is(xmldsig.Namespace, "KeyInfo") && t.Parent() == c.Node) {
+		r := &c.References[i]
+		if t := r.Target; !t.Valid() || t != c.Signed && !(t.Is(xmldsig.Namespace, "KeyInfo") && t.Parent() == c.Node) && !emptied(r) {
 			return true
 		}
 	}
 	return false
+}
+
+// emptied tells whether expressions chose nothing of what a reference is to.
+func emptied(r *xmldsig.Reference) bool {
+	h, ok := xmldsig.DigestHash(r.DigestMethod)
+	return ok && chosen(r) && bytes.Equal(r.Digest, h.New().Sum(nil))
+}
+
+// chosen tells whether expressions choose what of a reference is signed.
+func chosen(r *xmldsig.Reference) bool {
+	return slices.ContainsFunc(r.Transforms, func(t xmldsig.Transform) bool {
+		return t.Algorithm == xmldsig.XPath || t.Algorithm == xmldsig.XPathFilter2
+	})
 }
 
 func referenceName(r *xmldsig.Reference) string {
