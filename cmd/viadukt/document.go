@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ var documentCommand = &command{
 	example: "viadukt document render order.xml --lang de --out order.html",
 	sub: []*command{
 		{name: "render", summary: "shows a document to people, as a page in their language.", args: "FILE",
-			help: `Takes invoices and credit notes, also those attached to a PDF, orders and the answers to them, despatch advices, catalogues, responses to messages and invoices, the documents of tendering, and European Single Procurement Documents.
+			help: `Takes invoices and credit notes, also those attached to a PDF, orders and the answers to them, despatch advices, catalogues, responses to messages and invoices, the documents of tendering, Virtual Company Dossiers with their container, and European Single Procurement Documents.
 Writes one HTML page that needs nothing else, runs nothing and can be printed, or with --pdf the same as PDF for archives and for everybody (PDF/A-3a, PDF/UA-1). A further language is a file of labels.`,
 			example: "viadukt document render order.xml --lang de --out order.html\nviadukt document render order.xml --pdf --out order.pdf", prepare: func(c *call) func() error { return prepareRender(c, false) }},
 		{name: "match", summary: "holds an invoice against its order, and against what was delivered and billed before.", args: "INVOICE FILE...",
@@ -71,6 +72,9 @@ func prepareRender(c *call, invoices bool) func() error {
 			if o.Labels, err = c.labels(*file); err != nil {
 				return err
 			}
+		}
+		if strings.EqualFold(filepath.Ext(c.values[0]), ".zip") && !invoices {
+			return c.showVCD(c.values[0], *asPDF, o, *out)
 		}
 		doc, err := c.readDocument(c.values[0])
 		if err != nil {

@@ -19,6 +19,8 @@ import (
 type source struct {
 	name string
 	open func() (r io.ReadCloser, size int64, err error)
+	// container says that it is a container of dossiers, which is read where it stands: what open gives is an [io.ReaderAt].
+	container bool
 }
 
 // sourceMost bounds one document, and entriesMost those of one archive.
@@ -94,7 +96,7 @@ func documents(stdin io.Reader, args []string) (list []source, closing func(), e
 func isXML(name string) bool { return strings.EqualFold(filepath.Ext(name), ".xml") }
 
 func file(name string) source {
-	return source{name, func() (io.ReadCloser, int64, error) {
+	return source{name: name, open: func() (io.ReadCloser, int64, error) {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, 0, err
@@ -125,7 +127,9 @@ func entriesOf(name string) ([]source, io.Closer, error) {
 		return nil, nil, &exit{status: statusUsage, Code: "NO_ARCHIVE", Text: err.Error(), Where: name}
 	}
 	if dossiers(&z.Reader) { // judged as one
-		return []source{file(name)}, z, nil
+		s := file(name)
+		s.container = true
+		return []source{s}, z, nil
 	}
 	list, err := entries(name, &z.Reader)
 	if err != nil {
@@ -140,6 +144,11 @@ func dossiers(z *zip.Reader) bool {
 	return slices.ContainsFunc(z.File, func(f *zip.File) bool { return isXML(f.Name) && strings.HasPrefix(path.Base(f.Name), "VCD") })
 }
 
+// inMemory is an archive that was read.
+type inMemory struct{ *bytes.Reader }
+
+func (inMemory) Close() error { return nil }
+
 // entries lists what is XML in an archive. What an entry really holds is bounded when it is read, whatever it says.
 func entries(name string, z *zip.Reader) (list []source, err error) {
 	if len(z.File) > entriesMost {
@@ -149,7 +158,7 @@ func entries(name string, z *zip.Reader) (list []source, err error) {
 		if !isXML(f.Name) || strings.HasPrefix(f.Name, "__MACOSX/") {
 			continue
 		}
-		list = append(list, source{name + "/" + f.Name, func() (io.ReadCloser, int64, error) {
+		list = append(list, source{name: name + "/" + f.Name, open: func() (io.ReadCloser, int64, error) {
 			r, err := f.Open()
 			return r, -1, err
 		}})
@@ -169,7 +178,7 @@ func fromStdin(in io.Reader) ([]source, error) {
 	}
 	all := io.MultiReader(bytes.NewReader(begin[:n]), in)
 	if string(begin[:n]) != "PK\x03\x04" {
-		return []source{{"-", func() (io.ReadCloser, int64, error) { return io.NopCloser(all), -1, nil }}}, nil
+		return []source{{name: "-", open: func() (io.ReadCloser, int64, error) { return io.NopCloser(all), -1, nil }}}, nil
 	}
 	b, err := io.ReadAll(io.LimitReader(all, stdinArchiveMost+1))
 	if err != nil {
@@ -183,7 +192,9 @@ func fromStdin(in io.Reader) ([]source, error) {
 		return nil, &exit{status: statusUsage, Code: "NO_ARCHIVE", Text: err.Error(), Where: "-"}
 	}
 	if dossiers(z) {
-		return []source{{"-", func() (io.ReadCloser, int64, error) { return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil }}}, nil
+		return []source{{name: "-", container: true, open: func() (io.ReadCloser, int64, error) {
+			return inMemory{bytes.NewReader(b)}, int64(len(b)), nil
+		}}}, nil
 	}
 	return entries("-", z)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -287,16 +286,16 @@ func (v *validating) one(src source) *validateJSON {
 			j.document.Err = j.Error
 		}
 	}()
+	if src.container {
+		v.container(src, j)
+		return j
+	}
 	octets, err := v.read(src, j.document)
 	if err != nil {
 		j.Error = &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
 		if errors.Is(err, edocument.ErrSize) {
 			j.Error = &exit{status: statusFailed, Code: "LIMIT", Text: err.Error()}
 		}
-		return j
-	}
-	if vcd.Is(octets) {
-		v.container(j, octets)
 		return j
 	}
 	f := &xmlFile{}
@@ -324,11 +323,17 @@ func (j *validateJSON) take(r *edocument.Report) {
 }
 
 // container says whether a container of dossiers is whole.
-func (v *validating) container(j *validateJSON, octets []byte) {
-	p, err := vcd.Open(bytes.NewReader(octets), int64(len(octets)))
+func (v *validating) container(src source, j *validateJSON) {
+	r, size, err := src.open()
+	if err != nil {
+		j.Error = &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
+		return
+	}
+	defer r.Close()
+	p, err := vcd.Open(r.(io.ReaderAt), size)
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
-		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: "a ZIP file within another one, or none of dossiers", Remedy: "unpack it"}
+		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: "its files are named as those of dossiers, and hold none", Remedy: "unpack it"}
 	case err != nil:
 		j.Error = &exit{status: statusInvalid, Code: "NOT_READABLE", Text: err.Error()}
 	default:

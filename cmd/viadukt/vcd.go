@@ -181,14 +181,7 @@ func prepareVCDShow(c *call) func() error {
 		j := vcdReport(c.values[0], p)
 		switch {
 		case *asHTML || *asPDF:
-			show := view.Dossiers
-			if *asPDF {
-				show = view.DossiersPDF
-			}
-			var octets []byte
-			if octets, err = show(p, view.Options{Language: *lang, Created: time.Now(), Creator: creator()}); err == nil {
-				err = c.write(*out, octets)
-			}
+			err = c.renderVCD(p, *asPDF, view.Options{Language: *lang, Created: time.Now(), Creator: creator()}, *out)
 		case c.json:
 			err = c.print(j)
 		default:
@@ -199,6 +192,29 @@ func prepareVCDShow(c *call) func() error {
 		}
 		return err
 	}
+}
+
+// renderVCD writes a container for people.
+func (c *call) renderVCD(p *vcd.Package, asPDF bool, o view.Options, out string) error {
+	show := view.Dossiers
+	if asPDF {
+		show = view.DossiersPDF
+	}
+	octets, err := show(p, o)
+	if err != nil {
+		return err
+	}
+	return c.write(out, octets)
+}
+
+// showVCD reads a container and writes it for people.
+func (c *call) showVCD(file string, asPDF bool, o view.Options, out string) error {
+	p, closing, err := c.readVCD(file)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	return c.renderVCD(p, asPDF, o, out)
 }
 
 func (c *call) describeVCD(j *vcdJSON) {
