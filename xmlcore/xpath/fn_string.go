@@ -154,15 +154,10 @@ func normalizeSpace(c *compiler, e *expr, a []*code) *code {
 	if len(a) == 0 {
 		k := orString(func(_ *compiler, _ *expr, a []*code) *code { return normalized(a[0]) })(c, e, a)
 		k.ebv = func(m *machine) bool {
-			if m.item.typ == TypeNode && m.item.n < 0 && m.item.Node().Kind() <= dom.ElementNode {
-				d, end := m.item.doc(), m.item.Node().End()
-				m.tick((end - int(m.item.i)) / 4)
-				for i := int(m.item.i) + 1; i < end; i++ {
-					if n := d.At(i); n.Kind() == dom.TextNode && space(n.Text()) != "" {
-						return true
-					}
-				}
-				return false
+			if m.item.typ == TypeNode && m.item.n < 0 {
+				n := m.item.Node()
+				m.tick((n.End() - n.Index()) / 4)
+				return hasText(n)
 			}
 			return space(stringValue(m.context())) != ""
 		}
@@ -171,6 +166,20 @@ func normalizeSpace(c *compiler, e *expr, a []*code) *code {
 	k := normalized(a[0])
 	k.ebv = func(m *machine) bool { return space(a[0].text(m)) != "" }
 	return k
+}
+
+// hasText reports whether the string value of a node is more than white space.
+func hasText(n dom.Node) bool {
+	if n.Kind() > dom.ElementNode {
+		return space(n.Text()) != ""
+	}
+	d := n.Document()
+	for i := n.Index() + 1; i < n.End(); i++ {
+		if t := d.At(i); t.Kind() == dom.TextNode && space(t.Text()) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func normalized(x *code) *code {

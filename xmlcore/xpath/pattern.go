@@ -19,6 +19,7 @@ type branch struct {
 	deep   bool  // the first step may be anywhere below the root or anchor
 	// straight says that all steps ask for names or any element, each for the parent of the next.
 	straight bool
+	plain    bool // straight, and all predicates are plain
 	steps    []*patternStep
 	info     Branch
 }
@@ -178,11 +179,12 @@ func (c *compiler) branch(parts []*expr) *branch {
 		return b
 	}
 	b.deep = b.steps[0].deep
-	b.straight = b.anchor == nil
+	b.straight, b.plain = b.anchor == nil, true
 	for i, s := range b.steps {
 		b.straight = b.straight && (s.step.named() || s.step.axis == axisChild && s.step.test == (nodeTest{kind: dom.ElementNode})) && (i == 0 || !s.deep)
 		for _, q := range s.step.preds {
-			b.straight = b.straight && (!q.named || q.byQName != nil)
+			b.straight = b.straight && (!q.named || q.plain != nil)
+			b.plain = b.plain && q.plain != nil
 			b.info.Fixed = b.info.Fixed || q.fixed
 		}
 	}
@@ -308,7 +310,7 @@ func (b *branch) byNames(in *docInfo, n dom.Node) verdict {
 			case s.counts:
 				v = maybe
 			case p.named:
-				if !p.byQName(n) {
+				if !p.plain(n) {
 					return never
 				}
 			case !p.fixed:
@@ -374,6 +376,18 @@ func (p *Pattern) MatchesOutlined(ctx *Context, i int, n dom.Node) (v bool, err 
 		return p.MatchesBranch(ctx, i, n)
 	}
 	m := ctx.machine()
+	if work := int64(n.End() - n.Index()); b.plain && m.left > work {
+		m.left -= work
+		for k := len(b.steps) - 1; k >= 0; k-- {
+			for _, q := range b.steps[k].step.preds {
+				if !q.plain(n) {
+					return false, nil
+				}
+			}
+			n = n.Parent()
+		}
+		return true, nil
+	}
 	nested := m.begin(p.x, ctx)
 	defer func() {
 		if r := recover(); r != nil {

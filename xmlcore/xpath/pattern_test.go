@@ -70,6 +70,9 @@ func TestPatternsMatch(t *testing.T) {
 	for _, c := range []struct{ pattern, want string }{
 		{"c", " c:x c:y c:z"},
 		{"c[$yes]", " c:x c:y c:z"},
+		{"*[not(*)][normalize-space()]", " c:x c:y c:z"},
+		{"*[not(*) and not(normalize-space())]", ""},
+		{"b[*]/*[not(*)]", " c:x c:y"},
 		{"c[$two = '3']", ""},
 		{"b[$two = '2']/c", " c:x c:y"},
 		{"b[not($yes)]/c | c[$yes and . = 'x']", " c:x"},

@@ -9,17 +9,17 @@ import (
 
 // predicate is what stands in brackets.
 type predicate struct {
-	code    *code
-	at      int                 // a constant position, or 0
-	never   bool                // a constant number that is no position
-	truth   bool                // the value is never a number
-	last    bool                // uses last()
-	pos     bool                // depends on the position
-	named   bool                // the name of the node decides alone
-	fixed   bool                // the variables of the context decide alone
-	id      int32               // with named
-	byQName func(dom.Node) bool // with named, where the name alone is looked at without anything set up; may be nil
-	twin    *twin
+	code  *code
+	at    int                 // a constant position, or 0
+	never bool                // a constant number that is no position
+	truth bool                // the value is never a number
+	last  bool                // uses last()
+	pos   bool                // depends on the position
+	named bool                // the name of the node decides alone
+	fixed bool                // the variables of the context decide alone
+	id    int32               // with named
+	plain func(dom.Node) bool // asks the node without anything set up; may be nil
+	twin  *twin
 }
 
 func (c *compiler) predicate(e *expr) *predicate {
@@ -39,11 +39,11 @@ func (c *compiler) predicate(e *expr) *predicate {
 	}
 	p.fixed = p.truth && !p.pos && !p.last && k.deps == needsOuter && e.fixed()
 	if c.trace == nil && p.truth && !p.pos && !p.last && k.deps == needsFocus {
+		if c.x.coll == nil {
+			p.plain = e.plainFunc()
+		}
 		if p.named = e.nameOnly(); p.named {
 			p.id = c.x.names.numberNamed()
-			if c.x.coll == nil {
-				p.byQName = e.nameFunc()
-			}
 		}
 		if !p.named && e.kind != xStep && e.end-e.pos < maxRemembered && !e.typed() {
 			p.twin = c.x.names.twin(c.env.Collation + " " + e.canonical())
@@ -106,14 +106,15 @@ func (e *expr) nameOnly() bool {
 	return true
 }
 
-// nameFunc makes the most frequent questions for a name plain functions; nil for others.
-func (e *expr) nameFunc() func(dom.Node) bool {
+// plainFunc makes the most frequent questions for a name, for elements below and for any text plain functions, which cannot
+// fail and look at no more than what is in the node; nil for others.
+func (e *expr) plainFunc() func(dom.Node) bool {
 	e = e.bare()
 	switch {
 	case e.kind == xAnd || e.kind == xOr:
 		var all []func(dom.Node) bool
 		for _, k := range e.kids {
-			f := k.nameFunc()
+			f := k.plainFunc()
 			if f == nil {
 				return nil
 			}
@@ -129,10 +130,14 @@ func (e *expr) nameFunc() func(dom.Node) bool {
 			return !stop
 		}
 	case e.calls("not", 1):
-		if f := e.kids[0].nameFunc(); f != nil {
+		if f := e.kids[0].plainFunc(); f != nil {
 			return func(n dom.Node) bool { return !f(n) }
 		}
 		return nil
+	case e.calls("normalize-space", 0):
+		return hasText
+	case e.kind == xStep && len(e.kids) == 0 && e.axis == axisChild && e.test == (nodeTest{kind: dom.ElementNode}):
+		return func(n dom.Node) bool { return n.Kind() <= dom.ElementNode && n.FirstElement().Valid() }
 	}
 	holds := map[string]func(name, part string) bool{"ends-with": strings.HasSuffix, "starts-with": strings.HasPrefix, "contains": strings.Contains}
 	var f func(name, part string) bool
@@ -189,9 +194,6 @@ func (p *predicate) byName(m *machine) bool {
 	if it.n >= 0 {
 		return p.code.ebv(m)
 	}
-	if p.byQName != nil {
-		return p.byQName(it.Node())
-	}
 	in := m.infoFor(it.doc())
 	known := table(&in.byName, int(p.id), in.d.NumNames())
 	id := it.Node().NameID()
@@ -230,6 +232,11 @@ func (p *predicate) byNode(m *machine) bool {
 
 // holds evaluates a predicate in the focus that is set.
 func (p *predicate) holds(m *machine) bool {
+	if p.plain != nil && m.item.typ == TypeNode && m.item.n < 0 {
+		n := m.item.Node()
+		m.tick((n.End() - n.Index()) / 4)
+		return p.plain(n)
+	}
 	if p.named {
 		return p.byName(m)
 	}
