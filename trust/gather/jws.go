@@ -51,11 +51,12 @@ func openJWS(b []byte, p *pool, opt Options) (*Result, error) {
 }
 
 func jsonSignature(c *jades.Checked, p *pool) *Signature {
+	raw := c.Raw()
 	v := &validation.Signature{
-		Token:  validation.Token{ID: idOf(c.Raw()), Intact: c.ValueErr == nil},
+		Token:  validation.Token{ID: idOf(raw), Intact: c.ValueErr == nil},
 		Format: string(c.Level()), Claimed: c.SigningTime, Structure: errors.Join(c.Faults...),
 	}
-	out := &Signature{Signature: v, Level: v.Format, Packaging: "enveloping", Certificate: c.Signer, Unreadable: c.Unreadable, value: c.Raw()}
+	out := &Signature{Signature: v, Level: v.Format, Packaging: "enveloping", Certificate: c.Signer, Unreadable: c.Unreadable, value: raw}
 	if c.Message.Detached() {
 		out.Packaging = "detached"
 	} else {

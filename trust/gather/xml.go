@@ -298,6 +298,9 @@ func packaging(c *xades.Checked) string {
 
 // markDuplicates marks signatures whose value stands twice in the document.
 func markDuplicates(r *Result) {
+	if len(r.Signatures) < 2 {
+		return
+	}
 	seen := map[string]*validation.Signature{}
 	for _, s := range r.Signatures {
 		if s.value == nil {

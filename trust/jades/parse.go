@@ -47,7 +47,7 @@ func Recognise(b []byte) bool {
 	if !ok || len(head) > 1<<20 {
 		return false
 	}
-	der, err := strict.DecodeString(string(head))
+	der, err := strict.DecodeString(string(head[:min(len(head), 1<<10)])) // of a longer one whole groups of four
 	return err == nil && bytes.HasPrefix(bytes.TrimLeft(der, " \t\r\n"), []byte("{"))
 }
 
