@@ -131,7 +131,7 @@ func verify(doc *dom.Document, opt *CheckOptions) (*pki.Certificate, time.Time, 
 		return fail(fmt.Errorf("an RSA key of %d bits is too small", pki.KeyBits(c.Signer.PublicKey)))
 	}
 	for _, h := range hashes {
-		if h == crypto.MD5 || h == crypto.SHA1 && !opt.AllowSHA1 {
+		if h == crypto.MD5 || h == crypto.RIPEMD160 || h == crypto.SHA1 && !opt.AllowSHA1 {
 			return fail(fmt.Errorf("%v is not safe any more", h))
 		}
 	}

@@ -5,12 +5,16 @@ import (
 	"compress/gzip"
 	"crypto"
 	"crypto/rand"
+	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"io"
+	"math/big"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +22,7 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
+	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
 )
@@ -215,6 +220,66 @@ func TestWhatIsRefused(t *testing.T) {
 	} {
 		if _, err := Check(c.b, c.opt); !errors.Is(err, c.want) || err != nil && c.want == nil {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
+// What is computed for the sake of old documents is not believed of a list.
+func TestWeakDigestsAreRefused(t *testing.T) {
+	t.Parallel()
+	o := newOperator(t, "EE")
+	good := sign(t, list("EE", service(ServiceCA, authority(t, "CA").Certificate)), o.Identity)
+	parse := func(b []byte) *xades.Checked {
+		t.Helper()
+		d, err := dom.Parse(bytes.Clone(b), dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := xades.Parse(d.Root().Child(xmldsig.Namespace, "Signature"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.Check(xades.CheckOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for method, allowed := range map[string]bool{xmldsig.SHA256: false, xmldsig.SHA1: true, xmldsig.MD5: false, xmldsig.RIPEMD160: false} {
+		c := parse(good)
+		i := slices.IndexFunc(c.References, func(r xmldsig.Reference) bool { return r.URI == "" })
+		h, _ := xmldsig.DigestHash(method)
+		sum := h.New()
+		if err := c.WriteOctets(sum, i, c14n.Method{}); err != nil {
+			t.Fatal(err)
+		}
+		old := c.References[i].Element.Raw()
+		weak := bytes.Replace(old, []byte(xmldsig.SHA256), []byte(method), 1)
+		value := c.References[i].Element.Child(xmldsig.Namespace, "DigestValue").Text()
+		weak = bytes.Replace(weak, []byte(value), []byte(base64.StdEncoding.EncodeToString(sum.Sum(nil))), 1)
+		b := bytes.Replace(good, old, weak, 1)
+		c = parse(b)
+		info, err := c14n.Append(nil, c.Canonicalization, c.Node.Child(xmldsig.Namespace, "SignedInfo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := c.Hash.New()
+		digest.Write(info)
+		der, err := o.Key.(crypto.Signer).Sign(rand.Reader, digest.Sum(nil), c.Hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pair struct{ R, S *big.Int }
+		if _, err := asn1.Unmarshal(der, &pair); err != nil {
+			t.Fatal(err)
+		}
+		raw := append(pair.R.FillBytes(make([]byte, 32)), pair.S.FillBytes(make([]byte, 32))...)
+		b = bytes.Replace(b, []byte(c.Signature.Value.Text()), []byte(base64.StdEncoding.EncodeToString(raw)), 1)
+		for _, sha1 := range []bool{false, true} {
+			_, err := Check(b, CheckOptions{Signers: []*pki.Certificate{o.Certificate}, AllowSHA1: sha1})
+			if ok := method == xmldsig.SHA256 || sha1 && allowed; (err == nil) != ok || !ok && (!errors.Is(err, ErrSignature) || !strings.Contains(err.Error(), "not safe")) {
+				t.Errorf("%s, SHA-1 allowed %v: %v", method, sha1, err)
+			}
 		}
 	}
 }
