@@ -44,3 +44,20 @@ func TestWhatIsNoDocumentTypeIsNotRecognised(t *testing.T) {
 		}
 	}
 }
+
+func TestPartiesAreFoundByTheirRoles(t *testing.T) {
+	t.Parallel()
+	doc, err := dom.Parse([]byte(`<TendererQualification xmlns="urn:oasis:names:specification:ubl:schema:xsd:TendererQualification-2" xmlns:a="`+ublCAC+`" xmlns:b="`+ublCBC+`">
+<a:TendererPartyQualification><a:MainQualifyingParty><a:Party><b:EndpointID>company</b:EndpointID></a:Party></a:MainQualifyingParty></a:TendererPartyQualification>
+<a:ContractingParty><a:Party><b:EndpointID>authority</b:EndpointID></a:Party></a:ContractingParty></TendererQualification>`), dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, receiver, ok := Roles(doc.Root().Local())
+	if !ok || PartyIn(doc.Root(), issuer).Child(ublCBC, "EndpointID").Text() != "company" || PartyIn(doc.Root(), receiver).Child(ublCBC, "EndpointID").Text() != "authority" {
+		t.Errorf("%s, %s, %t", issuer, receiver, ok)
+	}
+	if n := PartyIn(doc.Root(), "SenderParty/Party"); n.Valid() {
+		t.Error("a role that nobody has")
+	}
+}
