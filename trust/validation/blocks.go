@@ -14,7 +14,16 @@ const (
 	ofSignature role = iota
 	ofTimeStamp
 	ofRevocation
+	ofCounterSignature
 )
+
+// kind is the role without what only a policy tells apart.
+func (as role) kind() role {
+	if as == ofCounterSignature {
+		return ofSignature
+	}
+	return as
+}
 
 // judge runs the process on one set of facts at one time.
 type judge struct {
@@ -109,7 +118,7 @@ func (j *judge) cryptographic(r *run, refs []Reference, intact bool) {
 
 // use is what an anchor has to be one for. Who tells of revocations stands below any.
 func (as role) use() Use {
-	switch as {
+	switch as.kind() {
 	case ofSignature:
 		return UseSignature
 	case ofTimeStamp:
@@ -175,7 +184,7 @@ func (j *judge) certificate(r *run, c *Certificate, i int, as role) {
 		r.check(!c.HasKeyUsage || slices.Contains(c.KeyUsage, "keyCertSign"), Indeterminate, ChainConstraintsFailure, "RFC 5280 6.1.4", name+": may its key sign certificates?", "its key usage does not say so")
 		r.check(c.HasSubjectKeyID, Indeterminate, ChainGeneralFailure, "RFC 5280 4.2.1.2", name+": has it a subject key identifier?", "it has none")
 	} else {
-		switch as {
+		switch as.kind() {
 		case ofSignature:
 			if ok := slices.Contains(c.KeyUsage, "nonRepudiation"); j.policy.strictUsage {
 				r.check(ok, Indeterminate, ChainConstraintsFailure, clause, name+": is its key meant for signatures of persons?", "its key usage does not say so")
@@ -198,12 +207,13 @@ func (j *judge) certificate(r *run, c *Certificate, i int, as role) {
 	}
 	inside := !j.now.Before(c.NotBefore) && !j.now.After(c.NotAfter)
 	sub := OutOfBoundsNoPOE
-	if used != nil && j.valid(used.Data.Signer) {
+	inOffice := used != nil && (j.valid(used.Data.Signer) || as == ofCounterSignature && j.policy.counterOffice)
+	if inOffice {
 		sub = OutOfBoundsNotRevoked // who says so is still in office
 	}
 	r.check(inside, Indeterminate, sub, clause, name+": is it valid now?", fmt.Sprintf("it is valid from %s to %s", when(c.NotBefore), when(c.NotAfter)))
 	if used != nil && as != ofRevocation {
-		r.check(j.valid(used.Data.Signer), Indeterminate, RevocationOutOfBoundsNoPOE, clause, name+": is the certificate of who says that it is not revoked valid now?", "it is not")
+		r.check(inOffice, Indeterminate, RevocationOutOfBoundsNoPOE, clause, name+": is the certificate of who says that it is not revoked valid now?", "it is not")
 	}
 }
 
@@ -223,7 +233,7 @@ func (j *judge) revocation(r *run, c *Certificate, i int, as role) *CertificateS
 		return nil
 	}
 	used, why := j.latest(c)
-	if used == nil && !j.policy.revocation[as][min(i, 1)] {
+	if used == nil && !j.policy.revocation[as.kind()][min(i, 1)] {
 		r.warn(false, "EN 319 102-1 5.2.6", c.Subject+": is there acceptable revocation data?", why)
 		return nil
 	}

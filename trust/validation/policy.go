@@ -14,9 +14,11 @@ type Policy struct {
 
 	// What a policy file can set. revocation: whether revocation data is needed, by role, of signers and of authorities.
 	revocation  [3][2]bool
-	strictUsage bool     // keys of signers must be meant for signatures of persons
-	formats     []string // of signatures, "XAdES-BASELINE-B" and the like; nil: all
-	manifest    bool     // containers of type E must have a META-INF/manifest.xml where no other manifest lists their files
+	strictUsage bool // keys of signers must be meant for signatures of persons
+	// Of a counter-signature, whoever says that its certificate is not revoked need not be in office still.
+	counterOffice bool
+	formats       []string // of signatures, "XAdES-BASELINE-B" and the like; nil: all
+	manifest      bool     // containers of type E must have a META-INF/manifest.xml where no other manifest lists their files
 }
 
 // Suite dates cryptographic algorithms: how long each counts as reliable.

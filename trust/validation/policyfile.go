@@ -120,7 +120,7 @@ SCTR signing,ca IssuerName FAIL
 SCTR signing,ca NotRevoked FAIL
 SCTR signing,ca NotOnHold FAIL
 SC signing ForbiddenExtensions FAIL 1.3.6.1.5.5.7.48.1.5
-SC signing RevocationIssuerNotExpired FAIL
+S signing RevocationIssuerNotExpired FAIL
 T signing ForbiddenExtensions FAIL 1.3.6.1.5.5.7.48.1.5
 T signing ExtendedKeyUsage FAIL timeStamping
 SCTR ca CA FAIL
@@ -194,6 +194,9 @@ func (r *policyReader) section(n dom.Node, part, kind string) {
 	case code == "":
 		r.refuse(n, "a part of an unknown kind")
 		return
+	}
+	if code == "C" && kind == "signing" { // until it is asked for, below
+		r.policy.counterOffice = true
 	}
 	for e := range n.Elements() {
 		if k, ok := policyKinds[e.Local()]; ok {
@@ -281,6 +284,9 @@ func (r *policyReader) adjustable(n dom.Node, code, kind string, level int, valu
 		if level < rank["FAIL"] || slices.Contains(values, "*") {
 			p.formats = nil
 		}
+		return true
+	case name == "RevocationIssuerNotExpired" && code == "C" && kind == "signing":
+		p.counterOffice = level < rank["FAIL"]
 		return true
 	case name == "ManifestFilePresent" && code == "A":
 		p.manifest = level == rank["FAIL"]

@@ -129,6 +129,53 @@ func TestWhatAPolicySets(t *testing.T) {
 	}
 }
 
+// Whether who tells of revocations must be in office still can be left open of counter-signatures, and of them alone.
+func TestRespondersOfCounterSignatures(t *testing.T) {
+	t.Parallel()
+	now := day(2026, 5, 4)
+	rsa := Algorithm{"RSA", 3072, "SHA256"}
+	ca := &Certificate{Token: Token{ID: "ca"}, Trusted: true}
+	responder := &Certificate{Token: Token{ID: "r", Algorithm: rsa, Intact: true, Signer: ca}, NotBefore: now.AddDate(-3, 0, 0), NotAfter: now.AddDate(0, -1, 0), OCSPNoCheck: true, PathLength: -1}
+	responder.Chain = []*Certificate{responder, ca}
+	at := now.AddDate(0, -2, 0)
+	c := &Certificate{
+		Token: Token{ID: "c", Algorithm: rsa, Intact: true, Signer: ca}, Subject: "Ada", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), PathLength: -1,
+		Revocations: []CertificateStatus{{Data: &Revocation{OCSP: true, Token: Token{ID: "o", Algorithm: rsa, Intact: true, Signer: responder, Chain: responder.Chain}, Produced: at, ThisUpdate: at}}},
+	}
+	c.Chain = []*Certificate{c, ca}
+	signature := func() *Signature {
+		return &Signature{
+			Token: Token{ID: "s", Algorithm: rsa, Intact: true, Signer: c, Chain: c.Chain}, Format: "XAdES-BASELINE-B", Claimed: now, HasProperty: true,
+			References: []Reference{{Name: "a", Digest: "SHA256", Found: true, Intact: true}},
+		}
+	}
+	first, counter := signature(), signature()
+	counter.Counter = first
+	part := func(constraint string) string {
+		return `<CounterSignatureConstraints><BasicSignatureConstraints><SigningCertificate>` + constraint + `</SigningCertificate></BasicSignatureConstraints></CounterSignatureConstraints>`
+	}
+	for _, x := range []struct {
+		name, xml string
+		passes    bool // the counter-signature
+	}{
+		{"by default", "", false},
+		{"where it is asked", part(`<RevocationIssuerNotExpired Level="FAIL"/>`), false},
+		{"where it is not asked", part(`<Recognition Level="FAIL"/>`), true},
+		{"where it only warns", part(`<RevocationIssuerNotExpired Level="WARN"/>`), true},
+	} {
+		p, _, err := ReadPolicy([]byte(`<ConstraintsParameters Name="p" xmlns="` + NamespacePolicy + `">` + x.xml + `</ConstraintsParameters>`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Validate(&Facts{Signatures: []*Signature{first, counter}}, p, now) {
+			passes := x.passes && r.Signature == counter
+			if (r.Indication == TotalPassed) != passes || !passes && r.Sub != RevocationOutOfBoundsNoPOE {
+				t.Errorf("%s, counter-signature %v: %s %s: %s", x.name, r.Signature == counter, r.Indication, r.Sub, r.Why)
+			}
+		}
+	}
+}
+
 func FuzzReadPolicy(f *testing.F) {
 	f.Add([]byte(`<ConstraintsParameters xmlns="` + NamespacePolicy + `"><Cryptographic><AcceptableEncryptionAlgo><Algo>RSA</Algo></AcceptableEncryptionAlgo><AlgoExpirationDate Format="yyyy" UpdateDate="2024" LevelAfterUpdate="WARN"><Algo Size="1024" Date="2019">RSA</Algo></AlgoExpirationDate></Cryptographic></ConstraintsParameters>`))
 	f.Add([]byte(`{"SecuritySuitabilityPolicy":{"PolicyIssueDate":"2024-10-13","Algorithm":[{"AlgorithmIdentifier":{"Name":"ECDSA with SHA-256"},"Evaluation":[{"Parameter":[{"Min":256,"name":"plength"}],"Validity":{}}]}]}}`))

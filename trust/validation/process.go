@@ -102,7 +102,11 @@ func (j *judge) basic(s *Signature) Conclusion {
 		out.Time = j.now
 		return out
 	}
-	x := j.chain(&s.Token, ofSignature)
+	as := ofSignature
+	if s.Counter != nil {
+		as = ofCounterSignature
+	}
+	x := j.chain(&s.Token, as)
 	if at := j.contentTime(s); !at.IsZero() && s.Signer != nil {
 		// It was surely signed after that time.
 		switch x.Sub {
