@@ -76,6 +76,11 @@ func TestDSSTakesOurEvidenceRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		alone, err := ades.Preserve(t.Context(), s.tsa, x, 0, some[:1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, called, out = append(some, some[0]), append(called, "alone-"+called[0]), append(out, alone...)
 		for i, b := range out {
 			name := fmt.Sprintf("%d-%s", x, called[i])
 			write(name, b)

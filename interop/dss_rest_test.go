@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/node/signing"
+	"github.com/viadukt-eu/viadukt/trust/ades"
+	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/revocation"
 	"github.com/viadukt-eu/viadukt/trust/trustlist"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
+	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
 // unsignedList is a trusted list without services.
@@ -70,8 +73,22 @@ func TestADSSClientUsesOurService(t *testing.T) {
 	} else if err := os.WriteFile(list, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	authority := &tsp.Client{URLs: []string{s.url + "/tsa"}}
+	var enveloped bytes.Buffer
+	letter := xades.Bytes("letter.xml", "application/xml", []byte(letterXML))
+	if err := ades.Sign(t.Context(), &enveloped, nil, signer, []xades.Document{letter}, ades.Params{Format: ades.XAdES, Time: time.Now()}, authority); err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := ades.Preserve(t.Context(), authority, ers.XML, 0, []ades.Signed{{Octets: enveloped.Bytes()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	preserved := filepath.Join(dir, "sealed.xml")
+	if err := os.WriteFile(preserved, sealed[0], 0o600); err != nil {
+		t.Fatal(err)
+	}
 	e := entry(t, "dss", received, took)
-	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--list", list, "--out", filepath.Join(dir, "out")).CombinedOutput()
+	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--list", list, "--sealed", preserved, "--out", filepath.Join(dir, "out")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -81,6 +98,7 @@ func TestADSSClientUsesOurService(t *testing.T) {
 		var line struct {
 			Name, File, Indication                        string
 			Valid, Blocks, Certificates, Signatures, Etsi int
+			Records                                       int
 			Ours, Theirs                                  []float64
 		}
 		if json.Unmarshal(lines.Bytes(), &line) != nil {
@@ -110,12 +128,15 @@ func TestADSSClientUsesOurService(t *testing.T) {
 		case line.Name == "counter-signature":
 			signatures = 2
 		}
+		if (line.Records == 1) != (line.Name == "sealed") {
+			t.Errorf("%s: %d evidence records", line.Name, line.Records)
+		}
 		if line.Indication != indication || line.Valid != signatures || line.Blocks == 0 || line.Certificates < 3 || line.Signatures != signatures || line.Etsi < 1000 {
 			t.Errorf("%+v", line)
 		}
 		files = append(files, line.File)
 	}
-	if count != 57 {
+	if count != 58 {
 		t.Fatalf("%d lines:\n%s", count, out)
 	}
 	for _, v := range dss(t, append([]string{"verify", "--json", "--online", "--trust", root}, files...)...) {

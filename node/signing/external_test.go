@@ -109,19 +109,40 @@ func TestARecordBesideADocument(t *testing.T) {
 	if !bytes.Contains(octets, []byte("xmlenc#sha512")) {
 		t.Error("referenceDigestAlgorithm was not honoured")
 	}
-	record, err := ers.Create(t.Context(), serviceStamper{w}, ers.ASN1, crypto.SHA256, []xades.Document{xades.Bytes("", "", octets)})
-	if err != nil {
-		t.Fatal(err)
+	for _, x := range []ers.Syntax{ers.ASN1, ers.XML} {
+		record := must(ers.Create(t.Context(), serviceStamper{w}, x, crypto.SHA256, []xades.Document{xades.Bytes("", "", octets)}))
+		record = must(ers.Renew(t.Context(), serviceStamper{w}, record))
+		got := w.call("validation/validateSignature", obj{"signedDocument": signed, "evidenceRecords": []obj{document("a.ers", record)}}, 200)
+		s := got["SimpleReport"].(obj)["signatureOrTimestampOrEvidenceRecord"].([]any)[0].(obj)["Signature"].(obj)
+		records, _ := s["EvidenceRecords"].(obj)["EvidenceRecord"].([]any)
+		if len(records) != 1 || s["Timestamps"] != nil {
+			t.Fatalf("%v", s)
+		}
+		e := records[0].(obj)
+		stamps := e["Timestamps"].(obj)["Timestamp"].([]any)
+		if len(stamps) != 2 || e["Indication"] != "PASSED" || stamps[1].(obj)["Indication"] != "PASSED" || e["POETime"] != stamps[0].(obj)["ProductionTime"] ||
+			s["BestSignatureTime"] != e["POETime"] || e["ParentId"] != s["Id"] || e["Embedded"] != false {
+			t.Errorf("%v", e)
+		}
+		data := got["DiagnosticData"].(obj)["EvidenceRecord"].([]any)[0].(obj)
+		if data["Id"] != e["Id"] || data["Origin"] != "EXTERNAL" || data["Type"] != []string{"ASN.1 Evidence Record", "XML Evidence Record"}[x] || len(data["FoundTimestamp"].([]any)) != 2 || len(data["DigestMatcher"].([]any)) != 1 {
+			t.Errorf("%v", data)
+		}
+		detailed := got["DetailedReport"].(obj)["signatureOrTimestampOrEvidenceRecord"].([]any)[0].(obj)["Signature"].(obj)["EvidenceRecord"].([]any)[0].(obj)
+		if detailed["Id"] != e["Id"] || len(detailed["Timestamp"].([]any)) != 2 || detailed["Conclusion"].(obj)["Indication"] != "PASSED" {
+			t.Errorf("%v", detailed)
+		}
 	}
-	s := w.judged(signed, obj{"evidenceRecords": []obj{document("a.ers", record)}})["signatureOrTimestampOrEvidenceRecord"].([]any)[0].(obj)["Signature"].(obj)
-	stamps := s["Timestamps"].(obj)["Timestamp"].([]any)
-	if len(stamps) != 1 || stamps[0].(obj)["Indication"] != "PASSED" || s["BestSignatureTime"] != stamps[0].(obj)["ProductionTime"] {
+	other := must(ers.Create(t.Context(), serviceStamper{w}, ers.XML, crypto.SHA256, []xades.Document{xades.Bytes("", "", []byte("other"))}))
+	s := w.signatureOf(signed, obj{"evidenceRecords": []obj{document("a.ers", other), document("b.ers", []byte("nothing"))}})
+	records := s["EvidenceRecords"].(obj)["EvidenceRecord"].([]any)
+	if len(records) != 1 || records[0].(obj)["SubIndication"] != "HASH_FAILURE" || records[0].(obj)["POETime"] != nil || s["BestSignatureTime"] == records[0].(obj)["Timestamps"].(obj)["Timestamp"].([]any)[0].(obj)["ProductionTime"] {
 		t.Errorf("%v", s)
 	}
-	other := must(ers.Create(t.Context(), serviceStamper{w}, ers.ASN1, crypto.SHA256, []xades.Document{xades.Bytes("", "", []byte("other"))}))
-	s = w.judged(signed, obj{"evidenceRecords": []obj{document("a.ers", other)}})["signatureOrTimestampOrEvidenceRecord"].([]any)[0].(obj)["Signature"].(obj)
-	if stamps = s["Timestamps"].(obj)["Timestamp"].([]any); stamps[0].(obj)["SubIndication"] != "HASH_FAILURE" || s["BestSignatureTime"] == stamps[0].(obj)["ProductionTime"] {
-		t.Errorf("%v", s)
+	// One that cannot be read is told of by itself.
+	tokens := w.judged(signed, obj{"evidenceRecords": []obj{document("b.ers", []byte("nothing"))}})["signatureOrTimestampOrEvidenceRecord"].([]any)
+	if len(tokens) != 2 || tokens[1].(obj)["EvidenceRecord"].(obj)["Indication"] == "PASSED" {
+		t.Errorf("%v", tokens)
 	}
 }
 

@@ -2,6 +2,7 @@ package signing
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/viadukt-eu/viadukt/trust/cades"
+	"github.com/viadukt-eu/viadukt/trust/ers"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pades"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
@@ -251,12 +253,13 @@ func TestTokensAreHandedOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, true)
 	signed := w.sign("XAdES_BASELINE_LT", nil, document("a.xml", []byte("<a/>")))
+	record := must(ers.Create(t.Context(), serviceStamper{w}, ers.XML, crypto.SHA256, []xades.Document{xades.Bytes("", "", octetsOf(signed))}))
 	for strategy, want := range map[string]extraction{
-		"": {}, "NONE": {}, "EXTRACT_ALL": {true, true, true}, "EXTRACT_CERTIFICATES_ONLY": {certificates: true}, "EXTRACT_EVIDENCE_RECORDS_ONLY": {},
-		"EXTRACT_TIMESTAMPS_AND_REVOCATION_DATA": {stamps: true, revocations: true}, "EXTRACT_REVOCATION_DATA_AND_EVIDENCE_RECORDS": {revocations: true},
+		"": {}, "NONE": {}, "EXTRACT_ALL": {true, true, true, true}, "EXTRACT_CERTIFICATES_ONLY": {certificates: true}, "EXTRACT_EVIDENCE_RECORDS_ONLY": {records: true},
+		"EXTRACT_TIMESTAMPS_AND_REVOCATION_DATA": {stamps: true, revocations: true}, "EXTRACT_REVOCATION_DATA_AND_EVIDENCE_RECORDS": {revocations: true, records: true},
 	} {
-		data := w.call("validation/validateSignature", obj{"signedDocument": signed, "tokenExtractionStrategy": strategy}, 200)["DiagnosticData"].(obj)
-		for kind, extracted := range map[string]bool{"Certificate": want.certificates, "Timestamp": want.stamps, "Revocation": want.revocations} {
+		data := w.call("validation/validateSignature", obj{"signedDocument": signed, "tokenExtractionStrategy": strategy, "evidenceRecords": []obj{document("a.xml", record)}}, 200)["DiagnosticData"].(obj)
+		for kind, extracted := range map[string]bool{"Certificate": want.certificates, "Timestamp": want.stamps, "Revocation": want.revocations, "EvidenceRecord": want.records} {
 			list := data[kind].([]any)
 			if len(list) == 0 {
 				t.Errorf("%s: no %s", strategy, kind)

@@ -56,7 +56,7 @@ func policyOf(p *validation.Policy, unheeded []string) obj {
 }
 
 // extraction says which tokens stand in the diagnostic data themselves, not by their digests.
-type extraction struct{ certificates, stamps, revocations bool }
+type extraction struct{ certificates, stamps, revocations, records bool }
 
 func extractionOf(strategy string) (out extraction, err error) {
 	if strategy == "" || strategy == "NONE" {
@@ -66,14 +66,15 @@ func extractionOf(strategy string) (out extraction, err error) {
 	for _, kind := range strings.Split(kinds, "_AND_") {
 		switch kind {
 		case "ALL":
-			out = extraction{true, true, true}
+			out = extraction{true, true, true, true}
 		case "CERTIFICATES":
 			out.certificates = true
 		case "TIMESTAMPS":
 			out.stamps = true
 		case "REVOCATION_DATA":
 			out.revocations = true
-		case "EVIDENCE_RECORDS": // the reports have their time-stamps alone
+		case "EVIDENCE_RECORDS":
+			out.records = true
 		default:
 			ok = false
 		}
@@ -186,17 +187,29 @@ func simple(v *report.Verdict, unheeded []string) obj {
 		if s.Counter != nil {
 			x["ParentId"] = tokenID("S-", s.Counter.ID)
 		}
-		var stamps []obj
-		for _, t := range s.TimeStamps {
+		own, evidence := partedByRecord(s.TimeStamps)
+		var stamps, records []obj
+		for _, t := range own {
 			stamps = append(stamps, stampJSON(t, r.TimeStamps[t], r.TimeStampsByLists[t]))
+		}
+		for _, of := range evidence {
+			records = append(records, of.simple(tokenID("S-", s.ID), r.TimeStamps, r.TimeStampsByLists))
 		}
 		if len(stamps) > 0 {
 			x["Timestamps"] = obj{"Timestamp": stamps}
 		}
+		if len(records) > 0 {
+			x["EvidenceRecords"] = obj{"EvidenceRecord": records}
+		}
 		tokens = append(tokens, obj{"Signature": x})
 	}
-	for i, t := range v.Result.TimeStamps {
-		tokens = append(tokens, obj{"Timestamp": stampJSON(t, v.TimeStamps[i], v.Qualified[i])})
+	conclusions, qualified := byTimeStamp(v)
+	own, evidence := partedByRecord(v.Result.TimeStamps)
+	for _, t := range own {
+		tokens = append(tokens, obj{"Timestamp": stampJSON(t, conclusions[t], qualified[t])})
+	}
+	for _, of := range evidence {
+		tokens = append(tokens, obj{"EvidenceRecord": of.simple("", conclusions, qualified)})
 	}
 	out := obj{
 		"ValidationPolicy": policyOf(v.Policy, unheeded),
@@ -323,9 +336,13 @@ func detailed(v *report.Verdict) obj {
 	for i, r := range v.Signatures {
 		s := v.Result.Signatures[i]
 		id := tokenID("S-", s.ID)
-		stamps := []obj{}
-		for _, t := range s.TimeStamps {
+		own, evidence := partedByRecord(s.TimeStamps)
+		stamps, records := []obj{}, []obj{}
+		for _, t := range own {
 			stamps = append(stamps, stamp(t, r.TimeStamps[t]))
+		}
+		for _, of := range evidence {
+			records = append(records, of.detailed(r.TimeStamps, stamp))
 		}
 		kind := "SIGNATURE"
 		if s.Counter != nil {
@@ -333,7 +350,7 @@ func detailed(v *report.Verdict) obj {
 		}
 		parts = append(parts, blocksJSON(id, kind, s.Chain, r.Basic))
 		x := obj{
-			"Id": id, "CounterSignature": s.Counter != nil, "Timestamp": stamps,
+			"Id": id, "CounterSignature": s.Counter != nil, "Timestamp": stamps, "EvidenceRecord": records,
 			"ValidationProcessBasicSignature": process("Validation Process for Basic Signatures", r.Basic),
 			"ValidationProcessLongTermData":   process("Validation Process for Signatures with Time and Signatures with Long-Term Validation Data", r.LongTerm),
 			"ValidationProcessArchivalData":   process("Validation Process for Signatures with Archival Data", r.Archival),
@@ -344,8 +361,13 @@ func detailed(v *report.Verdict) obj {
 		}
 		tokens = append(tokens, obj{"Signature": x})
 	}
-	for i, t := range v.Result.TimeStamps {
-		tokens = append(tokens, obj{"Timestamp": stamp(t, v.TimeStamps[i])})
+	conclusions, _ := byTimeStamp(v)
+	own, evidence := partedByRecord(v.Result.TimeStamps)
+	for _, t := range own {
+		tokens = append(tokens, obj{"Timestamp": stamp(t, conclusions[t])})
+	}
+	for _, of := range evidence {
+		tokens = append(tokens, obj{"EvidenceRecord": of.detailed(conclusions, stamp)})
 	}
 	return obj{"ValidationTime": stampTime(v.At), "signatureOrTimestampOrEvidenceRecord": tokens, "BasicBuildingBlocks": parts, "TLAnalysis": listAnalysis(v.Result.Lists, territories(v))}
 }
@@ -365,13 +387,13 @@ func bits(n int) string {
 // facts collects the tokens of diagnostic data, each once.
 type facts struct {
 	extraction
-	certificateData, revocationData, stampData []obj
-	seen                                       map[string]bool
-	known                                      map[string]*pki.Certificate
+	certificateData, revocationData, stampData, recordData []obj
+	seen                                                   map[string]bool
+	known                                                  map[string]*pki.Certificate
 }
 
 func newFacts(e extraction, all []*pki.Certificate) *facts {
-	f := &facts{extraction: e, certificateData: []obj{}, revocationData: []obj{}, stampData: []obj{}, seen: map[string]bool{}, known: map[string]*pki.Certificate{}}
+	f := &facts{extraction: e, certificateData: []obj{}, revocationData: []obj{}, stampData: []obj{}, recordData: []obj{}, seen: map[string]bool{}, known: map[string]*pki.Certificate{}}
 	for _, c := range all {
 		sum := c.Fingerprint()
 		f.known[tokenID("C-", hex.EncodeToString(sum[:]))] = c
@@ -512,11 +534,16 @@ func (e extraction) diagnostic(v *report.Verdict) obj {
 			}
 			matchers = append(matchers, m)
 		}
-		for _, t := range s.TimeStamps {
+		own, evidence := partedByRecord(s.TimeStamps)
+		records := []obj{}
+		for _, t := range own {
 			found = append(found, obj{"Timestamp": f.stamp(t)})
 		}
+		for _, of := range evidence {
+			records = append(records, obj{"EvidenceRecord": f.record(of)})
+		}
 		x := obj{"Id": tokenID("S-", s.ID), "DAIdentifier": s.ID, "SignatureFilename": v.Name, "SignatureFormat": s.Level, "BasicSignature": basicSignature(&s.Token),
-			"ChainItem": f.items(s.Chain), "DigestMatcher": matchers, "FoundTimestamp": found, "StructuralValidation": obj{"valid": s.Structure == nil && len(s.Malformed) == 0}}
+			"ChainItem": f.items(s.Chain), "DigestMatcher": matchers, "FoundTimestamp": found, "FoundEvidenceRecord": records, "StructuralValidation": obj{"valid": s.Structure == nil && len(s.Malformed) == 0}}
 		if !s.Claimed.IsZero() {
 			x["ClaimedSigningTime"] = stampTime(s.Claimed)
 		}
@@ -529,10 +556,14 @@ func (e extraction) diagnostic(v *report.Verdict) obj {
 		signatures = append(signatures, x)
 		f.add(s.Chain)
 	}
-	for _, t := range v.Result.TimeStamps {
+	own, evidence := partedByRecord(v.Result.TimeStamps)
+	for _, t := range own {
 		f.stamp(t)
 	}
-	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificateData, "Revocation": f.revocationData, "Timestamp": f.stampData, "TrustedList": listData(v.Result.Lists, territories(v))}
+	for _, of := range evidence {
+		f.record(of)
+	}
+	return obj{"DocumentName": v.Name, "ValidationDate": stampTime(v.At), "Signature": signatures, "Certificate": f.certificateData, "Revocation": f.revocationData, "Timestamp": f.stampData, "EvidenceRecord": f.recordData, "TrustedList": listData(v.Result.Lists, territories(v))}
 }
 
 // certificateReports are those of one certificate; known are others of its chain.

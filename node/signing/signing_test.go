@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,32 +38,32 @@ type world struct {
 	key    *pki.Identity
 }
 
+// keys are those of all worlds: RSA keys take their time.
+type keys struct {
+	ca            *pki.Authority
+	rsa, ec, unit *pki.Identity
+	crl           []byte
+}
+
+var theKeys = sync.OnceValue(func() (k keys) {
+	k.ca = must(pki.NewAuthority(rand.Reader, "CN=Own CA,C=EU", pki.P256, now.AddDate(-2, 0, 0), 20))
+	k.rsa = must(k.ca.Issue(pki.Template{CommonName: "Ada Signer", Country: "EE", Algorithm: pki.RSA2048, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)}))
+	k.ec = must(k.ca.Issue(pki.Template{CommonName: "Bo Signer", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)}))
+	k.unit = must(k.ca.Issue(pki.Template{CommonName: "Own TSA", ExtKeyUsage: []pki.OID{pki.EKUTimeStamping}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(10, 0, 0)}))
+	k.crl = must(k.ca.CRL(nil, now))
+	return k
+})
+
 func newWorld(t testing.TB, stamper bool) *world {
 	t.Helper()
-	w := &world{t: t}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var err error
-	w.ca, err = pki.NewAuthority(rand.Reader, "CN=Own CA,C=EU", pki.P256, now.AddDate(-2, 0, 0), 20)
-	must(err)
-	w.key, err = w.ca.Issue(pki.Template{CommonName: "Ada Signer", Country: "EE", Algorithm: pki.RSA2048, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
-	must(err)
-	ec, err := w.ca.Issue(pki.Template{CommonName: "Bo Signer", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
-	must(err)
-	id, err := w.ca.Issue(pki.Template{CommonName: "Own TSA", ExtKeyUsage: []pki.OID{pki.EKUTimeStamping}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(10, 0, 0)})
-	must(err)
-	crl, err := w.ca.CRL(nil, now)
-	must(err)
-	opt := Options{Keys: []SigningKey{{"seal", w.key}, {"curve", ec}}, Clock: func() time.Time { return now.Add(time.Hour) }, MaxDocument: 1 << 20,
+	k := theKeys()
+	w := &world{t: t, ca: k.ca, key: k.rsa}
+	opt := Options{Keys: []SigningKey{{"seal", k.rsa}, {"curve", k.ec}}, Clock: func() time.Time { return now.Add(time.Hour) }, MaxDocument: 1 << 20,
 		Known: func() gather.Options {
-			return gather.Options{Anchors: []*pki.Certificate{w.ca.Certificate}, CRLs: [][]byte{crl}}
+			return gather.Options{Anchors: []*pki.Certificate{k.ca.Certificate}, CRLs: [][]byte{k.crl}}
 		}}
 	if stamper {
-		opt.Stamper = &tsp.Responder{Identity: id, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return now.Add(time.Minute), nil }}
+		opt.Stamper = &tsp.Responder{Identity: k.unit, Policy: "1.2.3.4", Clock: func() (time.Time, error) { return now.Add(time.Minute), nil }}
 	}
 	w.server = httptest.NewServer(New(opt).Handler())
 	t.Cleanup(w.server.Close)

@@ -44,7 +44,7 @@ func parseASN1(b []byte) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	out := &Record{}
+	out := &Record{Raw: b}
 	stamps, hashes := 0, 0
 	for chains := sequence.Children(); !chains.Empty(); {
 		chain, err := chains.Read(asn1.SEQUENCE, "ArchiveTimeStampChain")
@@ -209,17 +209,13 @@ func stampDER(h crypto.Hash, m made) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	parts := [][]byte{ber.Append(nil, tagged(0), e.Content)}
-	if len(m.groups) > 0 {
-		var tree [][]byte
-		for _, g := range m.groups {
-			var values [][]byte
-			for _, v := range g {
-				values = append(values, ber.Append(nil, asn1.OCTET_STRING, v))
-			}
-			tree = append(tree, ber.Append(nil, asn1.SEQUENCE, values...))
+	var tree [][]byte
+	for _, g := range m.groups {
+		var values [][]byte
+		for _, v := range g {
+			values = append(values, ber.Append(nil, asn1.OCTET_STRING, v))
 		}
-		parts = append(parts, ber.Append(nil, tagged(2), tree...))
+		tree = append(tree, ber.Append(nil, asn1.SEQUENCE, values...))
 	}
-	return ber.Append(nil, asn1.SEQUENCE, append(parts, m.token.Raw)...), nil
+	return ber.Append(nil, asn1.SEQUENCE, ber.Append(nil, tagged(0), e.Content), ber.Append(nil, tagged(2), tree...), m.token.Raw), nil
 }

@@ -48,6 +48,7 @@ const (
 // Record is an evidence record.
 type Record struct {
 	XML    bool
+	Raw    []byte // as it stands
 	Chains []Chain
 	// Certificates, CRLs and OCSPs are what the record brings along to judge its time-stamps.
 	Certificates []*pki.Certificate

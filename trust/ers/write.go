@@ -192,9 +192,10 @@ func Rehash(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, record []by
 	return r.marshal()
 }
 
-// made is an archive time-stamp that is to be written.
+// made is an archive time-stamp that is to be written. Its hash tree is there also where it is one digest, which it need not be: DSS 6.4
+// does not find what a record within a signature is over without.
 type made struct {
-	groups [][][]byte // none: it is over one digest
+	groups [][][]byte
 	token  *tsp.Token
 }
 
@@ -235,9 +236,6 @@ func stampEach(ctx context.Context, stamper tsp.Stamper, h crypto.Hash, things [
 	}
 	out := make([]made, len(things))
 	for i, g := range groups {
-		if len(g) == 1 && len(g[0]) == 1 {
-			g = nil
-		}
 		out[i] = made{g, token}
 	}
 	return out, nil

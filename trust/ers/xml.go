@@ -32,7 +32,7 @@ func FromElement(root dom.Node) (*Record, error) {
 	if v := root.Attr("Version"); v != "1.0" && v != "1" { // a decimal
 		return nil, root.Errorf("%w: its version is %q", ErrFormat, v)
 	}
-	r := &Record{XML: true, sequence: root.Child(Namespace, "ArchiveTimeStampSequence")}
+	r := &Record{XML: true, Raw: root.Raw(), sequence: root.Child(Namespace, "ArchiveTimeStampSequence")}
 	if !r.sequence.Valid() {
 		return nil, root.Errorf("%w: no ArchiveTimeStampSequence", ErrFormat)
 	}
@@ -195,19 +195,17 @@ func (w writer) chain(order int, h crypto.Hash, s made) error {
 
 func (w writer) stamp(order int, s made) {
 	w.Start(w.prefix+"ArchiveTimeStamp", "Order", strconv.Itoa(order))
-	if len(s.groups) > 0 {
-		w.Start(w.prefix + "HashTree")
-		for i, g := range s.groups {
-			w.Start(w.prefix+"Sequence", "Order", strconv.Itoa(i+1))
-			for _, digest := range g {
-				w.Start(w.prefix + "DigestValue")
-				w.Base64(digest)
-				w.End()
-			}
+	w.Start(w.prefix + "HashTree")
+	for i, g := range s.groups {
+		w.Start(w.prefix+"Sequence", "Order", strconv.Itoa(i+1))
+		for _, digest := range g {
+			w.Start(w.prefix + "DigestValue")
+			w.Base64(digest)
 			w.End()
 		}
 		w.End()
 	}
+	w.End()
 	w.Start(w.prefix + "TimeStamp")
 	w.Start(w.prefix+"TimeStampToken", "Type", "RFC3161")
 	w.Base64(s.token.Raw)

@@ -59,7 +59,7 @@ func TestXMLIsAsTheSchemaHasIt(t *testing.T) {
 	}
 	const stamp = "TimeStamp(TimeStampToken@RFC3161)"
 	want := "EvidenceRecord@1.0(ArchiveTimeStampSequence(" +
-		"ArchiveTimeStampChain@1(DigestMethod CanonicalizationMethod ArchiveTimeStamp@1(HashTree(Sequence@1(DigestValue DigestValue)) " + stamp + ") ArchiveTimeStamp@2(" + stamp + ")) " +
+		"ArchiveTimeStampChain@1(DigestMethod CanonicalizationMethod ArchiveTimeStamp@1(HashTree(Sequence@1(DigestValue DigestValue)) " + stamp + ") ArchiveTimeStamp@2(HashTree(Sequence@1(DigestValue)) " + stamp + ")) " +
 		"ArchiveTimeStampChain@2(DigestMethod CanonicalizationMethod ArchiveTimeStamp@1(HashTree(Sequence@1(DigestValue DigestValue DigestValue)) " + stamp + "))))"
 	if got := outline(doc.Root()); got != want {
 		t.Errorf("%s\nwant %s", got, want)

@@ -57,7 +57,7 @@ func (p *pool) record(name string, r *ers.Record, list []sealed) (out []*validat
 	chain := -1
 	for _, s := range result.Stamps {
 		v := p.token(s.Token, "EVIDENCE_RECORD_TIMESTAMP")
-		v.Record = name
+		v.Record, v.RecordRaw = name, r.Raw
 		v.ImprintFound, v.ImprintIntact = !unknown(s.Err), s.Err == nil
 		if s.Chain != chain {
 			v.References, v.Covers = objectsOf, append(v.Covers, proven...)

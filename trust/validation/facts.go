@@ -153,6 +153,7 @@ type TimeStamp struct {
 	ImprintFound  bool
 	ImprintIntact bool
 	Record        string      // the evidence record that it is of; "": none
+	RecordRaw     []byte      // that record as it stands, for those who hand it on
 	References    []Reference // of the first of such a record: what the record must be over
 	Covers        []string    // IDs of tokens
 	Malformed     []Malformed

@@ -39,7 +39,7 @@ final class Rest {
     /** One way to sign: what stands in --out afterwards is NAME-B and NAME-LTA with the ending of the format. */
     private record Kind(String name, SignatureForm form, SignaturePackaging packaging, ASiCContainerType container, String ending) {}
 
-    /** rest --url URL --alias KEY --out DIR: prints a JSON line for each document that was signed, raised and judged. */
+    /** rest --url URL --alias KEY --pdf F --list F --sealed F --out DIR: prints a JSON line for each document that was signed, raised and judged. */
     static void run(Args a) throws Exception {
         Rest c = new Rest(a.need("--url"));
         Path dir = Path.of(a.need("--out"));
@@ -80,6 +80,7 @@ final class Rest {
         c.stamped(new RemoteDocument(pdf, "page.pdf"), text, xml, dir);
         c.followed(key, xml, text, new RemoteDocument(pdf, "page.pdf"), dir);
         c.visible(key, pdf, dir);
+        c.judged("sealed", dir.resolve("sealed.xml"), new RemoteDocument(Files.readAllBytes(Path.of(a.need("--sealed"))), "sealed.xml"));
         c.listed(key, Files.readAllBytes(Path.of(a.need("--list"))), dir);
         CertificateReportsDTO report = c.call("certificate-validation/validateCertificate", new CertificateToValidateDTO(key.getCertificate(), null, null), CertificateReportsDTO.class);
         System.out.println(c.json.writeValueAsString(Map.of("name", "certificate", "indication", report.getSimpleCertificateReport().getCertificate().getIndication().toString())));
@@ -295,6 +296,6 @@ final class Rest {
         byte[] etsi = r.getValidationReportDataHandler().getInputStream().readAllBytes();
         System.out.println(json.writeValueAsString(Map.of("name", name, "file", file.toString(), "called", d.getName(), "indication", t.getIndication().toString(), "valid", s.getValidSignaturesCount(),
             "blocks", r.getDetailedReport().getBasicBuildingBlocks().size(), "certificates", r.getDiagnosticData().getUsedCertificates().size(),
-            "signatures", r.getDiagnosticData().getSignatures().size(), "etsi", etsi.length)));
+            "signatures", r.getDiagnosticData().getSignatures().size(), "records", r.getDiagnosticData().getEvidenceRecords().size(), "etsi", etsi.length)));
     }
 }
