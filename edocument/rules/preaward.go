@@ -19,9 +19,9 @@ var preAwardText string
 // preAwardEdition is the edition of the rules for documents before award. A document of another edition is not judged by them.
 const preAwardEdition = "1.1"
 
-// preAward are the sets for what contracting authorities and companies exchange before award: the call for tenders, the tender, and
-// the receipt for it; and the answers to notices and to messages of tendering.
-var preAward = []transaction{preAwardSet("t004"), preAwardSet("t005"), preAwardSet("t006"), preAwardSet("t016"), preAwardSet("t018")}
+// preAward are the sets for what contracting authorities and companies exchange before award: the call for tenders, the tender,
+// the receipt for it, the qualification, and the answers to notices and to messages of tendering.
+var preAward = []transaction{preAwardSet("t004"), preAwardSet("t005"), preAwardSet("t006"), preAwardSet("t016"), preAwardSet("t018"), preAwardSet("t019")}
 
 // preAwardSetFor returns the set for a document of a type before award; nil when there is none for its edition.
 func preAwardSetFor(id, customization string) *Set {

@@ -27,6 +27,11 @@ const (
 <cac:DocumentResponse><cac:Response><cbc:ResponseCode>AP</cbc:ResponseCode></cac:Response><cac:DocumentReference><cbc:ID>1</cbc:ID><cbc:UUID>2</cbc:UUID><cbc:DocumentTypeCode>CN</cbc:DocumentTypeCode><cbc:VersionID>1</cbc:VersionID></cac:DocumentReference>
 <cac:LineResponse><cac:LineReference><cbc:LineID>3</cbc:LineID><cac:DocumentReference><cbc:ID>1</cbc:ID></cac:DocumentReference></cac:LineReference><cac:Response><cbc:Description>x</cbc:Description><cac:Status><cbc:StatusReasonCode>BV</cbc:StatusReasonCode></cac:Status></cac:Response></cac:LineResponse></cac:DocumentResponse></ApplicationResponse>`
 
+	aQualification = `<TendererQualification xmlns="` + nsUBL + `TendererQualification-2"` + preAwardHead + `t019:1.1</cbc:CustomizationID><cbc:ProfileID>urn:fdc:peppol.eu:prac:bis:p011:1.1</cbc:ProfileID><cbc:ID schemeURI="urn:uuid">5d2c1b0a-9f8e-4d7c-8b6a-5f4e3d2c1b0c</cbc:ID><cbc:ContractFolderID>PN-4711</cbc:ContractFolderID><cbc:IssueDate>2026-11-28</cbc:IssueDate><cbc:IssueTime>09:30:00Z</cbc:IssueTime><cbc:VersionID>1</cbc:VersionID>
+<cac:TendererPartyQualification><cac:MainQualifyingParty><cac:Party><cbc:EndpointID schemeID="0191">10137025</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0191">10137025</cbc:ID></cac:PartyIdentification></cac:Party></cac:MainQualifyingParty></cac:TendererPartyQualification>
+<cac:ContractingParty><cac:Party><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0088">5790000436057</cbc:ID></cac:PartyIdentification></cac:Party></cac:ContractingParty>
+<cac:AdditionalDocumentReference><cbc:ID>1</cbc:ID></cac:AdditionalDocumentReference></TendererQualification>`
+
 	aCall = `<CallForTenders xmlns="` + nsUBL + `CallForTenders-2"` + preAwardHead + `t004:1.1</cbc:CustomizationID><cbc:ProfileID>urn:fdc:peppol.eu:prac:bis:p002:1.1</cbc:ProfileID><cbc:ID schemeURI="urn:uuid">0f1e2d3c-4b5a-4968-8776-655443322110</cbc:ID><cbc:IssueTime>09:30:00+00:00</cbc:IssueTime><cbc:VersionID>1</cbc:VersionID>
 <cac:AdditionalDocumentReference><cbc:ID>terms</cbc:ID><cbc:DocumentTypeCode listID="urn:eu:esens:cenbii:documentType">PRO</cbc:DocumentTypeCode><cbc:DocumentStatusCode listID="urn:eu:esens:cenbii:documentStatusType">NR</cbc:DocumentStatusCode><cbc:DocumentDescription>L-1</cbc:DocumentDescription><cac:Attachment><cac:ExternalReference><cbc:FileName>terms.pdf</cbc:FileName></cac:ExternalReference></cac:Attachment></cac:AdditionalDocumentReference>
 <cac:ContractingParty><cac:Party><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID><cac:PartyIdentification><cbc:ID schemeID="0088">5790000436057</cbc:ID></cac:PartyIdentification></cac:Party></cac:ContractingParty>
@@ -60,6 +65,9 @@ func TestDocumentsBeforeAwardAreJudged(t *testing.T) {
 		{aReceipt, ">310<", ">3103<", "CL-T45-R001:fatal"},
 		{aReceipt, `<cac:SenderParty><cbc:EndpointID schemeID="9946">502011378</cbc:EndpointID>`, "<cac:SenderParty>", "PEPPOL-T006-R017:fatal"},
 		{aReceipt, "</TenderReceipt>", "<cbc:Note> </cbc:Note></TenderReceipt>", "PEPPOL-T006-S312:warning PEPPOL-T45-S002:fatal"},
+		{aQualification, "", "", ""},
+		{aQualification, "<cbc:VersionID>1</cbc:VersionID>", "", "PEPPOL-T018-R098:fatal"},
+		{aQualification, `<cbc:EndpointID schemeID="0191">10137025</cbc:EndpointID>`, "", "PEPPOL-T019-R020:fatal"},
 		{aResponse, "", "", ""},
 		{aResponse, "2026-11-28", "2026-11-28Z", "PEPPOL-T018-R003:fatal"},
 		{aResponse, "p010:1.1", "p010:1.0", "PEPPOL-T018-R012:fatal"},
@@ -114,7 +122,7 @@ func TestOtherEditionsBeforeAwardAreNotJudged(t *testing.T) {
 
 func TestTheTableOfRulesBeforeAwardIsWhole(t *testing.T) {
 	t.Parallel()
-	for i, n := range []int{138, 83, 48, 56, 56} {
+	for i, n := range []int{138, 83, 48, 56, 56, 67} {
 		if got := len(preAward[i].set().Rules()); got != n {
 			t.Errorf("%s: %d rules, want %d", preAward[i].id, got, n)
 		}

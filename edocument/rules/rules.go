@@ -2,7 +2,7 @@
 // 2.1 and UN/CEFACT CII D16B, and by the rules for billing of the network that grew out of the pilot for procurement. By
 // the rules of that network it judges as well what buyers and sellers exchange around an invoice: orders and the answers
 // to them, despatch advices, catalogues, and the responses to messages and invoices; and, of what goes before award, calls for
-// tenders, tenders, the receipts for them, and the answers to notices and to messages of tendering.
+// tenders, tenders, the receipts for them, qualifications, and the answers to notices and to messages of tendering.
 //
 // The rules are written in Go from what the standard and its publishers' artefacts demand, under the official rule ids,
 // so that a machine without any download gives the verdict, and names the rules, that the official rules would. Their
