@@ -297,7 +297,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	}
 	login := []string{"--login", address + "/console/login,admin," + chosen}
 	var urls []string
-	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), fmt.Sprintf("messages/%d/thread", invoice), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "trust", "validate", "espd", "verify", "audit", "users", "account", "send"} {
+	for _, p := range []string{"", "?span=month", "messages", "messages?direction=out&group=failed", fmt.Sprint("messages/", delivered), fmt.Sprint("messages/", failed), fmt.Sprintf("messages/%d/thread", invoice), fmt.Sprintf("messages/%d/acceptance", invoice), "queues", "partners", "partners/pt", "agreements", "agreements/out/case-file", "agreements/in/procurement-receive", "participants", "certificates", "trust", "validate", "espd", "verify", "audit", "users", "account", "send"} {
 		urls = append(urls, address+"/console/"+p)
 	}
 	// Each of the following needs a user with a password, whichever of them is run.
