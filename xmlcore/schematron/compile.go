@@ -413,22 +413,23 @@ func (c *compiler) texts(kind string, at place, ids []string) (out []namedText) 
 	return out
 }
 
-// dispatch finds the rules that may match a node, in the order of patterns and of rules in them.
+// dispatch finds the rules that may match a node, in the order of patterns and of rules in them. Its lists hold places in
+// Schema.candidates.
 type dispatch struct {
 	elements   []named // by the number of the name
 	attributes []named
-	other      [8][]candidate // by kind: for nodes whose name no rule asks for
+	other      [8][]int32 // by kind: for nodes whose name no rule asks for
 }
 
 // named is the candidates for one name.
 type named struct {
-	any     []candidate // whatever the name of the parent
+	any     []int32     // whatever the name of the parent
 	parents []offspring // with those that ask for this parent
 }
 
 type offspring struct {
 	parent int32
-	list   []candidate
+	list   []int32
 }
 
 type candidate struct {
@@ -440,23 +441,20 @@ type candidate struct {
 }
 
 func (s *Schema) index() {
-	type branch struct {
-		xpath.Branch
-		candidate
-	}
-	var all []branch
+	var all []xpath.Branch                                                              // by place in s.candidates
 	asked := map[dom.Kind]map[int32][]int32{dom.ElementNode: {}, dom.AttributeNode: {}} // names, and the parents of each
 	for p := range s.patterns {
 		for r := range s.patterns[p].rules {
 			match := s.patterns[p].rules[r].match
 			for i, b := range match.Branches() {
-				ways, _ := match.Needs(i)
-				c := candidate{pattern: int32(p), rule: int32(r), branch: int32(i), plain: b.Plain, ways: ways}
+				c := candidate{pattern: int32(p), rule: int32(r), branch: int32(i), plain: b.Plain}
+				c.ways, _ = match.Needs(i)
 				if b.Fixed {
 					s.fixed++
 					c.fixed = s.fixed
 				}
-				all = append(all, branch{b, c})
+				s.candidates = append(s.candidates, c)
+				all = append(all, b)
 				if names := asked[b.Kind]; b.NameID >= 0 && names != nil {
 					names[b.NameID] = append(names[b.NameID], b.ParentID)
 				}
@@ -464,41 +462,37 @@ func (s *Schema) index() {
 			}
 		}
 	}
-	pick := func(from []branch, want func(b *branch) bool) (list []candidate) {
-		for i := range from {
-			if want(&from[i]) {
-				list = append(list, from[i].candidate)
-			}
-		}
-		return list
-	}
 	d := &s.dispatch
 	for kind, names := range asked {
 		lists := make([]named, s.names.Len())
-		some := map[int32][]branch{} // by name
-		for _, b := range all {
+		for i, b := range all {
 			switch {
 			case b.Kind != kind && b.Kind != dom.NoNode:
 			case b.NameID >= 0:
-				some[b.NameID] = append(some[b.NameID], b)
+				lists[b.NameID].any = append(lists[b.NameID].any, int32(i))
 			default:
 				for id := range names {
-					some[id] = append(some[id], b)
+					lists[id].any = append(lists[id].any, int32(i))
 				}
 			}
 		}
 		for id, parents := range names {
-			of := func(parent int32) []candidate {
-				return pick(some[id], func(b *branch) bool { return b.ParentID < 0 || b.ParentID == parent })
+			x := &lists[id]
+			of := func(parent int32) (list []int32) {
+				for _, i := range x.any {
+					if b := &all[i]; b.NameID < 0 || b.ParentID < 0 || b.ParentID == parent {
+						list = append(list, i)
+					}
+				}
+				return list
 			}
-			x := named{any: of(-1)}
 			slices.Sort(parents)
 			for _, parent := range slices.Compact(parents) {
 				if parent >= 0 {
 					x.parents = append(x.parents, offspring{parent, of(parent)})
 				}
 			}
-			lists[id] = x
+			x.any = of(-1)
 		}
 		if kind == dom.ElementNode {
 			d.elements = lists
@@ -508,23 +502,25 @@ func (s *Schema) index() {
 	}
 	for kind := range d.other {
 		k := dom.Kind(kind)
-		d.other[kind] = pick(all, func(b *branch) bool {
-			return (b.Kind == k || b.Kind == dom.NoNode) && (b.NameID < 0 || asked[k] == nil)
-		})
+		for i, b := range all {
+			if (b.Kind == k || b.Kind == dom.NoNode) && (b.NameID < 0 || asked[k] == nil) {
+				d.other[kind] = append(d.other[kind], int32(i))
+			}
+		}
 	}
 }
 
-// candidates returns the rules to try for a node by the names of itself and its parent.
-func (s *Schema) candidates(kind dom.Kind, name, parent int32) []candidate {
+// find returns the places of the rules to try for a node by the names of itself and its parent.
+func (d *dispatch) find(kind dom.Kind, name, parent int32) []int32 {
 	var lists []named
 	switch kind {
 	case dom.ElementNode:
-		lists = s.dispatch.elements
+		lists = d.elements
 	case dom.AttributeNode:
-		lists = s.dispatch.attributes
+		lists = d.attributes
 	}
 	if name < 0 || int(name) >= len(lists) {
-		return s.dispatch.other[kind]
+		return d.other[kind]
 	}
 	x := &lists[name]
 	for i := range x.parents {
@@ -533,7 +529,7 @@ func (s *Schema) candidates(kind dom.Kind, name, parent int32) []candidate {
 		}
 	}
 	if x.any == nil && x.parents == nil {
-		return s.dispatch.other[kind]
+		return d.other[kind]
 	}
 	return x.any
 }

@@ -69,7 +69,7 @@ type outlined struct {
 }
 
 type trial struct {
-	candidate
+	*candidate
 	sure    bool    // it applies to every such node
 	armed   bool    // asserts is known
 	asserts []int32 // those that can fire
@@ -86,7 +86,8 @@ func (r *run) trialsFor(n dom.Node, entry int32) []trial {
 	parent, _ := r.outline.Name(r.outline.Parent(entry))
 	from := len(r.trials)
 next:
-	for _, c := range r.s.candidates(n.Kind(), id, parent) {
+	for _, k := range r.s.dispatch.find(n.Kind(), id, parent) {
+		c := &r.s.candidates[k]
 		for _, t := range r.trials[from:] {
 			if t.sure && t.pattern == c.pattern {
 				continue next
@@ -95,7 +96,7 @@ next:
 		t := trial{candidate: c, sure: c.plain}
 		if !c.plain {
 			match := r.s.patterns[c.pattern].rules[c.rule].match
-			by := r.admission(&c, match)
+			by := r.admission(c, match)
 			if by == refused {
 				continue
 			}

@@ -392,7 +392,8 @@ func (r *run) visitAll(ctx context.Context, from, to int) error {
 		}
 		entry := r.outline.Of(i)
 		if kind == dom.DocumentNode || entry < 0 {
-			for _, c := range s.candidates(kind, -1, -1) {
+			for _, k := range s.dispatch.find(kind, -1, -1) {
+				c := &s.candidates[k]
 				if err := r.try(n, &trial{candidate: c, sure: c.plain}, -1); err != nil {
 					return err
 				}

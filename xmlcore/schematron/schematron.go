@@ -115,6 +115,7 @@ type Schema struct {
 	globals               int   // the first ones belong to the schema
 	keys                  map[string][]key
 	names                 *xpath.Names
+	candidates            []candidate // all alternatives of all contexts
 	dispatch              dispatch
 	files, warnings       []string
 	attributes            bool  // a rule looks at attributes

@@ -137,12 +137,27 @@ func (c *compiler) membership(e *expr, src *code, d deps) *code {
 		i := e.kids[0].slot
 		return boolean(d, func(m *machine) bool { return m.anyIn(x, i) })
 	}
-	set := setOf(src.val)
+	set := c.x.names.setOf(src.val)
 	if set == nil {
 		return nil
 	}
 	values := src.val
 	return boolean(d, func(m *machine) bool { return m.anyInSet(x, values, set) })
+}
+
+// setOf is setOf for values that stand in a variable: the expressions that ask for them share the set.
+func (p *Names) setOf(values Sequence) map[string]struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if set, ok := p.sets[&values[0]]; ok {
+		return set
+	}
+	if p.sets == nil {
+		p.sets = map[*Item]map[string]struct{}{}
+	}
+	set := setOf(values)
+	p.sets[&values[0]] = set
+	return set
 }
 
 // setOf makes a set of texts; nil when a value is none.

@@ -49,7 +49,7 @@ func (c *compiler) general(e *expr) *code {
 		}
 	}
 	if op == opEq && c.trace == nil && c.x.coll == nil && b.konst && len(b.val) >= longList {
-		if set := setOf(b.val); set != nil {
+		if set := c.x.names.setOf(b.val); set != nil {
 			values := b.val
 			return boolean(d, func(m *machine) bool { return m.anyInSet(a, values, set) })
 		}

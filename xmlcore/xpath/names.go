@@ -13,7 +13,8 @@ type Names struct {
 	ids   map[nameKey]int32
 	memos map[string]int32 // steps whose nodes are kept for each document
 	twins map[string]*twin
-	named int32 // predicates that ask for the name alone
+	sets  map[*Item]map[string]struct{} // of long constants, by their first value
+	named int32                         // predicates that ask for the name alone
 }
 
 type nameKey struct{ space, local string }
