@@ -55,7 +55,13 @@ func (n *Node) serveConsole(ctx context.Context, mux *http.ServeMux) (end func()
 		About: n.about(), Store: n.Store, Network: network{n}, Messages: messages{n}, Audit: evidenceLog{n}, Clock: n.Clock, Rand: n.Rand, Log: n.Log,
 		Secure: strings.HasPrefix(string(n.Config.API.URL), "https://"), Idle: c.Idle.D(), Longest: c.Longest.D(), Acted: n.acted,
 		Validator: documents{n}, Threads: n, Verifier: signedDocuments{n}, Acceptance: n, Post: post{n}, Tokens: tokens{n}, TrustStores: trustStores{n},
-		Reload: func(ctx context.Context) error { _, err := n.Reload(ctx); return err },
+		Reload: func(ctx context.Context) ([]string, error) {
+			done, err := n.Reload(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return done.Restart, nil
+		},
 		Certified: func(r *http.Request) string {
 			if k := n.clientOf(r); k != nil {
 				return k.Name

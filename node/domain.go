@@ -79,8 +79,9 @@ type Life struct {
 
 // Reloader is a Domain that takes settings of its section anew while the node runs.
 type Reloader interface {
-	// Reload reads the section, and returns what takes it into use; nothing changes before. What is wrong is an error.
-	Reload(c *config.Config) (use func(), err error)
+	// Reload reads the section, and returns what takes it into use, and the settings that differ from those that the node
+	// started with and want a restart, by their names in the section. Nothing changes before. What is wrong is an error.
+	Reload(c *config.Config) (use func(), restart []string, err error)
 }
 
 // RejectedError is what Deliver returns for a message that was received, and that this node refuses for good.

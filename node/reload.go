@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/viadukt-eu/viadukt/edelivery/as4"
@@ -21,6 +22,7 @@ type Reloaded struct {
 	Added    []string `json:"added"`
 	Removed  []string `json:"removed"`
 	Changed  []string `json:"changed"`
+	Restart  []string `json:"restart" doc:"Settings that are others than when the node started, and that it takes at its next start only."`
 }
 
 // Reload reads partners and P-Modes of the configuration file again, with the files that it includes and the
@@ -51,8 +53,9 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 		known, err = loadClients(c)
 	}
 	var use []func()
+	var restart []string
 	if err == nil {
-		use, err = n.reloadDomains(c)
+		use, restart, err = n.reloadDomains(c)
 	}
 	old := n.pmodes.Load()
 	if err == nil {
@@ -66,6 +69,7 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 		return nil, err
 	}
 	r := compare(old, set)
+	r.Restart = restart
 	n.recordBy(ctx, store.Actor(ctx), "agreements.reload", filepath.Base(n.Config.File()))
 	n.pmodes.Store(set)
 	n.clients.Store(&known)
@@ -83,21 +87,46 @@ func (n *Node) Reload(ctx context.Context) (*Reloaded, error) {
 	n.out.wake()
 	n.Log.LogAttrs(ctx, slog.LevelInfo, "agreements reloaded", slog.Int("partners", r.Partners), slog.Int("pmodes", r.PModes),
 		slog.Int("added", len(r.Added)), slog.Int("removed", len(r.Removed)), slog.Int("changed", len(r.Changed)))
+	if len(restart) > 0 {
+		n.Log.LogAttrs(ctx, slog.LevelWarn, "settings wait for a restart", slog.Any("settings", restart))
+	}
 	return r, nil
 }
 
-// reloadDomains reads the sections of domains that can take them anew.
-func (n *Node) reloadDomains(c *config.Config) (use []func(), err error) {
+// taken are the settings that a reload takes, and all that stand below them.
+var taken = []string{"as4.signing", "as4.encryption", "as4.formerKeys", "as4.rollover", "as4.trust", "as4.crls", "api.clients", "trustlists", "evidence.timestamp", "pmodeFiles"}
+
+// reloaded reports whether a reload takes a setting. Of TLS it takes what a listener shows, but not whether there is one.
+func (n *Node) reloaded(setting string) bool {
+	below := func(of string) bool { return strings.HasPrefix(setting, of+".") }
+	return below("tls") || below("api.tls") || slices.ContainsFunc(taken, func(s string) bool { return s == setting || below(s) })
+}
+
+// reloadDomains reads the sections of domains that can take them anew. restart are the settings, of all sections, that wait for a
+// restart.
+func (n *Node) reloadDomains(c *config.Config) (use []func(), restart []string, err error) {
+	restart = []string{}
+	own := map[string][]string{}
 	for _, d := range n.domains {
 		if r, ok := d.(Reloader); ok && c.Has(d.Name()) {
-			f, err := r.Reload(c)
+			f, waits, err := r.Reload(c)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			use = append(use, f)
+			own["domains."+d.Name()] = waits
 		}
 	}
-	return use, nil
+	for _, s := range config.Differ(n.Config, c) {
+		if waits, ok := own[s]; ok {
+			for _, w := range waits {
+				restart = append(restart, s+"."+w)
+			}
+		} else if !n.reloaded(s) {
+			restart = append(restart, s)
+		}
+	}
+	return use, restart, nil
 }
 
 // replaceKeys takes keys into use that were read anew. What the former ones decrypt stays readable until the node ends.

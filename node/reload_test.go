@@ -1,7 +1,9 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"os"
@@ -81,6 +83,7 @@ func TestReloadTakesWhatIsNewAndKeepsWhatWorks(t *testing.T) {
 					*list = []string{}
 				}
 			}
+			got.Restart = nil // what this test has set beside the file
 			if !reflect.DeepEqual(*got, step.want) {
 				t.Errorf("%s: got %+v, want %+v", step.name, *got, step.want)
 			}
@@ -307,4 +310,43 @@ func TestReloadChangesWhoStampsTheLog(t *testing.T) {
 	if _, err := ee.Reload(t.Context()); err != nil || ee.Evidence.Stamped() || ee.Evidence.Stamp(t.Context()) != nil {
 		t.Errorf("%v, stamped %t", err, ee.Evidence.Stamped())
 	}
+}
+
+// TestReloadNamesWhatWaitsForARestart: a setting that only a start takes is named, one that the reload took is not.
+func TestReloadNamesWhatWaitsForARestart(t *testing.T) {
+	t.Parallel()
+	a, _ := agree(t)
+	c, err := config.Load(a.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.New(t.Context(), c, node.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop(t.Context())
+	waits := func(what string, want ...string) {
+		t.Helper()
+		done, err := n.Reload(t.Context())
+		if err != nil || !slices.Equal(done.Restart, want) {
+			t.Errorf("%s: %+v, %v, want %q", what, done, err, want)
+		}
+	}
+	before, err := os.ReadFile(a.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits("nothing new", []string{}...)
+	edit(t, a.ConfigFile, func(b []byte) []byte {
+		b = bytes.Replace(b, []byte("\n  limits:\n"), []byte("\n  limits:\n    parts: 7\n"), 1)
+		return bytes.Replace(b, []byte("\nlog:\n"), []byte("\nlog:\n  level: debug\n"), 1)
+	})
+	waits("two others", "as4.limits.parts", "log.level")
+	edit(t, a.ConfigFile, func([]byte) []byte { return before })
+	ca, err := pki.NewAuthority(rand.Reader, "CN=Another", pki.P256, time.Now(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stampedBy(t, a, ca, "http://127.0.0.1:1/")
+	waits("what a reload takes", []string{}...)
 }

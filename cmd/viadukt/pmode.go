@@ -434,6 +434,9 @@ func prepareReload(c *call) func() error {
 			}
 		}
 		c.printf("%s, %s in use\n", count(done.Partners, "partner"), count(done.PModes, "P-Mode"))
+		if len(done.Restart) > 0 {
+			c.printf("wait for a restart: %s\n", strings.Join(done.Restart, ", "))
+		}
 		return nil
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -107,14 +108,20 @@ func (d *Domain) Setup(_ context.Context, n *node.Node) error {
 }
 
 // Reload implements [node.Reloader]. The profile, the inbox and the largest document are as they were when the node started.
-func (d *Domain) Reload(c *config.Config) (use func(), err error) {
+func (d *Domain) Reload(c *config.Config) (use func(), restart []string, err error) {
 	set := &Settings{}
 	if err := c.Section(Name, set); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	first := d.settings()
+	for name, other := range map[string]bool{"profile": set.Profile != first.Profile, "inbox": set.Inbox != first.Inbox, "maxDocument": set.MaxDocument != first.MaxDocument} {
+		if other {
+			restart = append(restart, name)
+		}
+	}
+	slices.Sort(restart)
 	set.Profile, set.Inbox, set.MaxDocument = first.Profile, first.Inbox, first.MaxDocument
-	return func() { d.set.Store(set) }, nil
+	return func() { d.set.Store(set) }, restart, nil
 }
 
 // Check implements [node.Domain].

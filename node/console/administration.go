@@ -107,15 +107,19 @@ func (c *Console) refreshTrustLists(x *call) error {
 	return x.done("trust", "done.trust-lists")
 }
 
-// reload reads partners and P-Modes of the configuration again.
+// reload reads the configuration again, and names what waits for a restart.
 func (c *Console) reload(x *call) error {
 	if c.opt.Reload == nil {
 		return errNotFound
 	}
-	if err := c.opt.Reload(x.r.Context()); err != nil {
+	waits, err := c.opt.Reload(x.r.Context())
+	if err != nil {
 		return c.showAgreements(x, http.StatusUnprocessableEntity, agreementsData{Problem: "agreements.reload-refused", Issues: []string{err.Error()}})
 	}
 	x.act("agreements.reload", "")
+	if len(waits) > 0 {
+		return c.showAgreements(x, http.StatusOK, agreementsData{Waits: waits})
+	}
 	return x.done("agreements", "done.reload")
 }
 

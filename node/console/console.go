@@ -43,8 +43,8 @@ type Options struct {
 	Tokens      Tokens      // nil: tokens of the API are not shown
 	TrustStores TrustStores // nil: certificates are not added here
 	Trust       Trust       // nil: whom the node trusts is not shown
-	// Reload reads partners and P-Modes of the configuration again; nil: that is not done here.
-	Reload func(ctx context.Context) error
+	// Reload reads the configuration again, and says which settings wait for a restart; nil: that is not done here.
+	Reload func(ctx context.Context) (restart []string, err error)
 	// RefreshTrustLists fetches what changed of the trusted lists; nil: nobody can.
 	RefreshTrustLists func(ctx context.Context)
 	Clock             func() time.Time // nil: time.Now

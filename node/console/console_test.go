@@ -71,7 +71,7 @@ func newWorldIn(t testing.TB, dir string) *world {
 	w.Console, err = New(Options{
 		About: About{Name: "ee", Country: "EE", Version: "1", Party: "POP000001", URL: "https://as4.example/as4", Profile: "eu-edelivery", Started: start},
 		Store: st, Network: w.net, Messages: &fakeMessages{st, w.clock}, Key: NewKey(), Publisher: w.pub, Clock: w.clock.Now,
-		Post: fakePost{}, Tokens: fakeTokens{}, TrustStores: fakeTrust{}, Trust: fakeTrust{}, Reload: func(context.Context) error { return nil }, RefreshTrustLists: func(context.Context) {},
+		Post: fakePost{}, Tokens: fakeTokens{}, TrustStores: fakeTrust{}, Trust: fakeTrust{}, Reload: func(context.Context) ([]string, error) { return nil, nil }, RefreshTrustLists: func(context.Context) {},
 		Acted: func(_ context.Context, a Act) { w.mu.Lock(); defer w.mu.Unlock(); w.acts = append(w.acts, a) },
 	})
 	if err != nil {

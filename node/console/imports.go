@@ -106,6 +106,7 @@ type agreementsData struct {
 	Reloads bool
 	Problem string // key
 	Issues  []string
+	Waits   []string // settings that were read and wait for a restart
 }
 
 type importData struct {
