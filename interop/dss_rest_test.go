@@ -136,7 +136,7 @@ func TestADSSClientUsesOurService(t *testing.T) {
 		}
 		files = append(files, line.File)
 	}
-	if count != 58 {
+	if count != 59 {
 		t.Fatalf("%d lines:\n%s", count, out)
 	}
 	for _, v := range dss(t, append([]string{"verify", "--json", "--online", "--trust", root}, files...)...) {

@@ -96,7 +96,7 @@ func prepareSign(c *call) func() error {
 	c.jsonFlag()
 	signer := c.signerFlags()
 	format := c.String("format", "", "`xades`, cades, jades or pades; default: pades for PDF, else xades")
-	packaging := c.String("packaging", "", "enveloped, enveloping or detached, a `kind`; default: enveloped for XML and PDF, else enveloping")
+	packaging := c.String("packaging", "", "enveloped, enveloping, detached or, in XML, internally-detached, a `kind`; default: enveloped for XML and PDF, else enveloping")
 	container := c.String("container", "", "asic-s or asic-e, a `kind` of container for the files and one signature; default: none")
 	out := c.String("out", "", "write to this `file`, with one FILE or a container; default: beside it")
 	city := c.String("city", "", "where you sign: `city`")

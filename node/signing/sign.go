@@ -217,10 +217,10 @@ func (p *parametersJSON) place() (out ades.Params, to string, err error) {
 		PostalCode: p.BLevel.SignerLocationPostalCode, Country: p.BLevel.SignerLocationCountry}
 	switch p.SignaturePackaging {
 	case "":
-	case "ENVELOPED", "ENVELOPING", "DETACHED":
-		out.Packaging = ades.Packaging(strings.ToLower(p.SignaturePackaging))
+	case "ENVELOPED", "ENVELOPING", "DETACHED", "INTERNALLY_DETACHED":
+		out.Packaging = ades.Packaging(strings.ToLower(strings.ReplaceAll(p.SignaturePackaging, "_", "-")))
 	default:
-		return out, "", refuse(http.StatusNotImplemented, "signaturePackaging %s is not done by this service; ENVELOPED, ENVELOPING and DETACHED are", p.SignaturePackaging)
+		return out, "", refuse(http.StatusBadRequest, "signaturePackaging %q is none of ENVELOPED, ENVELOPING, DETACHED and INTERNALLY_DETACHED", p.SignaturePackaging)
 	}
 	switch p.AsicContainerType {
 	case "":

@@ -133,6 +133,8 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 		"xades enveloping": {obj{"signatureLevel": "XAdES_BASELINE_B", "signaturePackaging": "ENVELOPING"}, []obj{document("hello.txt", []byte("Hello"))}, "hello-signed-xades-baseline-b.xml", false, "LTA"},
 		"xades enveloped":  {obj{"signatureLevel": "XAdES_BASELINE_T", "signaturePackaging": "ENVELOPED"}, []obj{document("a.xml", []byte("<a/>"))}, "a-signed-xades-baseline-t.xml", false, "LT"},
 		"xades detached":   {obj{"signatureLevel": "XAdES_BASELINE_B", "signaturePackaging": "DETACHED"}, []obj{document("a.xml", []byte("<a/>"))}, "a-signed-xades-baseline-b.xml", true, "T"},
+		"xades beside":     {obj{"signatureLevel": "XAdES_BASELINE_B", "signaturePackaging": "INTERNALLY_DETACHED"}, []obj{document("a.xml", []byte("<a/>"))}, "a-signed-xades-baseline-b.xml", false, "LTA"},
+		"xades among many": {obj{"signatureLevel": "XAdES_BASELINE_B", "signaturePackaging": "INTERNALLY_DETACHED"}, []obj{document("a.xml", []byte("<a/>")), document("b.xml", []byte(`<x:b xmlns:x="urn:x" Id="own" y="x:z">b</x:b>`))}, "a-signed-xades-baseline-b.xml", false, "LT"},
 		"cades":            {obj{"signatureLevel": "CAdES_BASELINE_B", "signaturePackaging": "ENVELOPING"}, []obj{document("a.bin", []byte{1, 2})}, "a-signed-cades-baseline-b.p7m", false, "LTA"},
 		"cades detached":   {obj{"signatureLevel": "CAdES_BASELINE_LT", "signaturePackaging": "DETACHED"}, []obj{document("a.bin", []byte{1, 2})}, "a-signed-cades-baseline-lt.p7s", true, "LTA"},
 		"pades":            {obj{"signatureLevel": "PAdES_BASELINE_B", "signaturePackaging": "ENVELOPED"}, []obj{document("a.pdf", sheet())}, "a-signed-pades-baseline-b.pdf", false, "LTA"},
@@ -213,7 +215,7 @@ func TestThreeStepsInEveryFormat(t *testing.T) {
 					t.Errorf("level %v, want %s", s["SignatureFormat"], c.to)
 				}
 			}
-			if !c.detach && name != "pades" && name != "xades enveloped" {
+			if !c.detach && name != "pades" && name != "xades enveloped" && c.p["signaturePackaging"] != "INTERNALLY_DETACHED" {
 				var list []Document
 				if err := json.Unmarshal(w.octets("validation/getOriginalDocuments", obj{"signedDocument": more}, 200), &list); err != nil || len(list) != len(c.docs) {
 					t.Fatalf("%d originals, %v", len(list), err)
@@ -285,7 +287,7 @@ func TestWhatIsNotDoneIsRefusedByName(t *testing.T) {
 		"embedXML":           {true, 400, "enveloping"},
 		"imageParameters":    {obj{"textParameters": obj{"text": "Ada"}}, 400, "PDF"},
 		"signatureLevel":     {"PGP", 400, "signatureLevel"},
-		"signaturePackaging": {"INTERNALLY_DETACHED", 501, "INTERNALLY_DETACHED"},
+		"signaturePackaging": {"BESIDE", 400, "INTERNALLY_DETACHED"},
 		"signingCertificate": {obj{"encodedCertificate": []byte("x")}, 400, "signingCertificate"},
 		"blevelParams":       {obj{}, 400, "signingDate"},
 		"digestAlgorithm":    {"WHIRLPOOL", 400, "WHIRLPOOL"},

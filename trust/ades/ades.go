@@ -60,6 +60,8 @@ const (
 	Enveloped  Packaging = "enveloped"  // the signature stands in the document: XML, PDF
 	Enveloping Packaging = "enveloping" // the document stands in the signature
 	Detached   Packaging = "detached"
+	// InternallyDetached is of XAdES: documents that are XML and the signature stand beside each other in one root.
+	InternallyDetached Packaging = "internally-detached"
 )
 
 // Container for documents and their signature.

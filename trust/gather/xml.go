@@ -290,7 +290,7 @@ func packaging(c *xades.Checked) string {
 		case c.Node.Contains(t) && !c.Properties.Contains(t) && !t.Contains(c.Properties):
 			return "enveloping"
 		case !c.Node.Contains(t):
-			return "detached"
+			return "internally-detached"
 		}
 	}
 	return "detached"

@@ -25,11 +25,12 @@ import (
 type Packaging string
 
 // The packagings. A detached signature names its documents; an enveloping one holds them; an enveloped one is the last child
-// of the root of the one document that it signs.
+// of the root of the one document that it signs; an internally detached one stands beside its documents, which are XML, in one root.
 const (
-	Detached   Packaging = "detached"
-	Enveloping Packaging = "enveloping"
-	Enveloped  Packaging = "enveloped"
+	Detached           Packaging = "detached"
+	Enveloping         Packaging = "enveloping"
+	Enveloped          Packaging = "enveloped"
+	InternallyDetached Packaging = "internally-detached"
 )
 
 // Params say how to sign. Signer and Time are required: the same parameters make the same octets to be signed, so that they
@@ -92,7 +93,7 @@ func Sign(key crypto.Signer, random io.Reader, documents []Document, params Para
 
 // Prepare makes all of a signature at baseline level B but its value [EN 319 132-1 6].
 func Prepare(documents []Document, params Params) (*Prepared, error) {
-	b := builder{Params: params}
+	b := builder{Params: params, given: map[int]bool{}}
 	switch {
 	case b.Signer == nil || b.Signer.PublicKey == nil:
 		return nil, errors.New("xades: no signing certificate with a key")
@@ -119,6 +120,8 @@ func Prepare(documents []Document, params Params) (*Prepared, error) {
 		err = b.enveloping(documents)
 	case Enveloped:
 		err = b.enveloped(documents[0])
+	case InternallyDetached:
+		err = b.beside(documents)
 	default:
 		err = fmt.Errorf("xades: no packaging %q", b.Packaging)
 	}
@@ -165,9 +168,11 @@ type builder struct {
 	refs    []xmldsig.SignReference // without their ids
 	formats []DataObjectFormat      // of each
 	objects []func(w *dom.Writer)
-	late    []func() error // what can be digested once the ids are known
-	root    dom.Node       // into which the signature goes, for an enveloped one
-	counter *Checked       // that is counter-signed
+	inside  []func() []byte // documents that stand beside the signature
+	given   map[int]bool    // references that name an Id of what is signed
+	late    []func() error  // what can be digested once the ids are known
+	root    dom.Node        // into which the signature goes, for an enveloped one
+	counter *Checked        // that is counter-signed
 }
 
 func (b *builder) detached(documents []Document) error {
@@ -297,6 +302,7 @@ func (b *builder) embed(d Document, content []byte) error {
 		if !root.Is(xmldsig.Namespace, "Manifest") || id == "" {
 			return fmt.Errorf("%w: %q is no ds:Manifest with an Id", ErrContent, d.Name)
 		}
+		b.given[0] = true
 		b.add(xmldsig.SignReference{URI: "#" + id, Type: xmldsig.TypeManifest, Digest: sum.Sum(nil), Transforms: transforms}, d)
 		b.objects = append(b.objects, func(w *dom.Writer) {
 			w.Start("ds:Object")
@@ -325,6 +331,58 @@ func (b *builder) embed(d Document, content []byte) error {
 		b.refs[n].Digest = sum.Sum(nil)
 		return err
 	})
+	return nil
+}
+
+// beside holds each document, as it is in canonical form, next to the signature. One whose root has no Id gets one.
+func (b *builder) beside(documents []Document) error {
+	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	for _, d := range documents {
+		content, err := d.octets()
+		if err != nil {
+			return err
+		}
+		doc, err := dom.Parse(content, dom.Limits{})
+		if err != nil {
+			return fmt.Errorf("%w: %q is not XML: %w", ErrContent, d.Name, err)
+		}
+		root := doc.Root()
+		whole, err := c14n.Append(nil, c14n.Method{Algorithm: c14n.Inclusive10}, root)
+		if err != nil {
+			return err
+		}
+		sum := b.hash.New()
+		if err := exclusive.Write(sum, root); err != nil {
+			return err
+		}
+		if d.MimeType == "" {
+			d.MimeType = "text/xml"
+		}
+		r := xmldsig.SignReference{URI: "#" + root.Attr("Id"), Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{xmldsig.Canonicalize(exclusive)}}
+		if r.URI != "#" {
+			b.given[len(b.refs)] = true
+			b.add(r, d)
+			b.inside = append(b.inside, func() []byte { return whole })
+			continue
+		}
+		n, name := len(b.refs), len("<"+root.QName())
+		r.URI = fmt.Sprintf("#d%d-", n+1)
+		b.add(r, d)
+		named := func() []byte { // canonical form begins with the name of the root
+			return slices.Concat(whole[:name], fmt.Appendf(nil, ` Id="d%d-%s"`, n+1, b.ID), whole[name:])
+		}
+		b.inside = append(b.inside, named)
+		b.late = append(b.late, func() error {
+			doc, err := dom.Parse(named(), dom.Limits{})
+			if err != nil {
+				return err
+			}
+			sum := b.hash.New()
+			err = exclusive.Write(sum, doc.Root())
+			b.refs[n].Digest = sum.Sum(nil)
+			return err
+		})
+	}
 	return nil
 }
 
@@ -380,7 +438,7 @@ func (b *builder) prepare() (*Prepared, error) {
 		if b.counter != nil {
 			continue // what it signs has an identity, and no format
 		}
-		if strings.HasPrefix(r.URI, "#") && !b.Manifest {
+		if strings.HasPrefix(r.URI, "#") && !b.given[i] {
 			r.URI += b.ID
 		}
 		b.formats[i].Reference = "#" + r.ID
@@ -427,6 +485,13 @@ func (b *builder) prepare() (*Prepared, error) {
 	return &Prepared{p, func(signature []byte) ([]byte, error) {
 		if b.counter != nil {
 			return b.counter.insert(fmt.Appendf(nil, `<xades:CounterSignature xmlns:xades="%s">%s</xades:CounterSignature>`, Namespace, signature))
+		}
+		if b.inside != nil {
+			out := []byte(`<?xml version="1.0" encoding="UTF-8"?><internally-detached>`)
+			for _, document := range b.inside {
+				out = append(out, document()...)
+			}
+			return append(append(out, signature...), "</internally-detached>"...), nil
 		}
 		if !b.root.Valid() {
 			return append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), signature...), nil

@@ -159,6 +159,9 @@ final class Rest {
         p.setEmbedXML(true);
         p.getBLevelParams().setSignedAssertions(List.of("<saml:Assertion xmlns:saml='urn:oasis:names:tc:SAML:2.0:assertion' ID='_1'/>"));
         judged("embedded", dir.resolve("embedded.xml"), signed(key, xml, p));
+        RemoteSignatureParameters q = parameters(key, SignatureLevel.XAdES_BASELINE_T);
+        q.setSignaturePackaging(SignaturePackaging.INTERNALLY_DETACHED);
+        judged("internally-detached", dir.resolve("internally-detached.xml"), signed(key, xml, q));
     }
 
     /** A visible signature of one look; 0 is no width and height. */
