@@ -486,7 +486,24 @@ func (p *Params) pades(d *xades.Document) (*Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pendingCMS(q.Pending, func(s *cms.SignerInfo) ([]byte, error) { return q.Append(b[:len(b):len(b)], s) }), nil
+	out := pendingCMS(q.Pending, nil)
+	out.complete = func(w io.Writer, value []byte) error {
+		s, err := q.Complete(value)
+		if err != nil {
+			return err
+		}
+		parts, err := q.Parts(s)
+		if err != nil {
+			return err
+		}
+		for _, part := range append([][]byte{b}, parts...) {
+			if _, err := w.Write(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return out, nil
 }
 
 func (p *Params) pdfParameters() (x pades.Parameters, err error) {

@@ -50,6 +50,9 @@ type source struct {
 	sums map[crypto.Hash][]byte
 }
 
+// chunks are buffers for [source.WriteTo].
+var chunks = sync.Pool{New: func() any { return new([chunk]byte) }}
+
 func (s *source) WriteTo(w io.Writer) (int64, error) {
 	switch {
 	case s.copy != nil:
@@ -58,7 +61,9 @@ func (s *source) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(s.b)
 		return int64(n), err
 	}
-	n, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s.r, 0, s.size), make([]byte, min(s.size, 64<<10)+1))
+	buf := chunks.Get().(*[chunk]byte)
+	defer chunks.Put(buf)
+	n, err := io.CopyBuffer(struct{ io.Writer }{w}, io.NewSectionReader(s.r, 0, s.size), buf[:])
 	if err == nil && n != s.size {
 		err = io.ErrUnexpectedEOF
 	}

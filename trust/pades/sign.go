@@ -383,37 +383,35 @@ func (p *Place) Content() cms.Content {
 
 // Finish returns what is to be put behind the document: the second step, with the signature that was made.
 func (p *Pending) Finish(s *cms.SignerInfo) ([]byte, error) {
-	return p.Append(nil, s)
+	parts, err := p.Parts(s)
+	return slices.Concat(parts...), err
 }
 
-// Append is Finish that puts behind the octets of b.
-func (p *Pending) Append(b []byte, s *cms.SignerInfo) ([]byte, error) {
+// Parts is Finish in pieces, most of which are not copied: they are valid, one after the other, as long as p is.
+func (p *Pending) Parts(s *cms.SignerInfo) ([][]byte, error) {
 	m, err := p.Message(s, nil)
 	if err != nil {
 		return nil, err
 	}
-	return p.put(b, m)
-}
-
-func (p *Place) put(b []byte, m *cms.SignedData) ([]byte, error) {
 	message, err := m.Bytes()
 	if err != nil {
 		return nil, err
 	}
-	return p.fill(b, message)
+	return p.parts(message)
 }
 
 // Fill returns what is to be put behind the document, with a message. It is not asked whether that is over the content.
-func (p *Place) Fill(message []byte) ([]byte, error) { return p.fill(nil, message) }
+func (p *Place) Fill(message []byte) ([]byte, error) {
+	parts, err := p.parts(message)
+	return slices.Concat(parts...), err
+}
 
-func (p *Place) fill(b, message []byte) ([]byte, error) {
+func (p *Place) parts(message []byte) ([][]byte, error) {
 	if len(message) > p.reserve {
 		return nil, fmt.Errorf("%w: %d octets where %d are reserved", ErrReserve, len(message), p.reserve)
 	}
-	at := len(b) + int(p.at-p.d.size) + len("<")
-	b = append(b, p.appended...)
-	hex.Encode(b[at:], message)
-	return b, nil
+	at := int(p.at-p.d.size) + len("<")
+	return [][]byte{p.appended[:at], hex.AppendEncode(nil, message), p.appended[at+2*len(message):]}, nil
 }
 
 // Sign signs with a key at hand, at level B, or T where a stamper is given, and returns what is to be put behind the document. random
@@ -443,7 +441,11 @@ func Sign(ctx context.Context, random io.Reader, id *pki.Identity, d *Document, 
 			return nil, err
 		}
 	}
-	return q.put(nil, m)
+	b, err := m.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return q.Fill(b)
 }
 
 // Stamp returns what is to be put behind a document: a time-stamp over all of it [EN 319 142-1 5.4.3].
