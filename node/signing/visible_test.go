@@ -3,6 +3,7 @@ package signing
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"hash/crc32"
 	"image"
@@ -322,4 +323,44 @@ func TestTheirPicture(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzVisible: whatever a request says of a visible signature, it is refused, or makes a place on the page and a form.
+func FuzzVisible(f *testing.F) {
+	picture, err := json.Marshal(seal(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{
+		`{"image":{"bytes":` + string(picture) + `},"zoom":50,"fieldParameters":{"originX":20,"originY":30,"rotation":"ROTATE_90"}}`,
+		`{"image":{"bytes":` + string(picture) + `},"imageScaling":"CENTER","textParameters":{"text":"a\nb","size":9,"padding":1,"signerTextPosition":"TOP"},"fieldParameters":{"width":90,"height":80,"page":-1}}`,
+		`{"textParameters":{"text":"one two three","textWrapping":"FILL_BOX_AND_LINEBREAK","backgroundColor":{"red":1,"green":2,"blue":3,"alpha":4}},"alignmentHorizontal":"RIGHT","alignmentVertical":"BOTTOM","fieldParameters":{"width":90,"height":80}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	b := sheet()
+	f.Fuzz(func(t *testing.T, request []byte) {
+		var i imageJSON
+		if json.Unmarshal(request, &i) != nil || !i.given() {
+			return
+		}
+		p, err := i.parameters(b)
+		if err != nil || p.Visible == nil {
+			return
+		}
+		for _, v := range p.Visible.Rect {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				t.Errorf("%v", p.Visible.Rect)
+			}
+		}
+		if p.Visible.Rect[2] <= p.Visible.Rect[0] || p.Visible.Rect[3] <= p.Visible.Rect[1] {
+			t.Errorf("%v", p.Visible.Rect)
+		}
+		p.Time = now
+		d, err := pades.Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pades.Reserve(d, p)
+	})
 }

@@ -79,12 +79,16 @@ func check(t testing.TB, b []byte, documents ...Document) *Checked {
 func TestWhatIsSignedHoldsInEveryPackagingAndByEveryKind(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []pki.KeyAlgorithm{pki.RSA2048, pki.P256, pki.Ed25519} {
-		for _, p := range []Packaging{Detached, Enveloping, Enveloped} {
+		for _, p := range []Packaging{Detached, Enveloping, Enveloped, InternallyDetached, "embedded"} {
 			t.Run(string(alg)+"/"+string(p), func(t *testing.T) {
 				t.Parallel()
 				id, _ := signer(t, alg)
 				doc := Bytes("Größe 1:2.xml", "application/xml", []byte(content))
-				out, err := Sign(id.Key.(crypto.Signer), rand.Reader, []Document{doc}, params(id, p))
+				what := params(id, p)
+				if p == "embedded" {
+					what.Packaging, what.EmbedXML, what.Assertions = Enveloping, true, [][]byte{[]byte(`<?xml version="1.0"?><a:Assertion xmlns:a="urn:own:a"/>`)}
+				}
+				out, err := Sign(id.Key.(crypto.Signer), rand.Reader, []Document{doc}, what)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -103,6 +107,12 @@ func TestWhatIsSignedHoldsInEveryPackagingAndByEveryKind(t *testing.T) {
 					other := check(t, out, Bytes(doc.Name, "", []byte("other")))
 					if other.Intact() || other.ValueErr != nil || !errors.Is(other.Errs[0], xmldsig.ErrDigest) {
 						t.Errorf("other content: %v %v", other.ValueErr, other.Errs)
+					}
+				}
+				if p == InternallyDetached || p == "embedded" {
+					other := check(t, bytes.Replace(out, []byte("gut"), []byte("arg"), 1))
+					if other.Intact() || other.ValueErr != nil || !errors.Is(other.Errs[0], xmldsig.ErrDigest) {
+						t.Errorf("changed content: %v %v", other.ValueErr, other.Errs)
 					}
 				}
 				changed := bytes.Replace(out, []byte("clerk"), []byte("queen"), 1)
@@ -132,7 +142,7 @@ func xmlsec(t *testing.T, signed []byte, doc Document) {
 	if err := os.WriteFile(filepath.Join(dir, doc.Name), []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(tool, "--verify", "--insecure", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", "signed.xml")
+	cmd := exec.Command(tool, "--verify", "--insecure", "--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties", "--id-attr:Id", "urn:own:order:order", "signed.xml")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("xmlsec1: %v\n%s", err, out)
