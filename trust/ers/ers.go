@@ -186,6 +186,14 @@ func (r *Record) checkFirst(k int, s *Stamp, list []Sealed, out *Result) error {
 		return err
 	}
 	covered := map[string]bool{}
+	within := func(digest []byte) bool { return contains(s.Groups[0], digest) }
+	if len(list) > 8 && len(s.Groups) > 0 { // many are found faster by name than in turn
+		all := make(map[string]bool, len(s.Groups[0]))
+		for _, h := range s.Groups[0] {
+			all[string(h)] = true
+		}
+		within = func(digest []byte) bool { return all[string(digest)] }
+	}
 	var single [][]byte
 	for i, d := range list {
 		forms, err := d.Digests(c.Hash, c.Method)
@@ -201,7 +209,7 @@ func (r *Record) checkFirst(k int, s *Stamp, list []Sealed, out *Result) error {
 			at = max(0, slices.IndexFunc(forms, func(f []byte) bool { return s.imprints(c.Hash, f) }))
 			single = append(single, forms[at])
 		default:
-			at = slices.IndexFunc(forms, func(f []byte) bool { return contains(s.Groups[0], f) })
+			at = slices.IndexFunc(forms, within)
 			if at < 0 {
 				err = fmt.Errorf("%w: %s is not among what it covers", ErrDigest, d.Name)
 			}
