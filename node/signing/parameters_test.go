@@ -174,6 +174,11 @@ func TestFurtherParameters(t *testing.T) {
 		}
 	}
 
+	b = passes("digests of detached content", w.sign("JAdES_BASELINE_B", obj{"signaturePackaging": "DETACHED", "referenceDigestAlgorithm": "SHA512"}, text), obj{"originalDocuments": []obj{text}})
+	if o := must(jades.Parse(b)).Signatures[0].Objects; o.Hash != crypto.SHA512 {
+		t.Errorf("%v", o.Hash)
+	}
+
 	container := w.sign("CAdES_BASELINE_B", obj{"asicContainerType": "ASiC_E", "referenceDigestAlgorithm": "SHA512"}, text, xml)
 	passes("digests of the manifest", container, nil)
 	if d := w.call("validation/validateSignature", obj{"signedDocument": container}, 200)["DiagnosticData"].(obj)["Signature"].([]any)[0].(obj)["DigestMatcher"].([]any); !slices.ContainsFunc(d, func(m any) bool { return m.(obj)["DigestMethod"] == "SHA512" }) {

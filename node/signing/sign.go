@@ -139,7 +139,7 @@ func (p *parametersJSON) unsupported() string {
 	for name, asked := range map[string]bool{
 		"generateTBSWithoutCertificate without signingCertificate": p.GenerateTBSWithoutCertificate && p.SigningCertificate == nil, // no baseline signature
 		"timestampContainerForm":                                   p.SignatureTimestampParameters.TimestampContainerForm+p.ArchiveTimestampParameters.TimestampContainerForm != "",
-		"referenceDigestAlgorithm": p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm && !strings.HasPrefix(p.SignatureLevel, "XAdES") &&
+		"referenceDigestAlgorithm": p.ReferenceDigestAlgorithm != "" && p.ReferenceDigestAlgorithm != p.DigestAlgorithm && !strings.HasPrefix(p.SignatureLevel, "XAdES") && !strings.HasPrefix(p.SignatureLevel, "JAdES") &&
 			!(strings.HasPrefix(p.SignatureLevel, "CAdES") && p.AsicContainerType == "ASiC_E"),
 		"sigDMechanism HTTP_HEADERS": p.SigDMechanism == "HTTP_HEADERS",
 	} {

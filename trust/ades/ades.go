@@ -93,7 +93,7 @@ type Params struct {
 	Policy        *Policy
 	ContentStamps []ContentStamp // made before, over what is signed
 
-	ReferenceHash crypto.Hash // of XAdES: of references and certificates; of ASiC-E with CAdES: of the files; where it is another than Hash
+	ReferenceHash crypto.Hash // of XAdES and JAdES: of references and certificates; of ASiC-E with CAdES: of the files; where it is another than Hash
 	ReferenceID   string      // of XAdES: of the reference to the first document; default made up
 	EmbedXML      bool        // of XAdES: an enveloping signature holds documents as elements, not as base64
 	Manifest      bool        // of XAdES: the one document is a ds:Manifest, and signed as such
@@ -520,7 +520,7 @@ func (p *Params) pdfParameters() (x pades.Parameters, err error) {
 }
 
 func (p *Params) jadesParams() (jades.Params, error) {
-	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, PSS: p.PSS, Roles: p.Roles, Raw: p.RawJSON, TimeStamps: tokens(p.ContentStamps)}
+	x := jades.Params{Serialization: p.JSON, Signer: p.Signer, Chain: p.Chain, Time: p.Time, Hash: p.Hash, ReferenceHash: p.ReferenceHash, PSS: p.PSS, Roles: p.Roles, Raw: p.RawJSON, TimeStamps: tokens(p.ContentStamps)}
 	var err error
 	if x.Policy, err = p.Policy.jades(); err != nil {
 		return x, err

@@ -30,6 +30,7 @@ type Params struct {
 	Time          time.Time          // claimed, in seconds
 	SigT          bool               // claim it by sigT, as signatures did before July 2025
 	Hash          crypto.Hash        // default by key: that of its curve, otherwise SHA-256
+	ReferenceHash crypto.Hash        // of the certificate and of detached content; default Hash
 	PSS           bool
 
 	// Detached leaves the content out. Mechanism says how sigD then names it; without one nothing does, and there is one document.
@@ -209,10 +210,12 @@ func (p *Params) objects(c *Checked) (*Objects, error) {
 
 // digest is the hash for digests within the header.
 func (p *Params) digest() crypto.Hash {
-	if p.Hash == 0 || HashName(p.Hash) == "" {
-		return crypto.SHA256
+	for _, h := range []crypto.Hash{p.ReferenceHash, p.Hash} {
+		if h != 0 && HashName(h) != "" {
+			return h
+		}
 	}
-	return p.Hash
+	return crypto.SHA256
 }
 
 // header writes the protected header.
