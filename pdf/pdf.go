@@ -81,12 +81,12 @@ func Open(r io.ReaderAt, size int64) (*Document, error) {
 	if at < 0 {
 		return nil, fmt.Errorf("%w: no %%PDF- at its beginning", ErrFormat)
 	}
-	for _, c := range head[at+5:] {
-		if (c < '0' || c > '9') && c != '.' {
-			break
-		}
-		d.Version += string(c)
+	version := head[at+5:]
+	end := bytes.IndexFunc(version, func(c rune) bool { return (c < '0' || c > '9') && c != '.' })
+	if end < 0 {
+		end = len(version)
 	}
+	d.Version = string(version[:end])
 	if at > 0 {
 		d.problem("the header stands at offset %d", at)
 	}

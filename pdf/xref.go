@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 )
 
 type kind byte
@@ -93,9 +94,13 @@ func (d *Document) readRevisions() error {
 		if d.Trailer == nil {
 			d.Trailer = rev.Trailer
 		}
-		for n, e := range rev.objects {
-			if _, ok := d.objects[n]; !ok {
-				d.objects[n] = e
+		if len(d.objects) == 0 {
+			d.objects = maps.Clone(rev.objects)
+		} else {
+			for n, e := range rev.objects {
+				if _, ok := d.objects[n]; !ok {
+					d.objects[n] = e
+				}
 			}
 		}
 		var prev int
@@ -266,6 +271,7 @@ func (d *Document) xrefStream(rev *Revision, s *Stream) error {
 	if row == 0 {
 		return fmt.Errorf("%w: cross-reference stream with widths %v", ErrFormat, w)
 	}
+	rev.objects = make(map[int]entry, min(len(data)/row, 1<<10)) // it grows where there are more
 	for i := 0; i+1 < len(index); i += 2 {
 		start, ok1 := index[i].(int)
 		count, ok2 := index[i+1].(int)
