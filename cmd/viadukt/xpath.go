@@ -120,16 +120,23 @@ func xpathContext(d *dom.Document, file string, now time.Time, within time.Durat
 		}
 		return ""
 	}
-	ctx.Resolve = func(uri string) (*dom.Document, error) {
+	read := func(uri string) ([]byte, error) {
 		u, err := url.Parse(uri)
 		if err != nil || u.Scheme != "file" {
 			return nil, errors.New("only files are read")
 		}
-		b, err := os.ReadFile(filepath.FromSlash(u.Path))
+		return os.ReadFile(filepath.FromSlash(u.Path))
+	}
+	ctx.Resolve = func(uri string) (*dom.Document, error) {
+		b, err := read(uri)
 		if err != nil {
 			return nil, err
 		}
 		return dom.Parse(b, dom.Limits{})
+	}
+	ctx.ResolveText = func(uri string) (string, error) {
+		b, err := read(uri)
+		return string(b), err
 	}
 	return ctx
 }

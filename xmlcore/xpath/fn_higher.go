@@ -24,6 +24,9 @@ var signatures = map[string]struct{ params, result string }{
 	"current-dateTime#0": {"", "xs:dateTime"}, "current-date#0": {"", "xs:date"}, "year-from-date#1": {"xs:date?", "xs:integer?"}, "year-from-dateTime#1": {"xs:dateTime?", "xs:integer?"},
 	"month-from-date#1": {"xs:date?", "xs:integer?"}, "day-from-date#1": {"xs:date?", "xs:integer?"}, "dateTime#2": {"xs:date?, xs:time?", "xs:dateTime?"},
 	"index-of#2": {"xs:anyAtomicType*, xs:anyAtomicType", "xs:integer*"}, "distinct-values#1": {"xs:anyAtomicType*", "xs:anyAtomicType*"},
+	"parse-xml#1": {"xs:string?", "document-node()?"}, "parse-xml-fragment#1": {"xs:string?", "document-node()?"}, "serialize#1": {"item()*", "xs:string"},
+	"analyze-string#2": {"xs:string?, xs:string", "element()"}, "json-to-xml#1": {"xs:string?", "document-node()?"}, "xml-to-json#1": {"node()?", "xs:string?"},
+	"parse-json#1": {"xs:string?", "item()?"}, "json-doc#1": {"xs:string?", "item()?"}, "unparsed-text#1": {"xs:string?", "xs:string?"},
 }
 
 // seqArg takes an argument off as a sequence.
