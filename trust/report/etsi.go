@@ -60,7 +60,7 @@ func (v *Verdict) ETSI() []byte {
 		e.End()
 	}
 	for i, t := range v.Result.TimeStamps {
-		e.token("T-", "timestamp", t.ID, t, v.TimeStamps[i])
+		e.timeStamp(t, v.TimeStamps[i])
 		e.chain(t.Chain)
 	}
 	if len(e.objects) > 0 {
@@ -99,6 +99,15 @@ func (e *etsi) token(prefix, kind, token string, stamp *validation.TimeStamp, c 
 		e.objects = append(e.objects, object{id, kind, token, stamp, c})
 	}
 	return id
+}
+
+// timeStamp names a time-stamp, and the evidence record that it is of.
+func (e *etsi) timeStamp(t *validation.TimeStamp, c validation.Conclusion) string {
+	if t.RecordRaw != nil {
+		sum := sha256.Sum256(t.RecordRaw)
+		e.token("ER-", "evidencerecord", hex.EncodeToString(sum[:]), nil, validation.Conclusion{})
+	}
+	return e.token("T-", "timestamp", t.ID, t, c)
 }
 
 func (e *etsi) certificate(c *validation.Certificate) string {
@@ -154,7 +163,7 @@ func (e *etsi) signature(s *gather.Signature, r *validation.Report) {
 	e.Element("TypeOfProof", urn+"poetype:"+proof)
 	for _, t := range s.TimeStamps {
 		if proof == "provided" && t.Time.Equal(best) {
-			e.reference("POEObject", e.token("T-", "timestamp", t.ID, t, r.TimeStamps[t]))
+			e.reference("POEObject", e.timeStamp(t, r.TimeStamps[t]))
 			break
 		}
 	}
@@ -209,7 +218,7 @@ func (e *etsi) attributes(s *gather.Signature, r *validation.Report) {
 			element = "DocTimeStamp"
 		}
 		e.Start(element)
-		e.reference("AttributeObject", e.token("T-", "timestamp", t.ID, t, r.TimeStamps[t]))
+		e.reference("AttributeObject", e.timeStamp(t, r.TimeStamps[t]))
 		e.time("TimeStampValue", t.Time)
 		e.End()
 	}

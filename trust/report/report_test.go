@@ -91,6 +91,9 @@ func TestTimeStampsNameTheirRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := Judge("order.xml", r, nil, at)
+	if etsi := v.ETSI(); bytes.Count(etsi, []byte("urn:etsi:019102:validationObject:evidencerecord")) != 1 {
+		t.Errorf("%s", etsi)
+	}
 	for language, want := range map[string]string{
 		"en": "2026-05-04 09:30:00 UTC by Own TSA, of evidence record 1 beside the document", "de": "aus: Beweisdatensatz 1 neben dem Dokument",
 		"fr": "de : enregistrement de preuves 1 à côté du document", "it": "di: record di prove 1 accanto al documento",
