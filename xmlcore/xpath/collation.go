@@ -8,6 +8,7 @@ import (
 type collation interface {
 	compare(a, b string) int
 	fold(s string) string                        // what must be equal for strings to be equal
+	key(s string) string                         // octets in whose order the strings are
 	find(s, part string) (from, to int, ok bool) // the first place of a part
 }
 

@@ -26,7 +26,7 @@ func init() {
 	}
 	add(library, FunctionSpace, stringFunctions, numberFunctions, sequenceFunctions, nodeFunctions, nameFunctions, timeFunctions, regexFunctions,
 		formatFunctions, pictureFunctions, jsonFunctions, higherFunctions,
-		parseFunctions, resourceFunctions, jsonTreeFunctions, serializeFunctions)
+		parseFunctions, resourceFunctions, jsonTreeFunctions, serializeFunctions, otherFunctions)
 	add(library, mathSpace, mathFunctions)
 	add(library, mapSpace, mapFunctions)
 	add(library, arraySpace, arrayFunctions)
