@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// resourceFunctions read texts by URI, and what surrounds the program, of which there is nothing [FO31 14.8, 14.9].
+// resourceFunctions read texts by URI, and what surrounds the program, of which there is nothing [FO31 14.6].
 var resourceFunctions = []builtin{
 	{name: "unparsed-text", min: 1, max: 2, build: with(needsOuter, one(XSString, func(m *machine, a []*code) (Item, bool) {
 		s, ok := m.textArg(a)
