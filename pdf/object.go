@@ -214,8 +214,13 @@ func WriteIndirect(w io.Writer, r Ref, o Object) error {
 }
 
 func appendIndirect(b []byte, r Ref, o Object) ([]byte, error) {
-	b, err := appendObject(fmt.Appendf(b, "%d %d obj\n", r.Number, r.Generation), o, 0)
+	b, err := appendObject(append(appendNumbers(b, r), " obj\n"...), o, 0)
 	return append(b, "\nendobj\n"...), err
+}
+
+func appendNumbers(b []byte, r Ref) []byte {
+	b = append(strconv.AppendInt(b, int64(r.Number), 10), ' ')
+	return strconv.AppendInt(b, int64(r.Generation), 10)
 }
 
 const maxDepth = 100 // of objects in objects
@@ -269,7 +274,7 @@ func appendObject(b []byte, o Object, depth int) ([]byte, error) {
 			}
 		}
 	case Ref:
-		b = fmt.Appendf(b, "%d %d R", o.Number, o.Generation)
+		b = append(appendNumbers(b, o), " R"...)
 	case Array:
 		b = append(b, '[')
 		for i, x := range o {
@@ -316,7 +321,7 @@ func appendDict(b []byte, d Dict, depth int) ([]byte, error) {
 		if x == "Type" || y == "Type" {
 			return btoi(y == "Type") - btoi(x == "Type")
 		}
-		return bytes.Compare([]byte(x), []byte(y))
+		return strings.Compare(string(x), string(y))
 	})
 	b = append(b, "<<"...)
 	var err error
