@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -349,4 +350,39 @@ func TestReloadNamesWhatWaitsForARestart(t *testing.T) {
 	}
 	stampedBy(t, a, ca, "http://127.0.0.1:1/")
 	waits("what a reload takes", []string{}...)
+}
+
+// TestAReloadEndsARefreshOfListsThatAreGone: a server that does not answer holds up nobody.
+func TestAReloadEndsARefreshOfListsThatAreGone(t *testing.T) {
+	t.Parallel()
+	asked, ended := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		once.Do(func() {
+			close(asked)
+			<-r.Context().Done()
+			close(ended)
+		})
+	}))
+	defer slow.Close()
+	u := newUnion(t, time.Now, "EE")
+	d, _ := agree(t)
+	u.configured(d, "")
+	before, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, d.ConfigFile, func(b []byte) []byte {
+		return bytes.Replace(bytes.Replace(b, []byte(u.URL+"/lotl.xml"), []byte(slow.URL+"/lotl.xml"), 1), []byte("\ntrustlists:\n"), []byte("\ntrustlists:\n  timeout: 10m\n"), 1)
+	})
+	g := beginAt(t, d, time.Now, nil)
+	<-asked
+	edit(t, d.ConfigFile, func([]byte) []byte { return before })
+	if _, err := g.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if got := g.lists(t); got != "EU7 current, EE7 current" {
+		t.Errorf("lists %q", got)
+	}
 }
