@@ -115,7 +115,7 @@ func (c *call) wrote(file string, b []byte, files int) error {
 		return c.print(j)
 	}
 	if files > 0 {
-		c.printf("%s: %d files, proven to exist since %s\n", file, files, j.Since.Format("2006-01-02 15:04:05Z"))
+		c.printf("%s: %s, proven to exist since %s\n", file, plural(files, "file"), j.Since.Format("2006-01-02 15:04:05Z"))
 		return nil
 	}
 	c.printf("%s: renewed, %d time-stamps, the first of %s\n", file, j.Stamps, j.Since.Format("2006-01-02 15:04:05Z"))

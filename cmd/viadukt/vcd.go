@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/vcd"
 	"github.com/viadukt-eu/viadukt/edocument/view"
+	"github.com/viadukt-eu/viadukt/node/mediatype"
 )
 
 var vcdCommand = &command{
@@ -344,8 +344,7 @@ func (w *vcdDescription) build(folder string) *vcd.Package {
 				if !filepath.IsAbs(name) {
 					name = filepath.Join(folder, name)
 				}
-				media, _, _ := strings.Cut(mime.TypeByExtension(filepath.Ext(name)), ";")
-				evidence.Files = append(evidence.Files, &vcd.Attachment{Name: filepath.Base(name), MIME: media, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+				evidence.Files = append(evidence.Files, &vcd.Attachment{Name: filepath.Base(name), MIME: mediatype.Of(name), Open: func() (io.ReadCloser, error) { return os.Open(name) }})
 			}
 			dossier.Evidences = append(dossier.Evidences, evidence)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -169,6 +170,11 @@ func TestEveryAnswerCarriesTheHeadersThatKeepBrowsersSafe(t *testing.T) {
 	for _, path := range paths {
 		check(path, b.get(path))
 		check(path+" of a stranger", stranger.get(path))
+	}
+	for name := range staticBodies {
+		if kind := staticTypes[filepath.Ext(name)]; kind == "" || b.get("/console/static/"+name).header.Get("Content-Type") != kind {
+			t.Errorf("%s is served as %q", name, kind)
+		}
 	}
 	if p := b.get("/console/static/console.css?v=" + staticVersions["console.css"]); !strings.Contains(p.header.Get("Cache-Control"), "immutable") || !strings.HasPrefix(p.header.Get("Content-Type"), "text/css") {
 		t.Errorf("sheet: %v", p.header)

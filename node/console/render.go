@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -205,6 +204,9 @@ func shorten(s string, most int) string {
 	return string(r[:head]) + "…" + string(r[len(r)-(most-1-head):])
 }
 
+// staticTypes are those of the files that pages use, whatever the tables of the machine say: browsers run no script of another type.
+var staticTypes = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
 // staticBodies are the files that pages use.
 var staticBodies = func() map[string][]byte {
 	out := map[string][]byte{"report.css": []byte(report.Style)}
@@ -233,7 +235,7 @@ func (c *Console) static(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))
+	h.Set("Content-Type", staticTypes[path.Ext(name)])
 	h.Set("Cache-Control", "no-cache")
 	if r.URL.Query().Get("v") == staticVersions[name] {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
