@@ -18,6 +18,12 @@
 // with the assertion it arose in, and the others are evaluated; [Result.Errors] must be empty before anybody calls a
 // document valid.
 //
+// # What is evaluated
+//
+// Rules are found by the names of a node and its ancestors, once for all nodes of the same names. An assertion that can
+// fire only where there is a node of some names, as most do that forbid something, is evaluated only then. Findings
+// are those that the evaluation of everything would give.
+//
 // # Refused on purpose
 //
 // What the edition of 2025 adds and would change a verdict if it were overlooked: groups, rule/@visit-each,

@@ -20,6 +20,10 @@
 // which may compute them when they are first asked for. Functions of the user are given in Static; their bodies run
 // other expressions in [Context.Nested] contexts, which share the limits of the run.
 //
+// Most of the work need not be done. [Context.Outline] is the tree of the names of a document; [Pattern.Outlined] says for
+// all nodes of the same names at once whether a pattern may match them, and [Expr.Needs] without which nodes an expression
+// has the value that is of no interest. [Context.Reset] keeps the memory of a run for the next document.
+//
 // # Bounds
 //
 // A run counts its work: nodes looked at, items made, octets of strings built. [Limits] bounds it, [Context.Cancel] is
