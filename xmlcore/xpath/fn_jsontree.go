@@ -46,7 +46,7 @@ var jsonTreeFunctions = []builtin{
 			return it, false
 		}
 		x.value(x.top(it), 0, false)
-		m.built(x.b.Len())
+		m.built(x.b.Len() - x.counted)
 		return StringItem(x.b.String()), true
 	}))},
 }
@@ -160,9 +160,10 @@ func (p *jsonParser) members(w *dom.Writer, depth int) {
 
 // jsonText writes JSON from the elements of fn:json-to-xml [FO31 17.5.4].
 type jsonText struct {
-	m      *machine
-	b      strings.Builder
-	indent bool
+	m       *machine
+	b       strings.Builder
+	counted int // octets of b that are counted as built
+	indent  bool
 }
 
 func wrongTree(n dom.Node, format string, args ...any) {
@@ -200,6 +201,8 @@ func onlySpace(n dom.Node) bool {
 // value writes an element; within a map the caller has written its key.
 func (x *jsonText) value(n dom.Node, depth int, keyed bool) {
 	x.m.tick(8)
+	x.m.built(x.b.Len() - x.counted)
+	x.counted = x.b.Len()
 	if depth > maxJSON {
 		failLimit("JSON more than %d deep", maxJSON)
 	}

@@ -19,6 +19,7 @@ var parseFunctions = []builtin{
 		return &code{typ: TypeNode, max1: true, min1: true, deps: depsOf(a...) | needsOuter, one: func(m *machine) (Item, bool) {
 			s, r := a[0].text(m), re(m)
 			refuseEmpty(r)
+			m.tick(len(r.String()) / 8)
 			flags := ""
 			if len(a) > 2 {
 				flags = a[2].needText(m)

@@ -307,6 +307,13 @@ func (s *serializer) room(n int) {
 	s.counted = s.b.Len()
 }
 
+// grown counts within a long text, whose characters may become longer.
+func (s *serializer) grown() {
+	if s.b.Len()-s.counted > 1<<16 {
+		s.room(0)
+	}
+}
+
 // tree writes by the methods xml and text, after normalization: text between the nodes [SER31 2].
 func (s *serializer) tree(v Sequence) {
 	var flat Sequence
@@ -529,6 +536,7 @@ func (s *serializer) indents(n dom.Node) bool {
 }
 
 func (s *serializer) in(names []QName, n dom.Node) bool {
+	s.m.tick(len(names))
 	return slices.ContainsFunc(names, func(q QName) bool { return n.Is(q.Space, q.Local) })
 }
 
@@ -539,11 +547,11 @@ func (s *serializer) text(t string) {
 		t = s.form.String(t)
 	}
 	for _, r := range t {
+		s.grown()
 		m, mapped := s.chars[r]
 		switch {
 		case mapped:
 			s.b.WriteString(m)
-			s.room(0)
 		case s.method == "text":
 			s.b.WriteRune(r)
 		case r == '&':
@@ -564,9 +572,9 @@ func (s *serializer) attribute(t string, mapped bool) {
 		t = s.form.String(t)
 	}
 	for _, r := range t {
+		s.grown()
 		if m, ok := s.chars[r]; ok && mapped {
 			s.b.WriteString(m)
-			s.room(0)
 			continue
 		}
 		switch r {
@@ -684,9 +692,9 @@ func (s *serializer) jsonString(t string) {
 	}
 	s.b.WriteByte('"')
 	for _, r := range t {
+		s.grown()
 		if m, ok := s.chars[r]; ok {
 			s.b.WriteString(m)
-			s.room(0)
 		} else {
 			writeJSONRune(&s.b, r)
 		}
