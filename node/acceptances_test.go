@@ -11,7 +11,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
 	"github.com/viadukt-eu/viadukt/edocument/facturx"
-	model "github.com/viadukt-eu/viadukt/edocument/invoice"
+	"github.com/viadukt-eu/viadukt/edocument/invoice"
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/acceptance"
 	"github.com/viadukt-eu/viadukt/node/store"
@@ -20,6 +20,30 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
+
+// papers are an invoice, the same attached to a PDF, and a PDF with nothing attached.
+func papers(t *testing.T) (bill, hybrid, scan []byte) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bill, err := sample.Make("invoice", "2026-11", sample.Supplier, sample.Buyer, time.Now())
+	must(err)
+	doc, err := dom.Parse(bill, dom.Limits{})
+	must(err)
+	i, err := invoice.Read(doc)
+	must(err)
+	h, err := facturx.Write(i, facturx.Options{Created: time.Now()})
+	must(err)
+	paper := page.New(page.Options{Title: "Scan", Language: "en", Created: time.Now()})
+	paper.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
+	scan, err = paper.Bytes()
+	must(err)
+	return bill, h.PDF, scan
+}
 
 // whatArrivesIsJudged: each document of a message that arrived, by its format, its rules, its signature and who vouches for the signer;
 // by program and in the console, with what to ask the applicant for.
@@ -38,30 +62,9 @@ func whatArrivesIsJudged(t *testing.T) {
 	if err := ades.Sign(t.Context(), &stranger, rand.Reader, u.signer("XX", u.authority("CN=Nobody,C=XX")), []xades.Document{permit}, ades.Params{Format: ades.XAdES, Time: time.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
-	invoice, err := sample.Make("invoice", "2026-11", sample.Supplier, sample.Buyer, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := dom.Parse(invoice, dom.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	billed, err := model.Read(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hybrid, err := facturx.Write(billed, facturx.Options{Created: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	paper := page.New(page.Options{Title: "Scan", Language: "en", Created: time.Now()})
-	paper.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
-	scan, err := paper.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrong := bytes.Replace(invoice, []byte(`<cbc:PayableAmount currencyID="EUR">`), []byte(`<cbc:PayableAmount currencyID="EUR">1`), 1)
-	if bytes.Equal(signed, changed) || bytes.Equal(invoice, wrong) {
+	bill, hybrid, scan := papers(t)
+	wrong := bytes.Replace(bill, []byte(`<cbc:PayableAmount currencyID="EUR">`), []byte(`<cbc:PayableAmount currencyID="EUR">1`), 1)
+	if bytes.Equal(signed, changed) || bytes.Equal(bill, wrong) {
 		t.Fatal("nothing was changed")
 	}
 	documents := []struct {
@@ -73,9 +76,9 @@ func whatArrivesIsJudged(t *testing.T) {
 		{"permit.xml", "application/xml", signed, acceptance.Good, "vouches for who signed and is on the trusted lists. By law the signature is worth: QESIG", ""},
 		{"changed.xml", "application/xml", changed, acceptance.Bad, "It was changed after Ada of EE, ", "Do not take it. Ask for the document anew"},
 		{"stranger.xml", "application/xml", stranger.Bytes(), acceptance.Doubtful, "Nobody whom this node trusts vouches for", "Ask for a signature with a certificate of a service on the trusted lists"},
-		{"invoice.xml", "application/xml", invoice, acceptance.Good, "It obeys the rules for such documents (", ""},
+		{"invoice.xml", "application/xml", bill, acceptance.Good, "It obeys the rules for such documents (", ""},
 		{"wrong.xml", "application/xml", wrong, acceptance.Bad, "BR-CO-16", "Ask the sender to correct it."},
-		{"hybrid.pdf", "application/pdf", hybrid.PDF, acceptance.Good, "It obeys the rules for such documents (", ""},
+		{"hybrid.pdf", "application/pdf", hybrid, acceptance.Good, "It obeys the rules for such documents (", ""},
 		{"scan.pdf", "application/pdf", scan, acceptance.Doubtful, "Nobody signed it.", "Ask for a signed document"},
 		{"torn.pdf", "application/pdf", []byte("%PDF-1.4\n%%EOF\n"), acceptance.Bad, "It cannot be read:", "Ask for a whole copy."},
 		{"letter.pdf", "application/pdf", []byte("PK\x03\x04 no PDF at all"), acceptance.Bad, "It claims to be a PDF document, and is an archive (ZIP).", "Do not open it."},

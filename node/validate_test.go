@@ -6,13 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/viadukt-eu/viadukt/domains/procurement/sample"
-	"github.com/viadukt-eu/viadukt/edocument/facturx"
-	model "github.com/viadukt-eu/viadukt/edocument/invoice"
-	"github.com/viadukt-eu/viadukt/pdf/page"
-	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
 const ticketOfNobody = `<Ticket xmlns="urn:example:ticket"/>`
@@ -22,28 +15,7 @@ func TestTheAPIJudgesDocuments(t *testing.T) {
 	made, _ := agree(t)
 	g := begin(t, made, nil, nil)
 	doc := g.document(t)
-	paper := page.New(page.Options{Title: "Letter", Language: "en", Created: time.Now()})
-	paper.Add(page.Paragraph{Text: page.Plain("To whom it may concern.")})
-	letter, err := paper.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	billed, err := sample.Make("invoice", "2026-12", sample.Supplier, sample.Buyer, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := dom.Parse(billed, dom.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := model.Read(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hybrid, err := facturx.Write(i, facturx.Options{Created: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, hybrid, letter := papers(t)
 	const invoice = `<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>`
 	for _, c := range []struct {
 		name, query, body string
@@ -53,7 +25,7 @@ func TestTheAPIJudgesDocuments(t *testing.T) {
 		{"an invoice without anything", "?name=in/a.xml", invoice, http.StatusOK, `"name":"a.xml","valid":false,"type":"invoice"`},
 		{"what no rules are about", "", ticketOfNobody, http.StatusOK, `"code":"UNKNOWN_TYPE"`},
 		{"no XML", "", "x", http.StatusOK, `"code":"NOT_WELL_FORMED"`},
-		{"a PDF with an invoice", "?name=r.pdf", string(hybrid.PDF), http.StatusOK, `"name":"r.pdf","valid":true,"type":"invoice"`},
+		{"a PDF with an invoice", "?name=r.pdf", string(hybrid), http.StatusOK, `"name":"r.pdf","valid":true,"type":"invoice"`},
 		{"a PDF without one", "", string(letter), http.StatusOK, `"code":"NO_INVOICE"`},
 		{"a PDF that cannot be read", "", "%PDF-1.7\n", http.StatusOK, `"code":"NOT_WELL_FORMED"`},
 		{"nothing", "", "", http.StatusBadRequest, "no document"},

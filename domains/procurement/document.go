@@ -40,12 +40,9 @@ var ErrDocument = errors.New("procurement: document not recognised")
 // addressless are the documents that hold no address: their sender is of the node's country where nothing else is said.
 var addressless = map[string]bool{"ApplicationResponse": true, "OrderResponse": true, "OrderCancellation": true}
 
-// Recognise finds out what a UBL document is and between whom it goes: the customization and the profile make the
-// document type and the process [PFUOI POLICY 20, POLICY 25], the endpoint ids the participants.
-func Recognise(root dom.Node) (*Document, error) { return recognise(root, &node.Submission{}) }
-
-// recognise is Recognise for a document that is handed over: what documents for everybody do not say, notices and
-// procurement documents, is said beside them.
+// recognise finds out what a document is and between whom it goes: the customization and the profile make the
+// document type and the process [PFUOI POLICY 20, POLICY 25], the endpoint ids the participants. What documents for everybody do not
+// say, notices and procurement documents, is said beside them.
 func recognise(root dom.Node, s *node.Submission) (*Document, error) {
 	if p, err := vcd.Read(root.Document()); err == nil {
 		return recogniseDossiers(p, root, s)
