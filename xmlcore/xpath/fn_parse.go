@@ -66,6 +66,7 @@ func (m *machine) newDocument(src []byte, parse func([]byte, dom.Limits) (*dom.D
 	const perNode = 32 // octets that a node takes
 	m.built(len(src) + perNode*d.Len())
 	m.tick(len(m.infos)) // what finds out about a document looks through the others
+	m.numberDocument(d)
 	if base := m.x.env.BaseURI; base != "" {
 		if m.bases == nil {
 			m.bases = map[*dom.Document]string{}
@@ -73,6 +74,17 @@ func (m *machine) newDocument(src []byte, parse func([]byte, dom.Limits) (*dom.D
 		m.bases[d] = base
 	}
 	return d, nil
+}
+
+// numberDocument puts a document that is made behind the one that the run is about and those made before, so that the order of
+// their nodes depends on nothing else.
+func (m *machine) numberDocument(d *dom.Document) {
+	info := m.info
+	if m.outer.typ == TypeNode {
+		m.ordinal(m.outer.doc())
+	}
+	m.ordinal(d)
+	m.info = info
 }
 
 // madeDocument parses what a function of the library has written itself.

@@ -45,6 +45,7 @@ func TestDocumentsAreMadeOfText(t *testing.T) {
 	for _, c := range []struct{ expr, want string }{
 		{"parse-xml('<a x=\"1\"><b>c</b></a>')/a/@x/string()", "1"},
 		{"parse-xml('<a/>') instance of document-node(element(a)), root(parse-xml('<a><b/></a>')//b) instance of document-node()", "true true"},
+		{"parse-xml('<a/>') << ., . << parse-xml('<a/>'), parse-xml('<a/>') << parse-xml('<a/>')", "false true true"},
 		{"count(parse-xml(()) | parse-xml-fragment(())), count(parse-xml('<a/>') | parse-xml('<a/>'))", "0 2"},
 		{"base-uri(parse-xml('<a xml:base=\"x/\"><b/></a>')//b), base-uri(parse-xml('<a/>')), count(document-uri(parse-xml('<a/>')))", "http://example.org/rules/x/ http://example.org/rules/ 0"},
 		{"parse-xml('<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>ä€</a>')/a", "ä€"},
