@@ -17,10 +17,13 @@ type SignatureCache struct {
 	m  map[[2][32]byte]struct{} // by the SHA-256 of what is signed, with its signature, and of the signer's certificate
 
 	parsed map[octets]any // *CRL, *OCSPResponse
-	held   int            // octets of these
+	held   int            // octets that these take
 }
 
-const maxParsed = 64 << 20 // octets of revocation data in a SignatureCache
+const (
+	maxParsed  = 64 << 20 // octets that revocation data takes in a SignatureCache
+	parsedForm = 16 << 10 // octets that its parsed form takes at most, but for the index of a list, which is smaller than the list
+)
 
 // octets are a slice, not what is in it.
 type octets struct {
@@ -37,7 +40,8 @@ func (s *SignatureCache) OCSPResponse(b []byte) (*OCSPResponse, error) {
 }
 
 func parseOnce[T any](s *SignatureCache, b []byte, parse func([]byte) (*T, error)) (*T, error) {
-	if s == nil || len(b) == 0 || len(b) > maxParsed {
+	takes := len(b) + parsedForm
+	if s == nil || len(b) == 0 || takes > maxParsed {
 		return parse(b)
 	}
 	key := octets{&b[0], len(b)}
@@ -53,11 +57,11 @@ func parseOnce[T any](s *SignatureCache, b []byte, parse func([]byte) (*T, error
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.parsed == nil || s.held+len(b) > maxParsed {
+	if s.parsed == nil || s.held+takes > maxParsed {
 		s.parsed, s.held = map[octets]any{}, 0
 	}
 	if _, ok := s.parsed[key]; !ok {
-		s.held += len(b)
+		s.held += takes
 	}
 	s.parsed[key] = x
 	return x, nil
