@@ -156,6 +156,8 @@ func (e *expr) plainFunc() func(dom.Node) bool {
 	}
 	of := dom.Node.QName
 	switch {
+	case len(name.kids) > 0 && name.kids[0].kind != xContext: // of another node
+		return nil
 	case name.calls("local-name", -1):
 		of = dom.Node.Local
 	case !name.calls("name", -1):

@@ -97,6 +97,7 @@ func TestExpressions(t *testing.T) {
 		{"for $i in 0 to 4 return (o:line/@no)[$i], let $x := (7, 8), $i := 2 return $x[$i]", "1 2 3 8"},
 		{"let $i := 1.5 return (4 to 9)[$i], let $y := 'yes' return count((4 to 9)[$y]), let $n := () return count((4 to 9)[$n])", "6 0"},
 		{"for $c in ('bb', 'b', '', 'bb cc', ' cc ') return (not(contains(normalize-space($c), ' ')) and contains(' aa bb cc dd ee ff ', concat(' ', normalize-space($c), ' ')))", "true false false false true"},
+		{"count(//*[local-name(..) = 'order']), count(//*[not(local-name(..) = 'order')]), count(//*[contains(name(*[1]), 'qty')]), count(//*[local-name(.) = 'line']), count(//*[starts-with(name(), 'p:')])", "4 10 3 3 1"},
 		{"//*[not(*) and not(normalize-space())]/name(), count(//*[normalize-space()]), boolean(normalize-space(o:line[9]))", "qty 13 false"},
 		{"o:line/boolean(*), o:line/o:qty/boolean(*), @date/boolean(*)", "true true true false false false false"},
 	} {
