@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -75,7 +76,8 @@ func answers(t *testing.T, url string) {
 			resp.Body.Close()
 			return
 		}
-		if _, refused := err.(interface{ Unwrap() error }).Unwrap().(*net.OpError); !refused || time.Now().After(deadline) {
+		var refused *net.OpError
+		if !errors.As(err, &refused) || time.Now().After(deadline) {
 			t.Fatal(err)
 		}
 	}
