@@ -17,18 +17,25 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
 
-// Algorithms that are not computed here are named, and neither passed nor called broken.
-func TestOddAlgorithmsAreNamed(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
+// adaOfEdwards is a signer with a key of Ed25519, and her authority.
+func adaOfEdwards(t *testing.T) (now time.Time, ca *pki.Authority, ada *pki.Identity) {
+	t.Helper()
+	now = time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
 	ca, err := pki.NewAuthority(rand.Reader, "CN=Own CA,C=EE", pki.P256, now.AddDate(-5, 0, 0), 20)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := ca.Issue(pki.Template{CommonName: "Ada", Algorithm: pki.Ed25519, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
+	ada, err = ca.Issue(pki.Template{CommonName: "Ada", Algorithm: pki.Ed25519, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return now, ca, ada
+}
+
+// Algorithms that are not computed here are named, and neither passed nor called broken.
+func TestOddAlgorithmsAreNamed(t *testing.T) {
+	t.Parallel()
+	now, ca, id := adaOfEdwards(t)
 	signed, err := xades.Sign(id.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", []byte("<a/>"))}, xades.Params{Packaging: xades.Enveloped, Signer: id.Certificate, Time: now})
 	if err != nil {
 		t.Fatal(err)

@@ -9,10 +9,8 @@ import (
 	"encoding/base64"
 	"io"
 	"testing"
-	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/asic"
-	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
@@ -24,15 +22,7 @@ import (
 // warned of.
 func TestASignatureSignsSomething(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 5, 4, 9, 30, 0, 0, time.UTC)
-	ca, err := pki.NewAuthority(rand.Reader, "CN=Own CA,C=EE", pki.P256, now.AddDate(-5, 0, 0), 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := ca.Issue(pki.Template{CommonName: "Ada", Algorithm: pki.Ed25519, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	now, _, id := adaOfEdwards(t)
 	signed, err := xades.Sign(id.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", []byte("<a>100<b>1</b></a>"))}, xades.Params{Packaging: xades.Enveloped, Signer: id.Certificate, Time: now})
 	if err != nil {
 		t.Fatal(err)
