@@ -51,6 +51,7 @@ var (
 	ErrFormat = errors.New("asic: no container")
 	ErrName   = errors.New("asic: file name not allowed")
 	ErrTwice  = errors.New("asic: two files have one name")
+	ErrHidden = errors.New("asic: readers would find different files in the container")
 	ErrLimit  = errors.New("asic: container exceeds a limit")
 	ErrNoFile = errors.New("asic: no such file in the container")
 )
@@ -73,8 +74,11 @@ type File struct {
 
 // Open reads the directory of a container.
 func Open(r io.ReaderAt, size int64) (*Container, error) {
-	c, err := OpenZIP(r, size)
+	c, z, err := openZIP(r, size)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkLayout(r, size, z); err != nil {
 		return nil, err
 	}
 	c.Type = c.kind()
@@ -86,14 +90,25 @@ func Open(r io.ReaderAt, size int64) (*Container, error) {
 
 // OpenZIP reads the directory of any ZIP file within the bounds of a container; Type stays "".
 func OpenZIP(r io.ReaderAt, size int64) (*Container, error) {
+	c, _, err := openZIP(r, size)
+	return c, err
+}
+
+func openZIP(r io.ReaderAt, size int64) (*Container, *zip.Reader, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	c := &Container{Comment: z.Comment}
 	if len(z.File) > maxFiles {
-		return nil, fmt.Errorf("%w: %d files", ErrLimit, len(z.File))
+		return nil, nil, fmt.Errorf("%w: %d files", ErrLimit, len(z.File))
 	}
+	c, err := list(z)
+	return c, z, err
+}
+
+// list takes the files of a directory whose names can be told apart.
+func list(z *zip.Reader) (*Container, error) {
+	c := &Container{Comment: z.Comment}
 	seen := map[string]bool{}
 	for i, f := range z.File {
 		if strings.HasSuffix(f.Name, "/") {

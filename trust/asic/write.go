@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"crypto"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -212,14 +213,12 @@ func (c *Container) Edit(to io.Writer, e Edit) error {
 			last = f.zip.Modified
 		}
 		var err error
-		b, other := e.Replace[f.Name]
-		switch name, renamed := e.Rename[f.Name]; {
-		case other:
+		if b, other := e.Replace[f.Name]; other {
 			err = put(f.Name, f.zip.Modified, b)
-		case renamed:
+		} else if name, renamed := e.Rename[f.Name]; renamed {
 			err = f.copyAs(z, name)
-		default:
-			err = z.Copy(f.zip)
+		} else {
+			err = f.copyAs(z, f.zip.Name)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %q: %w", ErrFormat, f.Name, err)
@@ -233,10 +232,10 @@ func (c *Container) Edit(to io.Writer, e Edit) error {
 	return errors.Join(z.SetComment(c.Comment), z.Close())
 }
 
-// copyAs copies a file as it is packed, under another name.
+// copyAs copies a file as it is packed, under a name.
 func (f *File) copyAs(z *zip.Writer, name string) error {
 	h := f.zip.FileHeader
-	h.Name = name
+	h.Name, h.Extra = name, without64(h.Extra)
 	w, err := z.CreateRaw(&h)
 	if err != nil {
 		return err
@@ -247,6 +246,22 @@ func (f *File) copyAs(z *zip.Writer, name string) error {
 	}
 	_, err = io.Copy(w, r)
 	return err
+}
+
+// without64 leaves out of the extra fields what is of ZIP64 (APPNOTE.TXT 4.5.3): it tells where a file stood, and the writer
+// tells where it stands now.
+func without64(extra []byte) (out []byte) {
+	for len(extra) >= 4 {
+		n := 4 + int(binary.LittleEndian.Uint16(extra[2:]))
+		if n > len(extra) {
+			break
+		}
+		if binary.LittleEndian.Uint16(extra) != 1 {
+			out = append(out, extra[:n]...)
+		}
+		extra = extra[n:]
+	}
+	return append(out, extra...)
 }
 
 // WriteManifest writes an ASiCManifest over content, for the signature file of that name [EN 319 162-1 A.4].
