@@ -1,8 +1,10 @@
 // Package decimal computes with exact decimal numbers of up to 38 digits, as xs:decimal does: the arithmetic that
 // amounts, quantities and rates of business documents need.
 //
-// A [Decimal] is a plain value. What cannot be represented, and what is computed from it, is [NaN], which is equal to
-// nothing and ordered before nothing: a check of a sum over a number nobody can read fails instead of passing.
+// A [Decimal] is a plain value. A fraction that needs more than 38 digits is cut off there, so that what it is rounded
+// to, and how it compares with shorter numbers, stays what it was. What cannot be represented, and what is computed from
+// it, is [NaN], which is equal to nothing and ordered before nothing: a check of a sum over a number nobody can read fails
+// instead of passing.
 package decimal
 
 import (
@@ -35,7 +37,7 @@ func New(coefficient int64, scale uint8) Decimal {
 }
 
 // Read reads an optional sign, digits, and an optional point among them; white space around it is allowed. What is no such
-// number, or has more than 38 digits, is NaN.
+// number, or has more than 38 digits before the point, is NaN.
 func Read(s string) Decimal {
 	for len(s) > 0 && space(s[0]) {
 		s = s[1:]
@@ -48,7 +50,7 @@ func Read(s string) Decimal {
 		d.neg = s[0] == '-'
 		s = s[1:]
 	}
-	digits, point := 0, false
+	digits, point, full, rest := 0, false, false, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '.' && !point:
@@ -57,15 +59,20 @@ func Read(s string) Decimal {
 			return NaN
 		default:
 			digits++
-			if d.hi == 0 && d.lo < 1<<59 { // times ten still fits one word
+			switch {
+			case full || point && d.scale == maxScale:
+				full, rest = true, rest || c != '0'
+				continue
+			case d.hi == 0 && d.lo < 1<<59: // times ten still fits one word
 				d.lo = d.lo*10 + uint64(c-'0')
-			} else if !d.shift(uint64(c - '0')) {
+			case d.shift(uint64(c - '0')):
+			case point:
+				full, rest = true, c != '0'
+				continue
+			default:
 				return NaN
 			}
 			if point {
-				if d.scale == maxScale {
-					return NaN
-				}
 				d.scale++
 			}
 		}
@@ -73,7 +80,59 @@ func Read(s string) Decimal {
 	if digits == 0 {
 		return NaN
 	}
-	return d.unsign()
+	return d.cut(rest).unsign()
+}
+
+// cut marks that digits other than zeros were left out behind the last: a last digit of 0 or 5 becomes 1 or 6, so that
+// nothing takes the number for one that ends there, or for the middle between two.
+func (d Decimal) cut(rest bool) Decimal {
+	if rest {
+		if _, last := d.div(10); last%5 == 0 {
+			lo, carry := bits.Add64(d.lo, 1, 0)
+			d.lo, d.hi = lo, d.hi+carry
+		}
+	}
+	return d
+}
+
+// fit makes a decimal of a magnitude of any size, cut off where it must be.
+func fit(m *big.Int, scale int, neg bool) Decimal {
+	over := max(0, scale-maxScale, (m.BitLen()-128)*1233>>12) // digits that do not fit; 1233/4096 is the logarithm of 2
+	rest := false
+	for over > 0 || m.BitLen() > 128 {
+		over = max(1, over)
+		q, r := new(big.Int).QuoRem(m, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(over)), nil), new(big.Int))
+		m, rest, scale, over = q, rest || r.Sign() != 0, scale-over, 0
+	}
+	if scale < 0 {
+		return NaN
+	}
+	var octets [16]byte
+	m.FillBytes(octets[:])
+	d := Decimal{hi: binary.BigEndian.Uint64(octets[:8]), lo: binary.BigEndian.Uint64(octets[8:]), scale: uint8(scale), neg: neg}
+	return d.cut(rest).unsign()
+}
+
+// magnitudes returns both numbers without sign at the larger scale, which they have then.
+func magnitudes(a, b Decimal) (x, y *big.Int, scale int) {
+	x, y, scale = a.magnitude(), b.magnitude(), int(max(a.scale, b.scale))
+	ten := big.NewInt(10)
+	x.Mul(x, new(big.Int).Exp(ten, big.NewInt(int64(scale)-int64(a.scale)), nil))
+	y.Mul(y, new(big.Int).Exp(ten, big.NewInt(int64(scale)-int64(b.scale)), nil))
+	return x, y, scale
+}
+
+// addWide is Add of numbers too long to be brought to one scale.
+func (a Decimal) addWide(b Decimal) Decimal {
+	x, y, scale := magnitudes(a, b)
+	if a.neg {
+		x.Neg(x)
+	}
+	if b.neg {
+		y.Neg(y)
+	}
+	x.Add(x, y)
+	return fit(new(big.Int).Abs(x), scale, x.Sign() < 0)
 }
 
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
@@ -149,7 +208,7 @@ func (a Decimal) Add(b Decimal) Decimal {
 		var ok bool
 		if a, b, ok = align(a, b); !ok {
 			if a, b, ok = align(a.trim(0), b.trim(0)); !ok {
-				return NaN
+				return a.addWide(b)
 			}
 		}
 	}
@@ -157,7 +216,7 @@ func (a Decimal) Add(b Decimal) Decimal {
 		lo, carry := bits.Add64(a.lo, b.lo, 0)
 		hi, carry := bits.Add64(a.hi, b.hi, carry)
 		if carry != 0 {
-			return NaN
+			return a.addWide(b)
 		}
 		a.hi, a.lo = hi, lo
 		return a
@@ -201,15 +260,21 @@ func (a Decimal) Mul(b Decimal) Decimal {
 		a, b = b, a
 	}
 	if a.hi != 0 || int(a.scale)+int(b.scale) > maxScale {
-		return NaN
+		return a.mulWide(b)
 	}
 	h1, l1 := bits.Mul64(a.lo, b.lo)
 	h2, l2 := bits.Mul64(a.lo, b.hi)
 	hi, carry := bits.Add64(h1, l2, 0)
 	if h2 != 0 || carry != 0 {
-		return NaN
+		return a.mulWide(b)
 	}
 	return Decimal{hi: hi, lo: l1, scale: a.scale + b.scale, neg: a.neg != b.neg}.unsign()
+}
+
+// mulWide is Mul of numbers whose product is too long.
+func (a Decimal) mulWide(b Decimal) Decimal {
+	m := a.magnitude()
+	return fit(m.Mul(m, b.magnitude()), int(a.scale)+int(b.scale), a.neg != b.neg)
 }
 
 // Quo returns a / b, cut off after at least 18 digits behind the point, as implementations of xs:decimal do.
@@ -221,7 +286,7 @@ func (a Decimal) Quo(b Decimal) Decimal {
 	if b.hi != 0 {
 		return a.quoWide(b)
 	}
-	neg := a.neg != b.neg
+	whole, neg := a, a.neg != b.neg
 	scale := int(a.scale) - int(b.scale)
 	q, r := a.div(b.lo)
 	for scale < 18 || r != 0 && scale < 18 {
@@ -231,7 +296,7 @@ func (a Decimal) Quo(b Decimal) Decimal {
 		h, l := bits.Mul64(r, 10)
 		digit, rest := bits.Div64(h, l, b.lo)
 		if !q.shift(digit) {
-			return NaN
+			return whole.quoWide(b)
 		}
 		r = rest
 		scale++
@@ -242,29 +307,17 @@ func (a Decimal) Quo(b Decimal) Decimal {
 		}
 		scale++
 	}
-	if scale > maxScale {
-		return NaN
-	}
 	q.scale, q.neg = uint8(scale), neg
 	return q.unsign()
 }
 
-// quoWide is Quo by a divisor of more than 64 bits, which amounts do not have.
+// quoWide is Quo of numbers, or with a result, of more digits than amounts have.
 func (a Decimal) quoWide(b Decimal) Decimal {
 	scale := max(18, int(a.scale)-int(b.scale))
 	q := a.magnitude()
 	q.Mul(q, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale-int(a.scale)+int(b.scale))), nil))
 	q.Quo(q, b.magnitude())
-	if scale > maxScale || q.BitLen() > 128 {
-		return NaN
-	}
-	var octets [16]byte
-	q.FillBytes(octets[:])
-	d := Decimal{
-		hi: binary.BigEndian.Uint64(octets[:8]), lo: binary.BigEndian.Uint64(octets[8:]),
-		scale: uint8(scale), neg: a.neg != b.neg,
-	}
-	return d.unsign().trim(0)
+	return fit(q, scale, a.neg != b.neg).trim(0)
 }
 
 func (a Decimal) magnitude() *big.Int {
@@ -274,7 +327,7 @@ func (a Decimal) magnitude() *big.Int {
 	return new(big.Int).SetBytes(octets[:])
 }
 
-// Cmp returns -1, 0 or 1, and false when either is NaN or too large to compare exactly.
+// Cmp returns -1, 0 or 1, and false when either is NaN.
 func (a Decimal) Cmp(b Decimal) (int, bool) {
 	if a.nan || b.nan {
 		return 0, false
@@ -289,7 +342,12 @@ func (a Decimal) Cmp(b Decimal) (int, bool) {
 		var ok bool
 		if a, b, ok = align(a, b); !ok {
 			if a, b, ok = align(a.trim(0), b.trim(0)); !ok {
-				return 0, false
+				x, y, _ := magnitudes(a, b)
+				c := x.Cmp(y)
+				if a.neg {
+					c = -c
+				}
+				return c, true
 			}
 		}
 	}

@@ -14,7 +14,8 @@ func TestRead(t *testing.T) {
 		"0": "0", "-0": "0", "+1.50": "1.50", " 12.3\n": "12.3", ".5": "0.5", "5.": "5", "-.25": "-0.25", "007": "7",
 		"99999999999999999999999999999999999999": "99999999999999999999999999999999999999", "0.000001": "0.000001",
 		"": "NaN", "-": "NaN", ".": "NaN", "1e3": "NaN", "1,5": "NaN", "1.2.3": "NaN", "--1": "NaN", "1 2": "NaN",
-		"999999999999999999999999999999999999999": "NaN", "0." + strings.Repeat("0", 39): "NaN",
+		"999999999999999999999999999999999999999": "NaN", "0." + strings.Repeat("0", 60): "0." + strings.Repeat("0", 38),
+		"0." + strings.Repeat("3", 60): "0." + strings.Repeat("3", 38), "7." + strings.Repeat("5", 60): "7." + strings.Repeat("5", 36) + "6",
 	} {
 		if got := Read(in).String(); got != want {
 			t.Errorf("%q reads as %s, want %s", in, got, want)
@@ -69,9 +70,8 @@ func TestArithmeticIsExact(t *testing.T) {
 		}
 		check("+", a.Add(b), new(big.Rat).Add(ra, rb))
 		check("-", a.Sub(b), new(big.Rat).Sub(ra, rb))
-		product := new(big.Int).Mul(coefficient(as), coefficient(bs))
-		if got := a.Mul(b); !got.IsNaN() || product.BitLen() <= 128 {
-			check("*", got, new(big.Rat).Mul(ra, rb))
+		if new(big.Int).Mul(coefficient(as), coefficient(bs)).BitLen() <= 128 {
+			check("*", a.Mul(b), new(big.Rat).Mul(ra, rb))
 		}
 		if c, ok := a.Cmp(b); !ok || c != ra.Cmp(rb) {
 			t.Fatalf("%s against %s: %d", as, bs, c)
@@ -89,6 +89,37 @@ func TestArithmeticIsExact(t *testing.T) {
 			if q.IsNaN() || diff.Abs(diff).Cmp(big.NewRat(1, 1_000_000_000_000_000_000)) > 0 {
 				t.Fatalf("%s / %s = %s", as, bs, q)
 			}
+		}
+	})
+}
+
+// Numbers that are too long are cut off so that sums, differences and products of them round as they would, and compare
+// with shorter numbers as they would.
+func TestLongFractions(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		long := rapid.StringMatching(`-?[0-9]{1,9}\.[0-9]{0,4}[05]{0,60}[0-9]{0,3}`)
+		as, bs := long.Draw(t, "a"), long.Draw(t, "b")
+		a, b := Read(as), Read(bs)
+		ra, _ := new(big.Rat).SetString(as)
+		rb, _ := new(big.Rat).SetString(bs)
+		rounded := func(r *big.Rat) *big.Rat {
+			r = new(big.Rat).Mul(r, big.NewRat(100, 1))
+			r.Add(r, big.NewRat(1, 2))
+			return new(big.Rat).SetFrac(new(big.Int).Div(r.Num(), r.Denom()), big.NewInt(100))
+		}
+		for _, c := range []struct {
+			op   string
+			got  Decimal
+			want *big.Rat
+		}{{"first", a, ra}, {"+", a.Add(b), new(big.Rat).Add(ra, rb)}, {"*", a.Mul(b), new(big.Rat).Mul(ra, rb)}} {
+			if got := ratOf(c.got.Round(2)); c.got.IsNaN() || got.Cmp(rounded(c.want)) != 0 {
+				t.Fatalf("%s %s %s is %s, rounds to %s and not %s", as, c.op, bs, c.got, got.FloatString(2), rounded(c.want).FloatString(2))
+			}
+		}
+		short := New(rapid.Int64Range(-1e12, 1e12).Draw(t, "c"), 3)
+		if got, ok := a.Cmp(short); !ok || got != ra.Cmp(ratOf(short)) {
+			t.Fatalf("%s against %s: %d", as, short, got)
 		}
 	})
 }
