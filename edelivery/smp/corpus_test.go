@@ -182,7 +182,7 @@ func oldQuestion(t *testing.T, src []byte) VerifyOptions {
 		t.Fatal(err)
 	}
 	sig := doc.Root().Child(nsDS, "Signature")
-	certs, err := xmldsig.CertificatesFromInfo(sig.Child(nsDS, "KeyInfo"))
+	certs, err := xmldsig.CertificatesFromInfo(sig.Child(nsDS, "KeyInfo"), nil)
 	if err != nil || len(certs) == 0 {
 		t.Fatalf("no signer: %v", err)
 	}

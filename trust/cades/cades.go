@@ -182,8 +182,11 @@ type Material struct {
 }
 
 // Parse reads a message and its signatures, counter-signatures within their signatures.
-func Parse(b []byte) ([]*Signature, error) {
-	m, err := cms.Parse(b)
+func Parse(b []byte) ([]*Signature, error) { return ParseWith(b, nil) }
+
+// ParseWith is [Parse]; certificates that known remembers are not parsed again.
+func ParseWith(b []byte, known *pki.Parsed) ([]*Signature, error) {
+	m, err := cms.ParseWith(b, known)
 	if err != nil {
 		return nil, err
 	}

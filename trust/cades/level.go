@@ -177,7 +177,7 @@ func (m *Material) addMessage(d *cms.SignedData) {
 // complete reports whether revocation information is there for the certificates of the signer and of the time-stamps, up to their
 // roots, but for those of the last archive time-stamp.
 func (s *Signature) complete(anchors []*pki.Certificate) bool {
-	x := newRevocationIndex(s.Material())
+	x := newRevocationIndex(s.Material(), s.Message.Known)
 	x.anchors = anchors
 	if x.empty() {
 		return false
@@ -220,7 +220,7 @@ type revocationIndex struct {
 	ocsps          []*pki.OCSPResponse
 }
 
-func newRevocationIndex(m Material) *revocationIndex {
+func newRevocationIndex(m Material, known *pki.Parsed) *revocationIndex {
 	x := &revocationIndex{certs: m.Certificates}
 	for _, b := range m.CRLs {
 		if c, err := pki.ParseCRL(slices.Clone(b)); err == nil {
@@ -228,7 +228,7 @@ func newRevocationIndex(m Material) *revocationIndex {
 		}
 	}
 	for _, b := range m.OCSPs {
-		if r, err := pki.ParseOCSPResponse(b); err == nil {
+		if r, err := known.OCSPResponse(b); err == nil {
 			x.ocsps = append(x.ocsps, r)
 			x.certs = append(x.certs, r.Certificates...)
 		}
@@ -304,9 +304,9 @@ func (m *Material) Add(o Material) {
 }
 
 // Complete reports whether revocation information is there for the certificates of signers up to their roots, or up to one of the
-// anchors. What it says is not asked.
-func (m Material) Complete(anchors []*pki.Certificate, signers ...*cms.SignerInfo) bool {
-	x := newRevocationIndex(m)
+// anchors. What it says is not asked. Certificates that known remembers are not parsed again; it may be nil.
+func (m Material) Complete(known *pki.Parsed, anchors []*pki.Certificate, signers ...*cms.SignerInfo) bool {
+	x := newRevocationIndex(m, known)
 	x.anchors = anchors
 	return !x.empty() && !slices.ContainsFunc(signers, func(s *cms.SignerInfo) bool { return !x.covers(x.find(s)) || !x.roots(x.find(s)) })
 }

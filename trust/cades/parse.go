@@ -377,7 +377,7 @@ func (s *Signature) parseCertificateValues(e ber.Element) error {
 		if err != nil {
 			return err
 		}
-		cert, err := pki.ParseCertificate(der)
+		cert, err := s.Message.Known.Certificate(der)
 		if err != nil {
 			s.problem("certificate-values", err) // the others are of use all the same
 			return nil

@@ -50,7 +50,7 @@ func (t *TimeStamp) archive() bool {
 
 func (s *Signature) addTimeStamp(kind Kind, attribute int, value []byte) {
 	t := &TimeStamp{Kind: kind, Attribute: attribute, Raw: value, signature: s}
-	t.Token, t.Err = tsp.ParseToken(value)
+	t.Token, t.Err = tsp.ParseTokenWith(value, s.Message.Known)
 	if t.Err == nil && kind == ArchiveV3 && len(t.Token.Message.Signers) > 0 {
 		t.HashIndex, t.Err = findIndex(t.Token.Message.Signers[0].Unsigned)
 	}

@@ -81,6 +81,7 @@ type SignedData struct {
 	Certificates     []Certificate
 	Revocation       []Revocation
 	Signers          []*SignerInfo
+	Known            *pki.Parsed // remembers certificates; may be nil
 
 	fresh         bool   // made here, not read
 	raw           []byte // the whole ContentInfo, where it is in memory; nil once changed

@@ -18,7 +18,10 @@ var (
 
 // Parse reads a message in memory, which it takes ownership of: BER or DER, also as PEM or in bare base64, as both occur in files.
 // Zero octets may follow, as signatures in PDF are padded.
-func Parse(b []byte) (*SignedData, error) {
+func Parse(b []byte) (*SignedData, error) { return ParseWith(b, nil) }
+
+// ParseWith is [Parse]; certificates that known remembers are not parsed again.
+func ParseWith(b []byte, known *pki.Parsed) (*SignedData, error) {
 	b, err := unwrap(b)
 	if err != nil {
 		return nil, err
@@ -31,7 +34,7 @@ func Parse(b []byte) (*SignedData, error) {
 	if rest := bytes.TrimLeft(r.Rest(), "\x00"); len(rest) > 0 {
 		return nil, malformed("message", r.Errorf("%d octets after it", len(r.Rest())))
 	}
-	return parseInfo(info)
+	return parseInfo(info, known)
 }
 
 // unwrap takes off PEM or base64.
@@ -75,9 +78,9 @@ func isBase64(b []byte) bool {
 }
 
 // ParseElement reads a message that is part of another structure, such as a time-stamp token in an attribute.
-func ParseElement(e ber.Element) (*SignedData, error) { return parseInfo(e) }
+func ParseElement(e ber.Element) (*SignedData, error) { return parseInfo(e, nil) }
 
-func parseInfo(info ber.Element) (*SignedData, error) {
+func parseInfo(info ber.Element, known *pki.Parsed) (*SignedData, error) {
 	if info.Tag != asn1.SEQUENCE {
 		return nil, malformed("message", info.Errorf("ContentInfo expected, found tag %#02x", byte(info.Tag)))
 	}
@@ -98,7 +101,7 @@ func parseInfo(info ber.Element) (*SignedData, error) {
 	if err != nil {
 		return nil, malformed("ContentInfo", err)
 	}
-	m := &SignedData{raw: info.Raw}
+	m := &SignedData{Known: known, raw: info.Raw}
 	fields := e.Children()
 	if err := m.parseHead(&fields); err != nil {
 		return nil, malformed("SignedData", err)
@@ -225,7 +228,7 @@ func (m *SignedData) parseTail(r *ber.Reader) error {
 			if err != nil {
 				return err
 			}
-			if m.Certificates = append(m.Certificates, parseCertificate(e)); len(m.Certificates) > maxCertificates {
+			if m.Certificates = append(m.Certificates, parseCertificate(e, m.Known)); len(m.Certificates) > maxCertificates {
 				return e.Errorf("more than %d certificates", maxCertificates)
 			}
 		}
@@ -274,14 +277,14 @@ func (m *SignedData) parseTail(r *ber.Reader) error {
 	return nil
 }
 
-func parseCertificate(e ber.Element) Certificate {
+func parseCertificate(e ber.Element, known *pki.Parsed) Certificate {
 	c := Certificate{Raw: e.Raw}
 	if e.Tag != asn1.SEQUENCE {
 		return c
 	}
 	der, err := e.DER()
 	if err == nil {
-		c.Certificate, err = pki.ParseCertificate(der)
+		c.Certificate, err = known.Certificate(der)
 	}
 	c.Err = err
 	return c

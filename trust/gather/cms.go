@@ -21,7 +21,7 @@ var tstInfo = []byte("\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x04")
 // openMessage reads a CMS message: signatures, or a time-stamp by itself, also within the answer of its authority.
 func openMessage(b []byte, p *pool, opt Options) (*Result, error) {
 	if bytes.Contains(b[:min(len(b), 512)], tstInfo) { // else most messages would be read twice
-		if token, err := tsp.ParseToken(b); err == nil {
+		if token, err := tsp.ParseTokenWith(b, p.parsed); err == nil {
 			return openToken(token, p, opt), nil
 		}
 	}
@@ -44,7 +44,7 @@ func openToken(token *tsp.Token, p *pool, opt Options) *Result {
 
 // openCMS reads the signatures of a CMS message. Its content may be the one document of the options.
 func openCMS(b []byte, p *pool, opt Options) (*Result, error) {
-	all, err := cades.Parse(b)
+	all, err := cades.ParseWith(b, p.parsed)
 	if err != nil {
 		return nil, err
 	}

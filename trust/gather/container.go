@@ -212,7 +212,7 @@ func (r *Result) addBroken(name string, err error) {
 // timeStamp reads a time-stamp over the content of a container.
 func (r *Result) timeStamp(c *asic.Container, f *asic.File, b []byte, manifests []*asic.Manifest, opt Options) {
 	p := newPool(opt)
-	token, err := tsp.ParseToken(b)
+	token, err := tsp.ParseTokenWith(b, p.parsed)
 	if err == nil {
 		p.addToken(token)
 	} else {

@@ -122,6 +122,7 @@ func TestCorpusVerdicts(t *testing.T) {
 	counts := map[string]*tally{}
 	total := tally{}
 	ours := 0
+	var remembered pki.SignatureCache // of all documents before
 	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n")[1:] {
 		f := strings.Split(line, "\t")
 		area := strings.Join(strings.Split(f[0], "/")[:min(2, strings.Count(f[0], "/"))], "/")
@@ -149,6 +150,10 @@ func TestCorpusVerdicts(t *testing.T) {
 		document := readCorpus(t, dir, f[0])
 		got, why, err := verdicts(document, opt, theirs, at)
 		equal := alike(got)
+		opt.Signatures = &remembered
+		if again, whyAgain, _ := verdicts(document, opt, theirs, at); !slices.Equal(again, got) || !slices.Equal(whyAgain, why) {
+			t.Errorf("%s: %v by itself, %v with what is remembered of other documents: %v, %v", f[0], got, again, why, whyAgain)
+		}
 		if own, _, _ := verdicts(document, opt, nil, at); alike(own) {
 			ours++
 		}

@@ -10,7 +10,7 @@ import (
 
 // openJWS reads all signatures of a JWS, counter-signatures after the one that they sign.
 func openJWS(b []byte, p *pool, opt Options) (*Result, error) {
-	m, err := jades.Parse(b)
+	m, err := jades.ParseWith(b, p.parsed)
 	if err != nil {
 		return nil, err
 	}

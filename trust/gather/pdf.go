@@ -11,14 +11,14 @@ import (
 
 // openPDF reads the signatures of a PDF file where it stands.
 func openPDF(r io.ReaderAt, size int64, opt Options) (*Result, error) {
-	d, err := pades.Open(r, size)
+	p := newPool(opt)
+	d, err := pades.OpenWith(r, size, p.parsed)
 	if err != nil {
 		return nil, err
 	}
 	if len(d.Signatures) == 0 {
 		return nil, ErrNoSignature
 	}
-	p := newPool(opt)
 	for _, s := range d.Signatures {
 		m := s.Material()
 		p.add(m.Certificates...)

@@ -33,6 +33,7 @@ type pool struct {
 	up      map[[32]byte]*pki.Certificate
 	lists   *trustlist.Set // nil: none
 	checked *pki.SignatureCache
+	parsed  *pki.Parsed
 }
 
 // octets are a slice, not what is in it.
@@ -61,6 +62,7 @@ func newPool(opt Options) *pool {
 	if p.checked = opt.Signatures; p.checked == nil {
 		p.checked = &pki.SignatureCache{}
 	}
+	p.parsed = p.checked.Parsed()
 	for _, c := range opt.Anchors {
 		p.anchors[c.Fingerprint()] = 0
 	}
@@ -110,7 +112,7 @@ func (p *pool) add(certs ...*pki.Certificate) {
 
 // revocation takes revocation data of the document into the pool; what cannot be read is not there.
 func (p *pool) revocation(crls, ocsps [][]byte) {
-	p.takeRevocation(crls, ocsps, pki.ParseCRL, pki.ParseOCSPResponse)
+	p.takeRevocation(crls, ocsps, pki.ParseCRL, p.parsed.OCSPResponse)
 }
 
 func (p *pool) takeRevocation(crls, ocsps [][]byte, parseCRL func([]byte) (*pki.CRL, error), parseOCSP func([]byte) (*pki.OCSPResponse, error)) {
@@ -169,7 +171,7 @@ func (p *pool) issuer(c *pki.Certificate) *pki.Certificate {
 	p.up[f] = nil // a circle ends here
 	var found *pki.Certificate
 	for _, i := range slices.Concat(p.list, p.lists.Named(c.RawIssuer)) {
-		if i == c || !bytes.Equal(i.RawSubject, c.RawIssuer) && !i.Subject.Equal(c.Issuer) {
+		if i.Fingerprint() == f || !bytes.Equal(i.RawSubject, c.RawIssuer) && !i.Subject.Equal(c.Issuer) {
 			continue
 		}
 		if c.AuthorityKeyID != nil && i.SubjectKeyID != nil && !bytes.Equal(c.AuthorityKeyID, i.SubjectKeyID) {

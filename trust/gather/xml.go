@@ -44,7 +44,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 		return nil, ErrNoSignature
 	}
 	for _, n := range found {
-		s, err := xades.Parse(n)
+		s, err := xades.ParseWith(n, p.parsed)
 		if err != nil {
 			return nil, err
 		}
@@ -57,12 +57,12 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 		p.revocation(s.Material.CRLs, s.Material.OCSPs)
 		if c := all[i].checked; c != nil {
 			p.add(c.KeyInfo...)
-		} else if c, _ := claimedSigner(s); c != nil {
+		} else if c, _ := claimedSigner(s, p.parsed); c != nil {
 			p.add(c)
 		}
 		for _, t := range s.TimeStamps {
 			for _, raw := range t.Tokens {
-				token, err := tsp.ParseToken(raw)
+				token, err := tsp.ParseTokenWith(raw, p.parsed)
 				tokens[t] = append(tokens[t], token)
 				if err != nil {
 					tokens[t][len(tokens[t])-1] = nil
@@ -83,7 +83,7 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 			one := &Signature{Signature: v}
 			if errors.Is(x.err, xmldsig.ErrAlgorithm) {
 				v.Unverifiable = oddAlgorithms.Replace(x.err.Error())
-				one.Certificate, v.Certificates = claimedSigner(x.sig)
+				one.Certificate, v.Certificates = claimedSigner(x.sig, p.parsed)
 			} else {
 				v.Malformed = []validation.Malformed{{Question: "Can the signature be read?", Answer: x.err.Error(), Clause: "XMLDSIG 3.2"}}
 			}
@@ -102,8 +102,8 @@ func openXML(b []byte, p *pool, opt Options) (*Result, error) {
 }
 
 // claimedSigner is whom a signature of which nothing can be computed says to be by: the certificate that its properties name.
-func claimedSigner(s *xades.Signature) (*pki.Certificate, []validation.SigningCertificate) {
-	certs, err := xmldsig.CertificatesFromInfo(s.Node.Child(xmldsig.Namespace, "KeyInfo"))
+func claimedSigner(s *xades.Signature, known *pki.Parsed) (*pki.Certificate, []validation.SigningCertificate) {
+	certs, err := xmldsig.CertificatesFromInfo(s.Node.Child(xmldsig.Namespace, "KeyInfo"), known)
 	if err != nil || len(s.Certificates) == 0 {
 		return nil, nil
 	}

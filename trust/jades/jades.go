@@ -53,6 +53,7 @@ type Message struct {
 	payload  string   // as it stands in the message: base64url, or with b64 false the text itself
 	detached bool     // it stands elsewhere
 	further  []member // of the outermost object, which nobody signed
+	known    *pki.Parsed
 }
 
 // Detached tells whether the payload stands elsewhere.

@@ -52,16 +52,19 @@ func Recognise(b []byte) bool {
 }
 
 // Parse reads a JWS in any serialisation with its signatures, and counter-signatures within their signatures. It keeps parts of b.
-func Parse(b []byte) (*Message, error) {
+func Parse(b []byte) (*Message, error) { return ParseWith(b, nil) }
+
+// ParseWith is [Parse]; certificates that known remembers are not parsed again.
+func ParseWith(b []byte, known *pki.Parsed) (*Message, error) {
 	b = bytes.Trim(b, " \t\r\n")
 	if !bytes.HasPrefix(b, []byte("{")) {
-		return parseCompact(string(b), nil)
+		return parseCompact(string(b), nil, known)
 	}
 	v, err := parseJSON(b)
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseObject(&v, nil)
+	m, err := parseObject(&v, nil, known)
 	if err == nil && m.passes()*len(b) > maxWork {
 		return nil, fmt.Errorf("%w: %d signatures and time-stamps over %d octets", ErrStructure, m.passes(), len(b))
 	}
@@ -83,12 +86,12 @@ func (m *Message) passes() (n int) {
 	return n
 }
 
-func parseCompact(b string, parent *Signature) (*Message, error) {
+func parseCompact(b string, parent *Signature, known *pki.Parsed) (*Message, error) {
 	first, last := strings.IndexByte(b, '.'), strings.LastIndexByte(b, '.')
 	if first < 0 || first == last {
 		return nil, fmt.Errorf("%w: a compact JWS has three parts [RFC 7515 7.1]", ErrStructure)
 	}
-	m := &Message{Serialization: Compact, payload: b[first+1 : last]}
+	m := &Message{Serialization: Compact, known: known, payload: b[first+1 : last]}
 	m.detached = m.payload == ""
 	if strings.IndexByte(m.payload, '.') >= 0 {
 		return nil, fmt.Errorf("%w: a payload with a full stop in a compact JWS [RFC 7797 5.2]", ErrStructure)
@@ -107,8 +110,8 @@ func (m *Message) checkPayload() error {
 	return nil
 }
 
-func parseObject(v *value, parent *Signature) (*Message, error) {
-	m := &Message{Serialization: General, detached: true}
+func parseObject(v *value, parent *Signature, known *pki.Parsed) (*Message, error) {
+	m := &Message{Serialization: General, known: known, detached: true}
 	signatures, several := v.get("signatures")
 	var one value // the members of the only signature of the flattened form
 	one.kind = object
@@ -314,7 +317,7 @@ func (s *Signature) readCertificates() {
 			der, err := base64.StdEncoding.DecodeString(x.items[i].text)
 			if err == nil && i < maxCertificates {
 				var c *pki.Certificate
-				if c, err = pki.ParseCertificate(der); err == nil {
+				if c, err = s.Message.known.Certificate(der); err == nil {
 					s.Certificates = append(s.Certificates, c)
 				}
 			}
@@ -534,19 +537,19 @@ func (s *Signature) readProperty(i int) error {
 		s.PolicyStore.Document, err = base64.StdEncoding.DecodeString(p.value.string("sigPolDoc"))
 		return err
 	}
-	s.Material = p.material(s.Material, s.unreadable)
+	s.Material = p.material(s.Material, s.Message.known, s.unreadable)
 	return nil
 }
 
 // material adds the certificates and revocation data that a property holds.
-func (p *property) material(m revocation.Material, note func(error)) revocation.Material {
+func (p *property) material(m revocation.Material, known *pki.Parsed, note func(error)) revocation.Material {
 	certificates := func(v value) {
 		for _, x := range v.items {
 			cert, _ := x.get("x509Cert")
 			der, err := base64.StdEncoding.DecodeString(cert.string("val"))
 			if err == nil && len(m.Certificates) < maxCertificates {
 				var c *pki.Certificate
-				if c, err = pki.ParseCertificate(der); err == nil {
+				if c, err = known.Certificate(der); err == nil {
 					m.Certificates = append(m.Certificates, c)
 				}
 			}
@@ -593,7 +596,7 @@ func (s *Signature) addTimeStamps(v *value, k Kind, i int) error {
 		t := &TimeStamp{Kind: k, Property: i, canonical: v.string("canonAlg")}
 		der, err := base64.StdEncoding.DecodeString(x.string("val"))
 		if err == nil {
-			t.Token, err = tsp.ParseToken(der)
+			t.Token, err = tsp.ParseTokenWith(der, s.Message.known)
 		}
 		if t.Err = err; err != nil {
 			t.Token = nil
@@ -616,9 +619,9 @@ func (s *Signature) addCounter(v *value) error {
 	var err error
 	switch v.kind {
 	case text:
-		m, err = parseCompact(v.text, s)
+		m, err = parseCompact(v.text, s, s.Message.known)
 	case object:
-		m, err = parseObject(v, s)
+		m, err = parseObject(v, s, s.Message.known)
 	default:
 		err = v.want("cSig", object)
 	}
@@ -632,7 +635,7 @@ func (s *Signature) addCounter(v *value) error {
 // MaterialBefore returns the material of the unsigned properties that stand before a time-stamp: what it covers of it.
 func (s *Signature) MaterialBefore(t *TimeStamp) (m revocation.Material) {
 	for i := 0; i < t.Property; i++ {
-		m = s.unsigned[i].material(m, func(error) {})
+		m = s.unsigned[i].material(m, s.Message.known, func(error) {})
 	}
 	return m
 }

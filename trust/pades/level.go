@@ -70,7 +70,7 @@ func (s *Signature) grown(anchors []*pki.Certificate) (stamped, complete, preser
 			signers = append(signers, t.Token.Message.Signers...)
 		}
 	}
-	complete = s.doc.Store != nil && m.Complete(anchors, signers...)
+	complete = s.doc.Store != nil && m.Complete(s.doc.known, anchors, signers...)
 	if !complete || last == nil {
 		return stamped, complete, false
 	}

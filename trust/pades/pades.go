@@ -78,6 +78,7 @@ type Document struct {
 	Fields     []*Field     // for signatures, signed or not
 	Store      *Store       // validation material beside the signatures; nil where there is none
 
+	known *pki.Parsed // remembers certificates; may be nil
 	r     io.ReaderAt
 	size  int64
 	then  *pdf.Document // the revision that was read last
@@ -146,12 +147,15 @@ type Signature struct {
 }
 
 // Open reads the signatures of a file.
-func Open(r io.ReaderAt, size int64) (*Document, error) {
+func Open(r io.ReaderAt, size int64) (*Document, error) { return OpenWith(r, size, nil) }
+
+// OpenWith is [Open]; certificates that known remembers are not parsed again.
+func OpenWith(r io.ReaderAt, size int64, known *pki.Parsed) (*Document, error) {
 	p, err := pdf.Open(r, size)
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{PDF: p, r: r, size: size}
+	d := &Document{PDF: p, known: known, r: r, size: size}
 	catalog, err := p.Catalog()
 	if err != nil {
 		return nil, err
@@ -184,7 +188,7 @@ func Open(r io.ReaderAt, size int64) (*Document, error) {
 	}
 	slices.SortStableFunc(d.Signatures, func(x, y *Signature) int { return int(min(max(x.End-y.End, -1), 1)) })
 	d.checkCollisions()
-	d.Store = readStore(p, catalog)
+	d.Store = readStore(p, catalog, known)
 	return d, nil
 }
 
@@ -214,11 +218,11 @@ func (s *Signature) read() {
 	case s.TimeStamp:
 		message, err := withoutPadding(s.Contents)
 		if err == nil {
-			s.Token, err = tsp.ParseToken(message)
+			s.Token, err = tsp.ParseTokenWith(message, s.doc.known)
 		}
 		s.Err = err
 	case s.SubFilter == CAdES, s.SubFilter == Detached, s.SubFilter == SHA1:
-		all, err := cades.Parse(bytes.Clone(s.Contents))
+		all, err := cades.ParseWith(bytes.Clone(s.Contents), s.doc.known)
 		switch {
 		case err != nil:
 			s.Err = err

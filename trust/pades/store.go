@@ -62,13 +62,13 @@ func (s *Signature) RelatedStamp() (*tsp.Token, error) {
 	return nil, nil
 }
 
-func readStore(p *pdf.Document, catalog pdf.Dict) *Store {
+func readStore(p *pdf.Document, catalog pdf.Dict, known *pki.Parsed) *Store {
 	dict, ok := pdf.Get[pdf.Dict](p, catalog["DSS"])
 	if !ok {
 		return nil
 	}
 	s := &Store{VRI: map[string]VRI{}}
-	r := storeReader{p: p, s: s, seen: map[pdf.Ref]*pki.Certificate{}}
+	r := storeReader{p: p, known: known, s: s, seen: map[pdf.Ref]*pki.Certificate{}}
 	s.Material = r.material(dict, "Certs", "CRLs", "OCSPs")
 	all, _ := pdf.Get[pdf.Dict](p, dict["VRI"])
 	for key, o := range all {
@@ -83,7 +83,7 @@ func readStore(p *pdf.Document, catalog pdf.Dict) *Store {
 		if t, ok := pdf.Get[*pdf.Stream](p, d["TS"]); ok {
 			b, err := p.Bytes(t, maxMaterial)
 			if err == nil {
-				v.TimeStamp, err = tsp.ParseToken(b)
+				v.TimeStamp, err = tsp.ParseTokenWith(b, known)
 			}
 			r.problem(err)
 		}
@@ -93,10 +93,11 @@ func readStore(p *pdf.Document, catalog pdf.Dict) *Store {
 }
 
 type storeReader struct {
-	p    *pdf.Document
-	s    *Store
-	n    int
-	seen map[pdf.Ref]*pki.Certificate
+	p     *pdf.Document
+	known *pki.Parsed
+	s     *Store
+	n     int
+	seen  map[pdf.Ref]*pki.Certificate
 }
 
 func (r *storeReader) problem(err error) {
@@ -110,7 +111,7 @@ func (r *storeReader) material(d pdf.Dict, certs, crls, ocsps pdf.Name) (m cades
 		c := r.seen[ref]
 		if c == nil {
 			var err error
-			if c, err = pki.ParseCertificate(b); err != nil {
+			if c, err = r.known.Certificate(b); err != nil {
 				r.problem(err)
 				return
 			}
@@ -184,5 +185,5 @@ func (s *Signature) StoreThen() (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readStore(p, catalog), nil
+	return readStore(p, catalog, s.doc.known), nil
 }

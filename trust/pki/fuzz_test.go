@@ -27,6 +27,12 @@ func FuzzParseCertificate(f *testing.F) {
 	seedFiles(f, "esignature", "trust", func(string) bool { return true })
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := ParseCertificate(b)
+		var known Parsed
+		for range 2 { // parsed, and remembered
+			if x, again := known.Certificate(b); (again == nil) != (err == nil) || err == nil && !x.Equal(c) || err != nil && again.Error() != err.Error() {
+				t.Fatalf("%v, remembered %v", err, again)
+			}
+		}
 		if err != nil {
 			return
 		}

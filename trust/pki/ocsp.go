@@ -72,22 +72,16 @@ func (e *OCSPStatusError) Temporary() bool { return e.Code == 2 || e.Code == 3 }
 
 // ParseOCSPResponse reads OCSPResponse, or the BasicOCSPResponse within it, which signatures embed. A
 // response that is only an error is *[OCSPStatusError]. It takes ownership of der.
-func ParseOCSPResponse(der []byte) (*OCSPResponse, error) {
-	r, err := parseOCSP(der)
-	if err != nil {
-		return nil, fmt.Errorf("OCSP response: %w", err)
-	}
-	return r, nil
-}
+func ParseOCSPResponse(der []byte) (*OCSPResponse, error) { return (*Parsed)(nil).OCSPResponse(der) }
 
-func parseOCSP(der []byte) (*OCSPResponse, error) {
+func parseOCSP(der []byte, known *Parsed) (*OCSPResponse, error) {
 	in := cryptobyte.String(der)
 	var outer cryptobyte.String
 	if len(der) > maxOCSP || !in.ReadASN1(&outer, asn1.SEQUENCE) || !in.Empty() {
 		return nil, malformed("no DER SEQUENCE")
 	}
 	if outer.PeekASN1Tag(asn1.SEQUENCE) {
-		return parseBasic(der, der)
+		return parseBasic(der, der, known)
 	}
 	var code int
 	if !outer.ReadASN1Enum(&code) {
@@ -105,10 +99,10 @@ func parseOCSP(der []byte) (*OCSPResponse, error) {
 	if kind != oidOCSPBasic {
 		return nil, fmt.Errorf("%w: OCSP response type %s", ErrUnsupported, kind)
 	}
-	return parseBasic(der, basic)
+	return parseBasic(der, basic, known)
 }
 
-func parseBasic(der, basic []byte) (*OCSPResponse, error) {
+func parseBasic(der, basic []byte, known *Parsed) (*OCSPResponse, error) {
 	in := cryptobyte.String(basic)
 	var outer, tbs, alg, signature, certs cryptobyte.String
 	var hasCerts bool
@@ -135,7 +129,7 @@ func parseBasic(der, basic []byte) (*OCSPResponse, error) {
 			if !list.ReadASN1Element(&one, asn1.SEQUENCE) || len(r.Certificates) == maxPath {
 				return nil, malformed("certificate %d", len(r.Certificates)+1)
 			}
-			c, err := ParseCertificate(one)
+			c, err := known.Certificate(one)
 			if err != nil {
 				return nil, err
 			}

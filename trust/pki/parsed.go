@@ -1,41 +1,76 @@
 package pki
 
 import (
-	"crypto/sha256"
+	"bytes"
+	"fmt"
+	"hash/maphash"
 	"sync"
 )
 
-// Parsed remembers certificates that were parsed, for protocols in which the same few come with every message. The zero
-// value is ready; it may be used by many goroutines. At most 4,096 are kept.
+// Parsed remembers certificates that were parsed, since the same few come with every message and every document. The zero
+// value is ready; it may be used by many goroutines. At most 2,048 are kept, of 4 MiB together: those that were asked for last.
 type Parsed struct {
-	mu    sync.RWMutex
-	certs map[[sha256.Size]byte]*Certificate
+	ready sync.Once
+	seed  maphash.Seed
+
+	mu         sync.RWMutex
+	young, old generation // the young becomes the old one when it is full
 }
 
-const parsedMax = 4096
+// generation holds certificates by the hash of their octets, which are compared, too.
+type generation struct {
+	certs map[uint64]*Certificate
+	held  int // octets
+}
 
-// Certificate is [ParseCertificate], done once for equal octets. What it returns is shared and must not be changed.
-// A nil Parsed remembers nothing.
+const (
+	maxYoung      = 1024
+	maxYoungHeld  = 2 << 20
+	maxRemembered = 16 << 10 // octets of one certificate; larger ones are parsed each time
+)
+
+// Certificate is [ParseCertificate], done once for equal octets. What it returns is shared and must not be changed. It does
+// not keep der. A nil Parsed remembers nothing, and takes ownership as ParseCertificate does.
 func (p *Parsed) Certificate(der []byte) (*Certificate, error) {
 	if p == nil {
 		return ParseCertificate(der)
 	}
-	key := sha256.Sum256(der)
-	p.mu.RLock()
-	c := p.certs[key]
-	p.mu.RUnlock()
-	if c != nil {
-		return c, nil
+	if len(der) > maxRemembered {
+		return ParseCertificate(bytes.Clone(der))
 	}
-	c, err := ParseCertificate(der)
-	if err != nil {
-		return nil, err
+	p.ready.Do(func() { p.seed = maphash.MakeSeed() })
+	key := maphash.Bytes(p.seed, der)
+	p.mu.RLock()
+	young, old := p.young.certs[key], p.old.certs[key]
+	p.mu.RUnlock()
+	if young != nil && bytes.Equal(young.Raw, der) {
+		return young, nil
+	}
+	c := old
+	if c == nil || !bytes.Equal(c.Raw, der) {
+		var err error
+		if c, err = ParseCertificate(bytes.Clone(der)); err != nil { // der may be part of something large
+			return nil, err
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.certs) >= parsedMax || p.certs == nil {
-		p.certs = make(map[[sha256.Size]byte]*Certificate)
+	if young = p.young.certs[key]; young != nil && bytes.Equal(young.Raw, der) { // somebody else was quicker
+		return young, nil
 	}
-	p.certs[key] = c
+	if p.young.certs == nil || len(p.young.certs) >= maxYoung || p.young.held+len(der) > maxYoungHeld {
+		p.old, p.young = p.young, generation{certs: map[uint64]*Certificate{}}
+	}
+	p.young.certs[key] = c
+	p.young.held += len(der)
 	return c, nil
+}
+
+// OCSPResponse is [ParseOCSPResponse] with certificates that are remembered.
+func (p *Parsed) OCSPResponse(der []byte) (*OCSPResponse, error) {
+	r, err := parseOCSP(der, p)
+	if err != nil {
+		return nil, fmt.Errorf("OCSP response: %w", err)
+	}
+	return r, nil
 }

@@ -9,7 +9,7 @@ const maxSignatures = 8192 // of a SignatureCache, about 100 octets each
 
 // SignatureCache remembers which certificate, revocation list and OCSP response was signed by which certificate, since the same
 // few authorities are behind most documents. Only good signatures are kept. Whether one holds depends on the octets of both
-// alone, so nothing in it grows old. It also remembers revocation data that is at hand for many documents in its parsed form.
+// alone, so nothing in it grows old. It also remembers certificates, and revocation data that is at hand for many documents, in their parsed form.
 //
 // The zero value is empty; nil remembers nothing. It is safe for concurrent use.
 type SignatureCache struct {
@@ -18,6 +18,8 @@ type SignatureCache struct {
 
 	parsed map[octets]any // *CRL, *OCSPResponse
 	held   int            // octets that these take
+
+	certs Parsed
 }
 
 const (
@@ -31,12 +33,20 @@ type octets struct {
 	n     int
 }
 
+// Parsed remembers the certificates of documents; nil where s is.
+func (s *SignatureCache) Parsed() *Parsed {
+	if s == nil {
+		return nil
+	}
+	return &s.certs
+}
+
 // CRL is [ParseCRL], done once for one slice, which must not be changed. Nor must what it returns: it is shared.
 func (s *SignatureCache) CRL(b []byte) (*CRL, error) { return parseOnce(s, b, ParseCRL) }
 
 // OCSPResponse is [ParseOCSPResponse], done once as [SignatureCache.CRL] is.
 func (s *SignatureCache) OCSPResponse(b []byte) (*OCSPResponse, error) {
-	return parseOnce(s, b, ParseOCSPResponse)
+	return parseOnce(s, b, s.Parsed().OCSPResponse)
 }
 
 func parseOnce[T any](s *SignatureCache, b []byte, parse func([]byte) (*T, error)) (*T, error) {

@@ -86,14 +86,17 @@ type Token struct {
 }
 
 // ParseToken reads a TimeStampToken in BER or DER, PEM or base64, or the token of a whole TimeStampResp. It takes ownership of b.
-func ParseToken(b []byte) (*Token, error) {
+func ParseToken(b []byte) (*Token, error) { return ParseTokenWith(b, nil) }
+
+// ParseTokenWith is [ParseToken]; certificates that known remembers are not parsed again.
+func ParseTokenWith(b []byte, known *pki.Parsed) (*Token, error) {
 	if r, err := ParseResponse(b); err == nil {
 		if r.Token == nil {
 			return nil, &StatusError{r}
 		}
 		return r.Token, nil
 	}
-	m, err := cms.Parse(b)
+	m, err := cms.ParseWith(b, known)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}

@@ -75,7 +75,7 @@ func (s *Signature) Check(opt CheckOptions) (*Checked, error) {
 	keyInfo := s.Node.Child(xmldsig.Namespace, "KeyInfo")
 	if keyInfo.Valid() {
 		var err error
-		if c.KeyInfo, err = xmldsig.CertificatesFromInfo(keyInfo); err != nil {
+		if c.KeyInfo, err = xmldsig.CertificatesFromInfo(keyInfo, s.known); err != nil {
 			s.noteUnreadable(err) // the signer's certificate may be elsewhere
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/viadukt-eu/viadukt/internal/corpus"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/trust/tsp"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -232,4 +233,46 @@ func TestCorpusFactsAreThoseOfAnotherImplementation(t *testing.T) {
 		t.Errorf("known.tsv: %s is not in the corpus", path)
 	}
 	t.Logf("%d of %d files agree in value, references, level and time-stamps, the others are named", agree, len(all))
+}
+
+// TestCorpusMaterialBefore: what stands before a property is what reading the properties up to it finds.
+func TestCorpusMaterialBefore(t *testing.T) {
+	t.Parallel()
+	dir := corpus.Dir(t, "esignature")
+	count := 0
+	for _, v := range verdicts(t, dir) {
+		d, err := dom.Parse(readCorpus(t, dir, v.path), dom.Limits{})
+		if err != nil {
+			continue
+		}
+		for _, n := range Find(d) {
+			s, err := Parse(n)
+			if err != nil || !s.Unsigned.Valid() {
+				continue
+			}
+			part := &Signature{Namespace: s.Namespace, counts: map[string]int{}}
+			same := func(property dom.Node) {
+				got, want := s.MaterialBefore(property), part.Material
+				if !slices.EqualFunc(got.Certificates, want.Certificates, (*pki.Certificate).Equal) ||
+					!slices.EqualFunc(got.CRLs, want.CRLs, bytes.Equal) || !slices.EqualFunc(got.OCSPs, want.OCSPs, bytes.Equal) {
+					t.Errorf("%s: other material before %s than there is", v.path, property.Path())
+				}
+				if cap(got.Certificates) > len(got.Certificates) || cap(got.CRLs) > len(got.CRLs) || cap(got.OCSPs) > len(got.OCSPs) {
+					t.Errorf("%s: what is appended to the material before %s is written over the rest", v.path, property.Path())
+				}
+				if len(want.Certificates)+len(want.CRLs)+len(want.OCSPs) > 0 {
+					count++
+				}
+			}
+			for p := range s.Unsigned.Elements() {
+				same(p)
+				part.parseUnsignedProperty(p)
+			}
+			same(s.Node) // which is none: all of it
+		}
+	}
+	t.Logf("%d properties", count)
+	if count < 50 {
+		t.Errorf("only %d properties with material before them", count)
+	}
 }

@@ -27,11 +27,14 @@ func Find(d *dom.Document) []dom.Node {
 }
 
 // Parse reads a ds:Signature and its properties. A signature without properties is no error: Properties is zero then.
-func Parse(sig dom.Node) (*Signature, error) {
+func Parse(sig dom.Node) (*Signature, error) { return ParseWith(sig, nil) }
+
+// ParseWith is [Parse]; certificates that known remembers are not parsed again.
+func ParseWith(sig dom.Node, known *pki.Parsed) (*Signature, error) {
 	if !sig.Is(xmldsig.Namespace, "Signature") {
 		return nil, sig.Errorf("%w: no ds:Signature", ErrStructure)
 	}
-	s := &Signature{Node: sig, ID: sig.Attr("Id"), Value: xmldsig.ValueOf(sig), counts: map[string]int{}}
+	s := &Signature{Node: sig, ID: sig.Attr("Id"), Value: xmldsig.ValueOf(sig), known: known, counts: map[string]int{}}
 	if !s.Value.Valid() {
 		return nil, sig.Errorf("%w: no value", ErrStructure)
 	}
@@ -70,7 +73,7 @@ func Parse(sig dom.Node) (*Signature, error) {
 
 // Counter reads the i-th counter-signature.
 func (s *Signature) Counter(i int) (*Signature, error) {
-	c, err := Parse(s.CounterSignatures[i])
+	c, err := ParseWith(s.CounterSignatures[i], s.known)
 	if err != nil {
 		return nil, err
 	}
@@ -241,6 +244,7 @@ func (s *Signature) parseObjectProperty(n dom.Node) error {
 
 func (s *Signature) parseUnsigned() {
 	for n := range s.Unsigned.Elements() {
+		s.before = append(s.before, extent{n, len(s.Material.Certificates), len(s.Material.CRLs), len(s.Material.OCSPs)})
 		s.parseUnsignedProperty(n)
 	}
 }
@@ -364,7 +368,7 @@ func (s *Signature) parseCertificates(n dom.Node) error {
 			s.noteUnreadable(err)
 			continue
 		}
-		c, err := pki.ParseCertificate(der)
+		c, err := s.known.Certificate(der)
 		if err != nil {
 			s.noteUnreadable(e.Errorf("%w: %w", ErrStructure, err))
 			continue
@@ -403,14 +407,14 @@ func (s *Signature) Has(kind Kind) bool {
 
 // MaterialBefore returns the material of the unsigned properties that stand before one: what a time-stamp or record in it covers.
 func (s *Signature) MaterialBefore(property dom.Node) Material {
-	part := &Signature{Namespace: s.Namespace, counts: map[string]int{}}
-	for n := range s.Unsigned.Elements() {
-		if n == property {
+	m := s.Material
+	for _, x := range s.before {
+		if x.property == property {
+			m.Certificates, m.CRLs, m.OCSPs = m.Certificates[:x.certs], m.CRLs[:x.crls], m.OCSPs[:x.ocsps]
 			break
 		}
-		part.parseUnsignedProperty(n)
 	}
-	return part.Material
+	return Material{slices.Clip(m.Certificates), slices.Clip(m.CRLs), slices.Clip(m.OCSPs)}
 }
 
 // isSignedProperties tells the Type of a reference to SignedProperties, in the forms of all versions.

@@ -73,8 +73,16 @@ type Signature struct {
 	// Unreadable says which unsigned properties, and which parts of them, could not be read: they count as absent.
 	Unreadable []error
 
+	known  *pki.Parsed    // remembers certificates; may be nil
+	before []extent       // of each unsigned property
 	parent *Signature     // that this one counter-signs
 	counts map[string]int // of properties by local name
+}
+
+// extent is how much of the material stands before an unsigned property.
+type extent struct {
+	property           dom.Node
+	certs, crls, ocsps int
 }
 
 // CertificateReference names a signing certificate by its digest [EN 319 132-1 5.2.2].

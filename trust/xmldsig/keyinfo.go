@@ -38,7 +38,7 @@ func keyFromInfo(info dom.Node, m *signatureAlg) (crypto.PublicKey, []*pki.Certi
 	if !info.Valid() {
 		return nil, nil, info.Errorf("%w: the signature has no ds:KeyInfo", ErrKey)
 	}
-	certs, err := CertificatesFromInfo(info)
+	certs, err := CertificatesFromInfo(info, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,8 +83,9 @@ func suits(key crypto.PublicKey, m *signatureAlg) bool {
 }
 
 // CertificatesFromInfo returns the certificates of all ds:X509Data in a ds:KeyInfo, the signer's first. They may come in
-// any order [XMLDSIG 4.5.4]: the signer's is the first that none of the others names as its issuer.
-func CertificatesFromInfo(keyInfo dom.Node) ([]*pki.Certificate, error) {
+// any order [XMLDSIG 4.5.4]: the signer's is the first that none of the others names as its issuer. Those that known remembers
+// are not parsed again; it may be nil.
+func CertificatesFromInfo(keyInfo dom.Node, known *pki.Parsed) ([]*pki.Certificate, error) {
 	var certs []*pki.Certificate
 	for data := range keyInfo.Elements() {
 		if !data.Is(Namespace, "X509Data") {
@@ -101,7 +102,7 @@ func CertificatesFromInfo(keyInfo dom.Node) ([]*pki.Certificate, error) {
 			if err != nil {
 				return nil, err
 			}
-			c, err := pki.ParseCertificate(der)
+			c, err := known.Certificate(der)
 			if err != nil {
 				return nil, n.Errorf("%w: %w", ErrKey, err)
 			}

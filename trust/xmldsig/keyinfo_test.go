@@ -144,13 +144,13 @@ func TestSignerIsFoundAmongCertificatesInAnyOrder(t *testing.T) {
 			X509Data(data...)(w)
 			b.Write(w.Bytes())
 		}
-		certs, err := CertificatesFromInfo(parseDoc(t, keyInfo(b.String())).Root())
+		certs, err := CertificatesFromInfo(parseDoc(t, keyInfo(b.String())).Root(), nil)
 		if err != nil || len(certs) != c.n || c.n > 0 && !certs[0].Equal(c.first) {
 			t.Errorf("%s: %d certificates, %v", c.name, len(certs), err)
 		}
 	}
 	many := strings.Repeat(`<ds:X509Certificate>`+b64(l.Raw)+`</ds:X509Certificate>`, maxCertificates+1)
-	if _, err := CertificatesFromInfo(parseDoc(t, keyInfo("<ds:X509Data>"+many+"</ds:X509Data>")).Root()); !errors.Is(err, ErrStructure) {
+	if _, err := CertificatesFromInfo(parseDoc(t, keyInfo("<ds:X509Data>"+many+"</ds:X509Data>")).Root(), nil); !errors.Is(err, ErrStructure) {
 		t.Errorf("too many certificates: %v", err)
 	}
 }
