@@ -241,6 +241,8 @@ func adesProblem(err error) error {
 		return usage("--tsa is missing: a time-stamp is needed")
 	case errors.Is(err, ades.ErrBroken):
 		return &exit{status: statusInvalid, Code: "BROKEN", Text: err.Error(), Remedy: "viadukt verify tells more"}
+	case errors.Is(err, xades.ErrNeighbour):
+		return &exit{status: statusInvalid, Code: "ALONE", Text: err.Error(), Remedy: "sign it in another way, such as with --packaging detached or --container asic-e"}
 	case errors.Is(err, ades.ErrCovered):
 		return &exit{status: statusInvalid, Code: "COVERED", Text: err.Error()}
 	case errors.Is(err, pdf.ErrFormat):

@@ -209,7 +209,7 @@ func (s *Service) list(r *listRequest) (*pending, error) {
 	if v := r.Parameters.TLVersion; v != "" && v != strconv.Itoa(l.Version) {
 		return nil, refuse(http.StatusBadRequest, "tlVersion is %s, and the list is of version %d", v, l.Version)
 	}
-	out.ReferenceID = r.Parameters.ReferenceID
+	out.ReferenceID, out.Alone = r.Parameters.ReferenceID, true
 	if name := r.Parameters.ReferenceDigestAlgorithm; name != "" {
 		if out.ReferenceHash, err = hashOf(name); err != nil {
 			return nil, err

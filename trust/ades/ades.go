@@ -94,6 +94,7 @@ type Params struct {
 	ContentStamps []ContentStamp // made before, over what is signed
 
 	ReferenceHash crypto.Hash // of XAdES and JAdES: of references and certificates; of ASiC-E with CAdES: of the files; where it is another than Hash
+	Alone         bool        // of XAdES: no other enveloped signature will stand beside this one
 	ReferenceID   string      // of XAdES: of the reference to the first document; default made up
 	EmbedXML      bool        // of XAdES: an enveloping signature holds documents as elements, not as base64
 	Manifest      bool        // of XAdES: the one document is a ds:Manifest, and signed as such
@@ -211,6 +212,7 @@ func (p *Params) belongs() error {
 	}{
 		{len(p.Assertions) > 0, "signed assertions", []Format{XAdES}},
 		{len(p.PostalAddress) > 0, "a postal address in lines", []Format{CAdES}},
+		{p.Alone, "a signature alone", []Format{XAdES}},
 		{p.EmbedXML, "documents as elements", []Format{XAdES}},
 		{p.Manifest, "a manifest", []Format{XAdES}},
 		{p.RawJSON, "content as it is", []Format{JAdES}},
@@ -243,7 +245,7 @@ func (p *Params) prepare(documents []xades.Document) (*Pending, error) {
 
 func (p *Params) xadesParams() (xades.Params, error) {
 	x := xades.Params{Packaging: xades.Packaging(p.Packaging), Signer: p.Signer, Chain: p.Chain, Time: p.Time, Roles: p.Roles, Assertions: p.Assertions, ReferenceID: p.ReferenceID,
-		EmbedXML: p.EmbedXML, Manifest: p.Manifest}
+		Alone: p.Alone, EmbedXML: p.EmbedXML, Manifest: p.Manifest}
 	var err error
 	if x.Policy, err = p.Policy.xades(); err != nil {
 		return x, err

@@ -120,7 +120,7 @@ func TestAgreementsOfMutualRecognition(t *testing.T) {
 	}
 	sealed := func(b []byte) []byte {
 		t.Helper()
-		b, err := xades.Sign(operator.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", b)}, xades.Params{Packaging: xades.Enveloped, Signer: operator.Certificate, Time: now})
+		b, err := xades.Sign(operator.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", b)}, xades.Params{Packaging: xades.Enveloped, Alone: true, Signer: operator.Certificate, Time: now})
 		must(err)
 		return b
 	}
@@ -165,7 +165,7 @@ func TestAgreementsOfMutualRecognition(t *testing.T) {
 		}
 		signer, err := ca.Issue(pki.Template{CommonName: "Ada", KeyUsage: c.usage, NotBefore: now.AddDate(-2, 0, 0), NotAfter: now.AddDate(1, 0, 0), Extensions: []pki.Extension{theirStatements(c.country)}})
 		must(err)
-		signed, err := xades.Sign(signer.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", []byte("<a/>"))}, xades.Params{Packaging: xades.Enveloped, Signer: signer.Certificate, Time: now})
+		signed, err := xades.Sign(signer.Key.(crypto.Signer), rand.Reader, []xades.Document{xades.Bytes("", "text/xml", []byte("<a/>"))}, xades.Params{Packaging: xades.Enveloped, Alone: true, Signer: signer.Certificate, Time: now})
 		must(err)
 		r, err := Open(signed, Options{Lists: set, CRLs: [][]byte{crl}})
 		must(err)

@@ -138,7 +138,7 @@ func (l *List) Sign(key crypto.Signer, random io.Reader, signer *pki.Certificate
 	if err != nil {
 		return nil, err
 	}
-	b, err = xades.Sign(key, random, []xades.Document{xades.Bytes("", "text/xml", b)}, xades.Params{Packaging: xades.Enveloped, Signer: signer, Time: at})
+	b, err = xades.Sign(key, random, []xades.Document{xades.Bytes("", "text/xml", b)}, xades.Params{Packaging: xades.Enveloped, Alone: true, Signer: signer, Time: at})
 	if err != nil {
 		return nil, fmt.Errorf("trustlist: %w", err)
 	}

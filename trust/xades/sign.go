@@ -52,6 +52,10 @@ type Params struct {
 	Commitments []Commitment
 	TimeStamps  []ContentTimeStamp // over all that is signed, made before
 
+	// Alone is for an enveloped signature beside which no other will stand: it covers all of the document, where otherwise
+	// what is in signatures that are children of the root is left to these.
+	Alone bool
+
 	EmbedXML bool // an enveloping signature holds documents as elements, not as base64
 	Manifest bool // the one document of an enveloping signature is a ds:Manifest, which is signed as such
 }
@@ -397,14 +401,72 @@ func (b *builder) enveloped(d Document) error {
 	}
 	b.root = doc.Root()
 	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	transform, beside, err := b.neighbours(doc)
+	if err != nil {
+		return err
+	}
 	sum := b.hash.New()
-	if err := exclusive.Write(sum, doc.Node()); err != nil {
+	if err := exclusive.Write(sum, doc.Node(), beside...); err != nil {
 		return err
 	}
 	if d.MimeType == "" {
 		d.MimeType = "text/xml"
 	}
-	b.add(xmldsig.SignReference{Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Enveloped}, xmldsig.Canonicalize(exclusive)}}, d)
+	b.add(xmldsig.SignReference{Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{transform, xmldsig.Canonicalize(exclusive)}}, d)
+	return nil
+}
+
+// neighbours are the signatures beside which an enveloped one will stand, and the transform that leaves them out. Signatures
+// that are part of the content are signed with it, and then none can stand beside this one.
+func (b *builder) neighbours(doc *dom.Document) (xmldsig.Transform, []dom.Node, error) {
+	var beside []dom.Node
+	content := false
+	for _, n := range Find(doc) {
+		if n.Parent() == doc.Root() {
+			beside = append(beside, n)
+		} else {
+			content = true
+		}
+	}
+	if b.Alone || content {
+		return xmldsig.Transform{Algorithm: xmldsig.Enveloped}, nil, b.spare(doc, beside)
+	}
+	return xmldsig.WithoutSignatures(), beside, b.spare(doc, beside)
+}
+
+// spare refuses to sign where a signature that holds would not hold any more once another stands beside it.
+func (b *builder) spare(doc *dom.Document, beside []dom.Node) error {
+	if len(beside) == 0 {
+		return nil
+	}
+	intact := func(doc *dom.Document, i int) bool {
+		found := Find(doc)
+		if i >= len(found) {
+			return false
+		}
+		s, err := Parse(found[i])
+		if err != nil {
+			return false
+		}
+		c, err := s.Check(CheckOptions{})
+		if err != nil || c.ValueErr != nil {
+			return false
+		}
+		return !slices.ContainsFunc(c.Errs, func(err error) bool { return errors.Is(err, xmldsig.ErrDigest) })
+	}
+	more, err := xmldsig.InsertLast(doc.Root(), []byte(`<ds:Signature xmlns:ds="`+xmldsig.Namespace+`"/>`))
+	if err != nil {
+		return err
+	}
+	then, err := dom.Parse(more, dom.Limits{})
+	if err != nil {
+		return err
+	}
+	for i, n := range Find(doc) {
+		if slices.Contains(beside, n) && intact(doc, i) && !intact(then, i) {
+			return n.Errorf("%w: this signature covers all of the document, so none can stand beside it", ErrNeighbour)
+		}
+	}
 	return nil
 }
 

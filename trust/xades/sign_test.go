@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -371,5 +372,71 @@ func TestForeignPropertiesAreNotBelieved(t *testing.T) {
 	}
 	if _, err := Parse(d.Root()); !errors.Is(err, ErrStructure) {
 		t.Errorf("two sets of properties: %v", err)
+	}
+}
+
+// Several persons sign one XML document, one after the other, and all signatures hold; one that covers the others, too, is not
+// broken by who comes later, who is told instead.
+func TestEnvelopedSignaturesStandBesideEachOther(t *testing.T) {
+	t.Parallel()
+	id, _ := signer(t, pki.P256)
+	sign := func(b []byte, alone bool) ([]byte, error) {
+		p := params(id, Enveloped)
+		p.Alone, p.Time = alone, now.Add(time.Duration(len(b))*time.Second)
+		return Sign(id.Key.(crypto.Signer), rand.Reader, []Document{Bytes("", "text/xml", b)}, p)
+	}
+	intact := func(b []byte) (n int) {
+		t.Helper()
+		d, err := dom.Parse(bytes.Clone(b), dom.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range Find(d) {
+			s, err := Parse(found)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, err := s.Check(CheckOptions{}); err == nil && c.Intact() {
+				n++
+			}
+		}
+		return n
+	}
+	b := []byte(content)
+	for want := 1; want <= 3; want++ {
+		var err error
+		if b, err = sign(b, false); err != nil {
+			t.Fatal(err)
+		}
+		if n := intact(b); n != want {
+			t.Fatalf("%d of %d signatures hold", n, want)
+		}
+	}
+	if n := intact(bytes.Replace(b, []byte("gut"), []byte("schlecht"), 1)); n != 0 {
+		t.Errorf("%d signatures hold over another text", n)
+	}
+	last, err := sign(b, true)
+	if err != nil || intact(last) != 4 {
+		t.Fatalf("%d hold, %v", intact(last), err)
+	}
+	if _, err := sign(last, false); !errors.Is(err, ErrNeighbour) {
+		t.Errorf("beside one that covers all: %v", err)
+	}
+	broken := bytes.Replace(last, []byte("gut"), []byte("schlecht"), 1)
+	if again, err := sign(broken, false); err != nil || intact(again) != 1 {
+		t.Errorf("beside those that do not hold: %d, %v", intact(again), err)
+	}
+	// A signature that is content is signed with it.
+	within := slices.Concat([]byte("<file>"), b[bytes.Index(b, []byte("<order")):], []byte("</file>"))
+	whole, err := sign(within, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := bytes.Replace(whole, []byte("Tallinn"), []byte("Tallin!"), 1)
+	if was, is := intact(whole), intact(taken); was != 1 || is != 0 {
+		t.Errorf("%d holds, and %d with a signature of the content changed", was, is)
+	}
+	if _, err := sign(whole, false); !errors.Is(err, ErrNeighbour) {
+		t.Errorf("beside one over content with signatures: %v", err)
 	}
 }

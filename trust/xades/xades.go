@@ -43,6 +43,7 @@ const (
 var (
 	ErrStructure = errors.New("xades: properties are not as the standard has them")
 	ErrContent   = errors.New("xades: signed content is not at hand")
+	ErrNeighbour = errors.New("xades: no signature can stand beside another")
 	ErrLevel     = errors.New("xades: the signature cannot be extended to this level")
 )
 

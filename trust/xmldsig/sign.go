@@ -50,6 +50,10 @@ type SignOptions struct {
 // Canonicalize returns the transform for a canonicalisation method.
 func Canonicalize(m c14n.Method) Transform { return Transform{Algorithm: m.Algorithm, Method: m} }
 
+// WithoutSignatures is the transform that takes all signatures out, so that further ones may stand beside this one: when
+// signing, name those that are there in Except. Who verifies must allow expressions.
+func WithoutSignatures() Transform { return Transform{Algorithm: XPath, signatures: true} }
+
 // Sign returns a ds:Signature element, which declares the namespaces it uses. SignedInfo is written in canonical form
 // and hashed as written, so the result can be inserted anywhere with exclusive canonicalisation, and where InScope holds
 // with the inclusive ones. An inclusive canonicalisation would also take xml: attributes of the ancestors in: there
@@ -137,7 +141,7 @@ func (p *Prepared) Complete(value []byte) ([]byte, error) {
 		return nil, err
 	}
 	var check parsed
-	var named VerifyOptions
+	named := VerifyOptions{AllowXPath: true}
 	if p.opt.SignatureMethod != "" { // one that is accepted only where it is named
 		named.Signatures = []string{p.opt.SignatureMethod}
 	}
@@ -278,6 +282,12 @@ func (s *infoWriter) reference(r *SignReference) error {
 	if len(r.Transforms) > 0 {
 		w.Start(p + "Transforms")
 		for _, t := range r.Transforms {
+			if t.signatures {
+				w.Start(p+"Transform", "Algorithm", XPath)
+				w.Element(p+"XPath", "not(ancestor-or-self::"+p+"Signature)")
+				w.End()
+				continue
+			}
 			s.method("Transform", t.method())
 		}
 		w.End()
@@ -314,7 +324,7 @@ func (r *SignReference) digest(alg *digestAlg) ([]byte, error) {
 		if _, _, ok := canonicalization([]byte(t.Algorithm)); ok {
 			t.Method = t.method()
 		}
-		if t.Algorithm != Enveloped {
+		if t.Algorithm != Enveloped && !t.signatures {
 			transforms = append(transforms, t)
 		}
 	}

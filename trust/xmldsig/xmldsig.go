@@ -156,7 +156,8 @@ type Transform struct {
 	Method    c14n.Method
 	Element   dom.Node // zero when signing
 
-	filters []filter // of a transform by XPath
+	filters    []filter // of a transform by XPath
+	signatures bool     // when signing: takes signatures out
 }
 
 // Covers reports whether n is signed by one of the references: n lies in a signed Node and not in what was excepted. A
