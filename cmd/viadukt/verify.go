@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -124,7 +125,7 @@ type verifyJSON struct {
 	report.Summary
 	Error *exit `json:"error,omitempty"`
 
-	full *report.Verdict
+	full *report.Verdict // where it is asked for
 }
 
 func prepareVerdict(c *call) func() error {
@@ -187,7 +188,11 @@ func prepareVerdict(c *call) func() error {
 					}
 				}
 			}
-			return verifyFile(file, opt, rules, now, *language)
+			j := verifyFile(file, opt, rules, now, *language)
+			if asked == 0 || c.json {
+				j.full = nil // it holds the document
+			}
+			return j
 		}
 		if fetch == nil {
 			judge = sideBySide(c.values, judge)
@@ -240,28 +245,31 @@ func (c *call) policyFlag() func() (*validation.Policy, error) {
 // sideBySide judges the files on all cores, and returns what hands the verdicts out in their order.
 func sideBySide(files []string, judge func(file string) *verifyJSON) func(file string) *verifyJSON {
 	type answer chan *verifyJSON
-	workers := runtime.GOMAXPROCS(0)
-	turn := make(chan answer, 4*workers) // bounds what waits to be told
-	work := make(chan func(), workers)
-	for range min(workers, len(files)) {
+	workers := min(runtime.GOMAXPROCS(0), len(files))
+	// What waits to be told is bounded, and so much that a core is not left idle when one file takes long.
+	turn := make(chan answer, 16*workers)
+	// Much is made for a verdict and nothing kept. Garbage is collected each time that the heap has grown fivefold: with some
+	// octets that count and are never touched, a quarter as often.
+	ballast := make([]byte, 12<<20)
+	var mu sync.Mutex
+	next := func() (file string, a answer) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(files) == 0 {
+			return "", nil
+		}
+		file, files, a = files[0], files[1:], make(answer, 1)
+		turn <- a
+		return file, a
+	}
+	for range workers {
 		go func() {
-			for do := range work {
-				do()
+			for file, a := next(); a != nil; file, a = next() {
+				a <- judge(file)
 			}
+			runtime.KeepAlive(ballast)
 		}()
 	}
-	go func() {
-		defer close(work)
-		// Much is made for a verdict and nothing kept. Garbage is collected each time that the heap has grown fivefold: with some
-		// octets that count and are never touched, a quarter as often.
-		ballast := make([]byte, 12<<20)
-		for _, file := range files {
-			a := make(answer, 1)
-			turn <- a
-			work <- func() { a <- judge(file) }
-		}
-		runtime.KeepAlive(ballast)
-	}()
 	return func(string) *verifyJSON { return <-<-turn }
 }
 
@@ -397,6 +405,9 @@ func describeVerdict(w io.Writer, j *verifyJSON, explain bool) {
 			fmt.Fprintf(w, "    %s%s\n", s.Remedy, flagsFor[validation.Sub(s.SubIndication)])
 		}
 		describeStamps(w, s.TimeStamps)
+		for _, name := range s.Uncovered {
+			fmt.Fprintf(w, "    not covered by it: %s\n", name)
+		}
 		for _, x := range s.Changes {
 			page := ""
 			if x.Page > 0 {

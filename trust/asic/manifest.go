@@ -62,9 +62,9 @@ func parseManifest(b []byte) (*Manifest, error) {
 	for n := range root.Elements() {
 		switch {
 		case n.Is(Namespace, "SigReference"):
-			m.Signature, m.MimeType = nameOf(n.Attr("URI")), n.Attr("MimeType")
+			m.Signature, m.MimeType = FileName(n.Attr("URI")), n.Attr("MimeType")
 		case n.Is(Namespace, "DataObjectReference"):
-			o := Object{Name: nameOf(n.Attr("URI")), MimeType: n.Attr("MimeType"), Root: n.Attr("Rootfile") == "true"}
+			o := Object{Name: FileName(n.Attr("URI")), MimeType: n.Attr("MimeType"), Root: n.Attr("Rootfile") == "true"}
 			o.DigestMethod = n.Child(xmldsig.Namespace, "DigestMethod").Attr("Algorithm")
 			v := n.Child(xmldsig.Namespace, "DigestValue")
 			if !v.Valid() {
@@ -86,8 +86,8 @@ func parseManifest(b []byte) (*Manifest, error) {
 	return m, nil
 }
 
-// nameOf makes the name of a file of a relative URI.
-func nameOf(uri string) string {
+// FileName is the name of the file of a container that a relative URI is for.
+func FileName(uri string) string {
 	if plain, err := url.PathUnescape(uri); err == nil {
 		uri = plain
 	}

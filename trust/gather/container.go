@@ -62,7 +62,11 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		for _, s := range part.Signatures {
 			s.Malformed = append(s.Malformed, wrong...)
 			s.NoManifest = unlisted
-			s.originals = containerOriginals(c)
+			covered := coverage(c, s)
+			s.originals = containerOriginals(covered)
+			if s.Counter == nil && c.Type == asic.E {
+				s.Uncovered = uncovered(c, covered)
+			}
 			out.Signatures = append(out.Signatures, s)
 			out.Facts.Signatures = append(out.Facts.Signatures, s.Signature)
 			byFile[f.Name] = append(byFile[f.Name], s)
@@ -197,6 +201,33 @@ func entries(c *asic.Container, m *asic.Manifest) (out []validation.Reference) {
 		out = append(out, x)
 	}
 	return out
+}
+
+// coverage are the files of the content that a signature covers: in ASiC-S, all.
+func coverage(c *asic.Container, s *Signature) (out []*asic.File) {
+	named := map[string]bool{}
+	for _, r := range s.References {
+		named[asic.FileName(r.Name)] = true
+		named[r.Name] = true
+	}
+	for _, f := range c.Data() {
+		if c.Type == asic.S || named[f.Name] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// uncovered are the files of the content but those.
+func uncovered(c *asic.Container, covered []*asic.File) (names []string) {
+	for _, f := range c.Data() {
+		if len(covered) > 0 && covered[0] == f { // both in the order of the container
+			covered = covered[1:]
+			continue
+		}
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // addBroken reports a signature file that cannot be read.

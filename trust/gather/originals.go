@@ -69,11 +69,11 @@ func xmlOriginals(c *xades.Checked, limit int64) (out []Original, err error) {
 	return out, nil
 }
 
-// containerOriginals are the files of a container.
-func containerOriginals(c *asic.Container) func(limit int64) ([]Original, error) {
+// containerOriginals are files of a container.
+func containerOriginals(files []*asic.File) func(limit int64) ([]Original, error) {
 	return func(limit int64) (out []Original, err error) {
 		b := bounded{left: limit}
-		for _, f := range c.Data() {
+		for _, f := range files {
 			b.Reset()
 			r, err := f.Open()
 			if err != nil {

@@ -79,6 +79,9 @@ func (d pageData) addSignature(doc *page.Document, s Signature) {
 			}
 			list.Items = append(list.Items, []page.Text{{Value: x.Name + ": "}, item})
 		}
+		for _, name := range s.Uncovered {
+			list.Items = append(list.Items, []page.Text{{Value: name + ": "}, {Value: d.T("uncovered"), Bold: true, Color: page.Amber}})
+		}
 		doc.Add(page.Heading{Level: 3, Text: d.T("signed")}, list)
 	}
 	if len(s.Chain) > 0 {

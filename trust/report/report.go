@@ -87,7 +87,8 @@ type Signature struct {
 	Signed        []Signed      `json:"signed,omitempty"`
 	Chain         []Certificate `json:"chain,omitempty"`
 	TimeStamps    []TimeStamp   `json:"timeStamps,omitempty"`
-	Changes       []Change      `json:"changes,omitempty"` // of a PDF document after it was signed
+	Uncovered     []string      `json:"uncovered,omitempty"` // files of the container that it does not cover
+	Changes       []Change      `json:"changes,omitempty"`   // of a PDF document after it was signed
 	Checks        []Check       `json:"checks"`
 }
 
@@ -166,7 +167,7 @@ func (t *texts) timeStamp(x *validation.TimeStamp, c validation.Conclusion, q *v
 func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 	out := Signature{
 		ID: s.ID, Level: s.Level, Indication: string(r.Indication), SubIndication: string(r.Sub), Why: t.why(r.Archival.Checks, r.Why),
-		Counter: s.Counter != nil, Checks: []Check{},
+		Counter: s.Counter != nil,
 	}
 	if r.Sub != "" {
 		out.Remedy = t.m["remedy."+string(r.Sub)]
@@ -174,8 +175,8 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 	if s.Certificate != nil {
 		out.Signer, out.SignerName = s.Certificate.Subject.String(), nameOf(s.Certificate.Subject)
 	}
-	if !s.Claimed.IsZero() {
-		out.SigningTime = &s.Claimed
+	if claimed := s.Claimed; !claimed.IsZero() {
+		out.SigningTime = &claimed
 	}
 	if best := r.BestTime; !best.IsZero() {
 		best = best.UTC()
@@ -184,6 +185,7 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 	for _, x := range s.References {
 		out.Signed = append(out.Signed, Signed{t.sentence(x.Name), x.Digest, x.Found, x.Intact})
 	}
+	out.Uncovered = s.Uncovered
 	for _, c := range s.Chain {
 		out.Chain = append(out.Chain, Certificate{c.Subject, c.NotBefore.UTC(), c.NotAfter.UTC(), c.Trusted})
 		if c.Trusted {
@@ -201,6 +203,7 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 		out.Qualified = q.Name
 		checks = append(slices.Clip(checks), q.Checks...)
 	}
+	out.Checks = make([]Check, 0, len(checks))
 	for _, c := range checks {
 		answer := t.sentence(c.Answer)
 		if c.OK {

@@ -70,6 +70,18 @@ func (j *judge) format(r *run, s *Signature) {
 	if j.policy.manifest {
 		r.check(!s.NoManifest, Failed, FormatFailure, "EN 319 162-1 4.4.3.1", "Does the container list its files, as the policy asks?", "it has no META-INF/manifest.xml")
 	}
+	if n := len(s.Uncovered); n > 0 {
+		const clause, question = "EN 319 162-1 4.4.1", "Does the signature cover every file of the container?"
+		answer := "not covered: " + strings.Join(s.Uncovered[:min(n, 10)], ", ")
+		if n > 10 {
+			answer += ", ..."
+		}
+		if j.policy.everyFile {
+			r.check(false, Failed, FormatFailure, clause, question, answer)
+		} else {
+			r.warn(false, clause, question, answer)
+		}
+	}
 	for _, m := range s.Doubts {
 		r.warn(false, m.Clause, m.Question, m.Answer)
 	}

@@ -52,6 +52,7 @@ type Signature struct {
 	TimeStamps    []*TimeStamp // that belong to it
 	Duplicated    bool         // another signature has the same identity
 	NoManifest    bool         // nothing in the container, which is of type E, lists its files
+	Uncovered     []string     // files of the container that the signature does not cover
 	Malformed     []Malformed  // what of the format does not hold
 	Doubts        []Malformed  // what of the format a person should look at; warnings
 	Structure     error        // the schema does not hold; a warning

@@ -19,6 +19,7 @@ type Policy struct {
 	counterOffice bool
 	formats       []string // of signatures, "XAdES-BASELINE-B" and the like; nil: all
 	manifest      bool     // containers of type E must have a META-INF/manifest.xml where no other manifest lists their files
+	everyFile     bool     // a signature must cover every file of its container
 }
 
 // Suite dates cryptographic algorithms: how long each counts as reliable.

@@ -291,6 +291,9 @@ func (r *policyReader) adjustable(n dom.Node, code, kind string, level int, valu
 	case name == "ManifestFilePresent" && code == "A":
 		p.manifest = level == rank["FAIL"]
 		return p.manifest
+	case name == "AllFilesSigned" && code == "A":
+		p.everyFile = level == rank["FAIL"]
+		return true
 	case name == "RevocationDataSkip":
 		return true // what it lists is what the process skips, where it is one of these
 	}

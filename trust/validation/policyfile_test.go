@@ -104,7 +104,7 @@ func TestWhatAPolicySets(t *testing.T) {
 		c := &Certificate{Token: Token{ID: "c", Algorithm: rsa, Intact: true, Signer: ca}, Subject: "Ada", NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), KeyUsage: []string{"digitalSignature"}, HasKeyUsage: true}
 		c.Chain = []*Certificate{c, ca}
 		return &Facts{Signatures: []*Signature{{
-			Token: Token{ID: "s", Algorithm: rsa, Intact: true, Signer: c, Chain: c.Chain}, Format: "XAdES-BASELINE-B", Claimed: now, HasProperty: true, NoManifest: true,
+			Token: Token{ID: "s", Algorithm: rsa, Intact: true, Signer: c, Chain: c.Chain}, Format: "XAdES-BASELINE-B", Claimed: now, HasProperty: true, NoManifest: true, Uncovered: []string{"more.txt"},
 			References: []Reference{{Name: "a", Digest: "SHA256", Found: true, Intact: true}},
 		}}}
 	}
@@ -119,6 +119,8 @@ func TestWhatAPolicySets(t *testing.T) {
 		{"keys for signatures of persons", `<SignatureConstraints><BasicSignatureConstraints><SigningCertificate><KeyUsage Level="FAIL"><Id>nonRepudiation</Id></KeyUsage></SigningCertificate></BasicSignatureConstraints></SignatureConstraints>`, Indeterminate, ChainConstraintsFailure},
 		{"containers with a manifest", `<ContainerConstraints><ManifestFilePresent Level="FAIL"/></ContainerConstraints>`, TotalFailed, FormatFailure},
 		{"containers, and a word about a manifest", `<ContainerConstraints><ManifestFilePresent Level="WARN"/></ContainerConstraints>`, Indeterminate, ChainGeneralFailure},
+		{"containers that are covered whole", `<ContainerConstraints><AllFilesSigned Level="FAIL"/></ContainerConstraints>`, TotalFailed, FormatFailure},
+		{"containers, and a word about what is not covered", `<ContainerConstraints><AllFilesSigned Level="WARN"/></ContainerConstraints>`, Indeterminate, ChainGeneralFailure},
 		{"other formats", `<SignatureConstraints><AcceptableFormats Level="FAIL"><Id>XAdES-BASELINE-T</Id></AcceptableFormats></SignatureConstraints>`, TotalFailed, FormatFailure},
 		{"larger keys", `<Cryptographic><AcceptableEncryptionAlgo><Algo>RSA</Algo></AcceptableEncryptionAlgo><MiniPublicKeySize><Algo Size="4096">RSA</Algo></MiniPublicKeySize><AcceptableDigestAlgo><Algo>SHA256</Algo></AcceptableDigestAlgo></Cryptographic>`, Indeterminate, CryptoConstraintsNoPOE},
 	} {
