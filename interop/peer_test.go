@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// patience is how long a peer may take for one thing.
-const patience = 60 * time.Second
+// patience is how long a peer may take for one thing, on a machine that is busy with others: what comes at all comes sooner.
+const patience = 2 * time.Minute
 
 // peer is a folder under peers/ with a program of the same name.
 type peer struct{ dir, program string }

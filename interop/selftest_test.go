@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/internal/selftest"
 	"github.com/viadukt-eu/viadukt/node/config"
@@ -47,7 +48,7 @@ func TestPhase4AnswersTheAssertions(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := map[string]*selftest.Result{}
-	rep, err := selftest.Run(t.Context(), selftest.Options{Peer: url, Config: c, PMode: "bilateral", Patience: patience}, func(r *selftest.Result) { results[r.ID] = r })
+	rep, err := selftest.Run(t.Context(), selftest.Options{Peer: url, Config: c, PMode: "bilateral", Patience: time.Minute}, func(r *selftest.Result) { results[r.ID] = r })
 	if err != nil {
 		t.Fatal(err)
 	}
