@@ -92,6 +92,7 @@ type docInfo struct {
 	memo    []kept    // by number of the step
 	byNode  [][]uint8 // by number of the twins
 	byName  [][]uint8 // by number of the predicate that asks for the name alone: 0 not asked yet, 1 false, 2 true
+	keys    map[keyName]*keyValues
 }
 
 // kept is the nodes that a step has selected.
@@ -135,6 +136,7 @@ func (in *docInfo) forget() {
 	}
 	in.attrs.start = in.attrs.start[:0]
 	in.outline.forget()
+	clear(in.keys)
 	in.d, in.names, in.idIndex = nil, nil, nil
 }
 

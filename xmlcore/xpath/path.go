@@ -11,6 +11,9 @@ type step struct {
 	test  nodeTest
 	preds []*predicate
 	last  bool // a predicate asks how many nodes there are
+	key   *key // of the first predicate; nil for others
+	// siblings says that positions count among the children of one parent, though the axis goes to all below.
+	siblings bool
 }
 
 type walker struct{ steps []*step }
@@ -82,7 +85,8 @@ func (c *compiler) path(e *expr) *code {
 		if c.trace == nil && s.axis == axisDescendantOrSelf && s.test == (nodeTest{}) && len(s.preds) == 0 && i+1 < len(parts) &&
 			parts[i+1].kind == xStep && (parts[i+1].axis == axisChild || parts[i+1].axis == axisAttribute && parts[i+1].test.exact()) {
 			next := c.step(parts[i+1]) // //x is descendant::x unless a predicate counts
-			if !next.counts() {
+			if !next.counts() || next.keyed() && next.axis == axisChild {
+				next.siblings = next.counts()
 				for _, q := range next.preds {
 					k.deps |= q.code.deps & (needsLocal | needsOuter | needsEffect)
 				}
@@ -230,7 +234,10 @@ func spreadUnions(parts []*expr) []*expr {
 
 func (c *compiler) step(e *expr) *step {
 	s := &step{axis: e.axis, test: e.test}
-	for _, p := range e.kids {
+	for i, p := range e.kids {
+		if i == 0 {
+			s.key = c.keyOf(p)
+		}
 		for _, q := range c.predicates(p) {
 			s.preds = append(s.preds, q)
 			s.last = s.last || q.last

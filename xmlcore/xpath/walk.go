@@ -133,9 +133,12 @@ func (w *walker) walk(m *machine, in *docInfo, i int32, k int, exists bool) bool
 	}
 	f := m.focus
 	var found bool
-	if s.last {
+	switch {
+	case s.last:
 		found = w.listed(m, in, i, k, exists)
-	} else {
+	case s.axis == axisDescendant && s.keyed():
+		found = w.byKey(m, in, i, k, exists)
+	default:
 		found = w.along(m, in, i, k, exists)
 	}
 	m.focus = f
