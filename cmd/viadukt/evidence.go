@@ -107,7 +107,7 @@ func prepareVerifyCase(c *call) func() error {
 				known = append(known, pki.Bind(certs, given.purpose)...)
 			}
 		}
-		return judgeEach(c, c.values, func(file string) *caseJSON { return verifyCase(file, known) }, c.describeCase)
+		return judgeEach(c, c.values, 1, func(file string) *caseJSON { return verifyCase(file, known) }, c.describeCase)
 	}
 }
 

@@ -407,36 +407,6 @@ func (v *validating) serve(address, folder, pack string, most int) error {
 	return nil
 }
 
-// verdict is what is said of one file: whether it is good, or why that cannot be told.
-type verdict interface {
-	verdict() (valid bool, failed *exit)
-}
-
-// judgeEach judges file by file and tells each verdict; the worst status counts.
-func judgeEach[J verdict](c *call, files []string, judge func(file string) J, describe func(J)) error {
-	worst := statusDone
-	for _, file := range files {
-		j := judge(file)
-		switch valid, failed := j.verdict(); {
-		case failed != nil:
-			worst = max(worst, failed.status)
-		case !valid:
-			worst = max(worst, statusInvalid)
-		}
-		if c.json {
-			if err := c.print(j); err != nil {
-				return err
-			}
-			continue
-		}
-		describe(j)
-	}
-	if worst != statusDone {
-		return &exit{status: worst, silent: true}
-	}
-	return nil
-}
-
 // describeFindings writes a report for people, in one piece: rule by rule, each with its places.
 func (c *call) describeFindings(j *validateJSON) {
 	var text strings.Builder

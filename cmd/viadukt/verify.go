@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/gather"
@@ -194,10 +193,17 @@ func prepareVerdict(c *call) func() error {
 			}
 			return j
 		}
+		atOnce := 1
 		if fetch == nil {
-			judge = sideBySide(c.values, judge)
+			atOnce = runtime.GOMAXPROCS(0)
 		}
-		return judgeEach(c, c.values, judge, func(j *verifyJSON) {
+		if len(c.values) > 100 {
+			// Much is made for a verdict and nothing kept. Garbage is collected each time that the heap has grown fivefold: with
+			// some octets that count and are never touched, a quarter as often.
+			ballast := make([]byte, 12<<20)
+			defer runtime.KeepAlive(ballast)
+		}
+		return judgeEach(c, c.values, atOnce, judge, func(j *verifyJSON) {
 			switch {
 			case j.Error != nil:
 				c.printf("%s: %s\n", j.File, j.Error.Text)
@@ -240,37 +246,6 @@ func (c *call) policyFlag() func() (*validation.Policy, error) {
 		}
 		return p, nil
 	}
-}
-
-// sideBySide judges the files on all cores, and returns what hands the verdicts out in their order.
-func sideBySide(files []string, judge func(file string) *verifyJSON) func(file string) *verifyJSON {
-	type answer chan *verifyJSON
-	workers := min(runtime.GOMAXPROCS(0), len(files))
-	// What waits to be told is bounded, and so much that a core is not left idle when one file takes long.
-	turn := make(chan answer, 16*workers)
-	// Much is made for a verdict and nothing kept. Garbage is collected each time that the heap has grown fivefold: with some
-	// octets that count and are never touched, a quarter as often.
-	ballast := make([]byte, 12<<20)
-	var mu sync.Mutex
-	next := func() (file string, a answer) {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(files) == 0 {
-			return "", nil
-		}
-		file, files, a = files[0], files[1:], make(answer, 1)
-		turn <- a
-		return file, a
-	}
-	for range workers {
-		go func() {
-			for file, a := next(); a != nil; file, a = next() {
-				a <- judge(file)
-			}
-			runtime.KeepAlive(ballast)
-		}()
-	}
-	return func(string) *verifyJSON { return <-<-turn }
 }
 
 func (j *verifyJSON) verdict() (bool, *exit) { return j.Valid, j.Error }

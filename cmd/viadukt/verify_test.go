@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,22 +23,6 @@ import (
 	"github.com/viadukt-eu/viadukt/trust/validation"
 	"github.com/viadukt-eu/viadukt/trust/xades"
 )
-
-func TestVerdictsComeInTheOrderOfTheFiles(t *testing.T) {
-	t.Parallel()
-	var files []string
-	for i := range 200 {
-		files = append(files, strconv.Itoa(i))
-	}
-	next := sideBySide(files, func(file string) *verifyJSON { return &verifyJSON{File: file} })
-	var got []string
-	for _, f := range files {
-		got = append(got, next(f).File)
-	}
-	if !slices.Equal(got, files) {
-		t.Errorf("%v", got)
-	}
-}
 
 // More files are beside the signature than are tried as its content.
 func TestContentIsFoundByItsName(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 )
 
 // Parsed remembers certificates that were parsed, since the same few come with every message and every document. The zero
-// value is ready; it may be used by many goroutines. At most 2,048 are kept, of 4 MiB together: those that were asked for last.
+// value is ready; it may be used by many goroutines. At most 512 are kept, of 2 MiB together: those that were asked for last.
 type Parsed struct {
 	ready sync.Once
 	seed  maphash.Seed
@@ -24,8 +24,8 @@ type generation struct {
 }
 
 const (
-	maxYoung      = 1024
-	maxYoungHeld  = 2 << 20
+	maxYoung      = 256
+	maxYoungHeld  = 1 << 20
 	maxRemembered = 16 << 10 // octets of one certificate; larger ones are parsed each time
 )
 
