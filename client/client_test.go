@@ -77,7 +77,7 @@ func start(t *testing.T, made *setup.Result) running {
 var letter = client.Submission{PMode: "letters", Sender: "urn:id::alice", Receiver: "urn:id::bob", Properties: map[string]string{"colour": "blue"}}
 
 func limit(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -86,7 +86,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			after: func(_ *testing.T, _ *setup.Result, c *config.Config) { c.Node.MinFree = 1 << 60 }},
 		{name: "a partner who does not answer is a warning", severity: node.SeverityWarning, what: "partner other", text: "does not answer",
 			after: func(t *testing.T, r *setup.Result, c *config.Config) {
-				o, err := setup.Create(setup.Params{Dir: filepath.Join(filepath.Dir(r.Dir), "other"), Country: "PT", Profile: "eu-edelivery", Now: time.Now()})
+				o, err := setup.Create(setup.Params{Dir: filepath.Join(filepath.Dir(r.Dir), "other"), Country: "PT", Profile: "eu-edelivery", Host: loopback(), Now: time.Now()})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -102,7 +102,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := setup.Params{Dir: filepath.Join(t.TempDir(), "ee"), Country: "EE", Profile: "eu-edelivery", Now: time.Now()}
+			p := setup.Params{Dir: filepath.Join(t.TempDir(), "ee"), Country: "EE", Profile: "eu-edelivery", Host: loopback(), Now: time.Now()}
 			if c.change != nil {
 				c.change(t, &p)
 			}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/viadukt-eu/viadukt/node"
 	"github.com/viadukt-eu/viadukt/node/audit"
@@ -256,20 +255,7 @@ func TestWhatPeopleDoEntersTheLogOfEvidence(t *testing.T) {
 	m := g.send(t, letter(text("a.txt", "a")))
 	v := g.visit(t)
 	v.enter(ee.Password)
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		now, err := g.Store.Message(context.Background(), m.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if now.State == store.Retrying {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(now.State)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	g.until(t, store.Out, m.MessageID, store.Retrying)
 	page := fmt.Sprintf("/console/messages/%d", m.ID)
 	if _, body := v.get(page + "/documents/0"); body != "a" {
 		t.Errorf("document: %q", body)

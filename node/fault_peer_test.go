@@ -47,14 +47,14 @@ func TestAPeerWhoseAnswerTrickles(t *testing.T) {
 			ee := begin(t, a, func(c *config.Config) {
 				c.Outbound.Timeout, c.Outbound.MaxAttempts, c.Outbound.Workers, c.Outbound.PerPeer = config.Duration(300*time.Millisecond), 2, 1, 1
 			}, nil)
-			for i := range 2 { // the second one waits for the place of the first
+			for i := 0; i < 2 || asked.Load() < 2; i++ { // each waits for the place of the one before; a busy machine may give up before it has asked
 				m := ee.send(t, letter(text("a", fmt.Sprint(i))))
 				failed := ee.until(t, store.Out, m.MessageID, store.Failed)
 				if failed.Attempts != 2 || failed.Error.Code != "EBMS:0301" {
 					t.Errorf("%d attempts, %+v", failed.Attempts, failed.Error)
 				}
 			}
-			eventually(t, "the end of all connections", func() bool { return asked.Load() == 4 && done.Load() == 4 })
+			eventually(t, "the end of all connections", func() bool { return done.Load() == asked.Load() })
 		})
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 func TestTokensAllowWhatTheirScopesSay(t *testing.T) {
 	t.Parallel()
-	r, err := setup.Create(setup.Params{Dir: filepath.Join(t.TempDir(), "ee"), Country: "EE", Profile: "eu-edelivery2-ec", Now: time.Now()})
+	r, err := setup.Create(setup.Params{Dir: filepath.Join(t.TempDir(), "ee"), Country: "EE", Profile: "eu-edelivery2-ec", Host: loopback(), Now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

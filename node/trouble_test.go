@@ -321,7 +321,7 @@ func TestLimitsOfTheGateway(t *testing.T) {
 				}
 			}
 		}()
-		c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		c.SetReadDeadline(time.Now().Add(patience))
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatal(err)

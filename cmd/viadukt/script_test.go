@@ -58,7 +58,7 @@ func TestScript(t *testing.T) {
 				if neg || len(args) < 1 {
 					ts.Fatalf("usage: eventually PROGRAM [ARG ...]")
 				}
-				for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 					err := ts.Exec(args[0], args[1:]...)
 					if err == nil {
 						return
@@ -84,7 +84,7 @@ func TestScript(t *testing.T) {
 				if neg || len(args) != 1 {
 					ts.Fatalf("usage: answers PORT")
 				}
-				for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+				for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 					c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", args[0]))
 					if err == nil {
 						c.Close()
@@ -98,6 +98,9 @@ func TestScript(t *testing.T) {
 		},
 	})
 }
+
+// patience is how long a script waits for what must come: long enough for a machine that has much else to do.
+const patience = 2 * time.Minute
 
 // nextPorts is where the next ports are sought: below those that systems give out by themselves, so that nothing else takes one
 // between here and the start of a node, and each only once.

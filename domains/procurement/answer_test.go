@@ -51,7 +51,7 @@ func (c *country) post(t *testing.T, doc []byte) string {
 // answerTo waits for a message that answers another one.
 func (c *country) answerTo(t *testing.T, messageID string) *store.Message {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		list, err := c.Store.List(context.Background(), store.Filter{Direction: store.In}, store.Page{})
 		if err != nil {
 			t.Fatal(err)

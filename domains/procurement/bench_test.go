@@ -57,7 +57,7 @@ func BenchmarkExchange(b *testing.B) {
 	var nodes [2]*node.Node
 	var acks sync.Map // row to channel
 	for i, code := range []string{"EE", "PT"} {
-		r, err := setup.Create(setup.Params{Dir: filepath.Join(root, code), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Now: time.Now()})
+		r, err := setup.Create(setup.Params{Dir: filepath.Join(root, code), Network: filepath.Join(root, "network"), Country: code, Profile: "peppol", Host: ownAddress(), Now: time.Now()})
 		if err != nil {
 			b.Fatal(err)
 		}

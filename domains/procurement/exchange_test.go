@@ -138,10 +138,13 @@ func (c *country) call(t *testing.T, method, path, contentType string, body []by
 	return resp.StatusCode, b
 }
 
+// patience is how long a test waits for what must come: long enough for a machine that has much else to do.
+const patience = 2 * time.Minute
+
 // until waits for a message to reach a state.
 func (c *country) until(t *testing.T, d store.Direction, messageID string, want store.State) *store.Message {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		m, err := c.Store.ByMessageID(context.Background(), d, messageID)
 		if err == nil && m.State == want {
@@ -151,7 +154,7 @@ func (c *country) until(t *testing.T, d store.Direction, messageID string, want 
 			t.Fatal(err)
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("message %s: %v, want %s: %+v", messageID, m.State, want, m.Error)
+			t.Fatalf("message %s does not become %s: %+v %v", messageID, want, m, err)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

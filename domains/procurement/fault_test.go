@@ -58,7 +58,7 @@ func TestDNSIsGone(t *testing.T) {
 	}
 	ee.until(t, store.Out, send("2", known).MessageID, store.Acknowledged)
 	m := send("3", other)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		got, err := ee.Store.Message(t.Context(), m.ID)
 		if err != nil || got.State.Dead() || time.Now().After(end) {
 			t.Fatalf("%v %+v", err, got)

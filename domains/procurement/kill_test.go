@@ -147,7 +147,7 @@ func TestNodesMayBeKilledAtAnyMoment(t *testing.T) {
 	for range childnode.Kills(t, 4) {
 		// Something must be under way each time: a few messages since the last start, then any moment after.
 		want := l.acceptedNow.Load() + mathrand.Int64N(20)
-		for deadline := time.Now().Add(30 * time.Second); l.acceptedNow.Load() <= want; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(patience); l.acceptedNow.Load() <= want; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("no more messages are accepted")
 			}
@@ -213,7 +213,6 @@ func ask(t *testing.T, r *setup.Result, method, path string, body []byte) (int, 
 // calm waits until no message of a node is in one of these states.
 func calm(t *testing.T, r *setup.Result, states ...string) {
 	t.Helper()
-	const patience = 60 * time.Second
 	deadline, before := time.Now().Add(patience), 0
 	for {
 		n, first := restless(t, r, states)

@@ -114,7 +114,7 @@ func TestPacksAreSeenWithoutARestart(t *testing.T) {
 	}
 	until := func(what string, ok func(status int, body string) bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 			status, body := ee.call(t, "POST", "/api/v1/validate", "application/xml", doc)
 			if ok(status, string(body)) {
 				return

@@ -73,7 +73,7 @@ func aThirdNodeIsReachedById(t *testing.T) {
 	lu := start(t, root, "lu", "LU", "peppol")
 	lu.serve(t, "invoice", sample.Supplier, ministry)
 	id := ""
-	for deadline := time.Now().Add(30 * time.Second); id == ""; time.Sleep(20 * time.Millisecond) { // the zone says for how long "no" holds
+	for deadline := time.Now().Add(patience); id == ""; time.Sleep(20 * time.Millisecond) { // the zone says for how long "no" holds
 		status, body := ee.call(t, "POST", "/api/v1/messages", "application/xml", doc)
 		var m node.MessageJSON
 		if err := json.Unmarshal(body, &m); err != nil {

@@ -214,7 +214,7 @@ func TestWhoIsRefusedIsTold(t *testing.T) {
 				t.Fatalf("%+v", got.Error)
 			}
 			said, warned := strings.Contains(got.Error.Text, "The sender was not told: "), false
-			for deadline := time.Now().Add(time.Minute); !warned && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(patience); !warned && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 				if err := pt.CheckAlerts(t.Context()); err != nil {
 					t.Fatal(err)
 				}

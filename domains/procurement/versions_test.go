@@ -343,7 +343,7 @@ func TestPublishedDatesFollowTheConfiguration(t *testing.T) {
 	configure(life(begin, end))
 	seller = runOn(t, clock, made, "")
 	defer func() { seller.stop(t) }()
-	for deadline := time.Now().Add(time.Minute); published().Activation.IsZero() && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); published().Activation.IsZero() && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 	}
 	is("a beginning is set", begin, end)
 	clock.pass(1)

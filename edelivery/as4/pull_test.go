@@ -85,7 +85,7 @@ func (p *pulling) Pull(ctx context.Context, channel string) (*as4.Outgoing, func
 // handedOver waits until a knows how handing over n messages went: that is after the peer has them.
 func (p *pulling) handedOver(t *testing.T, n int) []error {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		p.mu.Lock()
 		list := slices.Clone(p.handed)
 		p.mu.Unlock()

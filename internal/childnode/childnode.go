@@ -158,7 +158,7 @@ func (c *Child) command() *exec.Cmd {
 // Start starts the node again.
 func (c *Child) Start(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		c.cmd = c.command()
 		c.cmd.Stderr = t.Output()
 		in, err := c.cmd.StdinPipe()

@@ -111,7 +111,7 @@ func TestHeadsAreSignedInTheBackground(t *testing.T) {
 	go func() { defer close(done); l.Run(run) }()
 	until := func(size int64) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; time.Sleep(2 * time.Millisecond) {
 			if h, err := l.newest(ctx); err == nil && h.Size >= size {
 				return
 			}
