@@ -69,13 +69,15 @@ func sheet() []byte {
 	return b
 }
 
-// kinds are all that can be made.
-var kinds = []struct {
+type kind struct {
 	name      string
 	params    Params
 	documents []xades.Document
 	level     string // as B
-}{
+}
+
+// kinds are all that can be made.
+var kinds = []kind{
 	{"XAdES enveloped", Params{Format: XAdES}, []xades.Document{order}, "XAdES-BASELINE-B"},
 	{"XAdES enveloping", Params{Format: XAdES}, []xades.Document{plan}, "XAdES-BASELINE-B"},
 	{"XAdES detached", Params{Format: XAdES, Packaging: Detached, Hash: crypto.SHA512}, []xades.Document{order, plan}, "XAdES-BASELINE-B"},

@@ -33,6 +33,11 @@ func openContainer(r io.ReaderAt, size int64, opt Options) (*Result, error) {
 		}
 	}
 	wrong := containerFaults(c)
+	for i, m := range manifests {
+		if manifestNaming(m.Signature, manifests[:i]) != nil {
+			wrong = append(wrong, validation.Malformed{Question: "Is there one manifest for the signature?", Answer: "more than one manifest names " + m.Signature, Clause: "EN 319 162-1 4.4.3.2"})
+		}
+	}
 	for _, err := range unreadable {
 		wrong = append(wrong, validation.Malformed{Question: "Can every manifest be read?", Answer: err.Error(), Clause: clauseContainer})
 	}

@@ -204,6 +204,9 @@ func (m *Message) add(protected, signature string, header value, further []membe
 		if _, twice := s.header.get(x.name); twice {
 			return fmt.Errorf("%w: %q stands in both headers [RFC 7515 4]", ErrStructure, x.name)
 		}
+		if x.name == "crit" || x.name == "b64" {
+			return fmt.Errorf("%w: %q stands in the header that is not signed [RFC 7515 4.1.11] [RFC 7797 3]", ErrStructure, x.name)
+		}
 		if x.name != "etsiU" || x.value.kind != array {
 			if x.name == "etsiU" {
 				s.unreadable(x.value.want("etsiU", array))
