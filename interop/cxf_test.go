@@ -109,9 +109,10 @@ func download(t *testing.T, url, file string) {
 	}
 }
 
-// tool runs a program of the JDK to its end.
+// tool runs a program of the JDK to its end: soon over, most of it is the start of the JVM.
 func tool(t *testing.T, name string, args ...string) []byte {
 	t.Helper()
+	args = append([]string{map[string]string{"java": "", "javac": "-J"}[name] + "-XX:TieredStopAtLevel=1"}, args...)
 	c := exec.CommandContext(t.Context(), name, args...)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
@@ -184,7 +185,7 @@ func TestCXFIsTold(t *testing.T) {
 					t.Fatalf("the office is gone before it heard %s of %s", call, id)
 				}
 				heard = append(heard, o)
-			case <-time.After(time.Minute):
+			case <-time.After(patience):
 				t.Fatalf("no %s of %s %s; heard %v", call, id, also, heard)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -199,7 +198,7 @@ func TestWeAcceptJAdESOfDSS(t *testing.T) {
 	ours := filepath.Join(dir, "pki")
 	run := func(args ...string) {
 		t.Helper()
-		if out, err := exec.Command(dssPeer, args...).CombinedOutput(); err != nil {
+		if out, err := dssCommand(args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}

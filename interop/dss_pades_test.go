@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -153,7 +152,7 @@ func TestWeAcceptPDFOfDSS(t *testing.T) {
 	theirs := filepath.Join(dir, "pki")
 	run := func(t *testing.T, args ...string) {
 		t.Helper()
-		if out, err := exec.Command(dssPeer, args...).CombinedOutput(); err != nil {
+		if out, err := dssCommand(args...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,7 +49,7 @@ func TestADSSClientUsesOurService(t *testing.T) {
 		t.Fatal(err)
 	}
 	signer.Chain = []*pki.Certificate{s.ca.Certificate}
-	client := &revocation.Client{HTTP: &http.Client{Timeout: 10 * time.Second}}
+	client := &revocation.Client{HTTP: &http.Client{Timeout: patience}}
 	service := httptest.NewServer(signing.New(signing.Options{
 		Keys: []signing.SigningKey{{Alias: "ada", Identity: signer}}, Stamper: &tsp.Client{URLs: []string{s.url + "/tsa"}},
 		Known: func() gather.Options { return gather.Options{Anchors: []*pki.Certificate{s.root.Certificate}} },
@@ -88,7 +87,7 @@ func TestADSSClientUsesOurService(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := entry(t, "dss", received, took)
-	out, err := exec.Command(dssPeer, "rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--list", list, "--sealed", preserved, "--out", filepath.Join(dir, "out")).CombinedOutput()
+	out, err := dssCommand("rest", "--url", service.URL, "--alias", "ada", "--pdf", file, "--list", list, "--sealed", preserved, "--out", filepath.Join(dir, "out")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -122,7 +122,7 @@ func TestDSSUsesOurServices(t *testing.T) {
 		t.Run(format+" with our time-stamps, OCSP and lists", func(t *testing.T) {
 			e := entry(t, "dss", received, took)
 			out := filepath.Join(dir, format)
-			cmd := exec.Command(dssPeer, "sign", "--tsa", s.url+"/tsa", "--online", "--trust", root, "--p12", key, "--format", format, "--level", "LTA", "--out", out, in)
+			cmd := dssCommand("sign", "--tsa", s.url+"/tsa", "--online", "--trust", root, "--p12", key, "--format", format, "--level", "LTA", "--out", out, in)
 			if b, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, b)
 			}

@@ -55,10 +55,17 @@ type dssVerdict struct {
 	Error  any
 }
 
+// dssCommand is a run of the peer that is over soon: most of it is the start of the JVM.
+func dssCommand(args ...string) *exec.Cmd {
+	c := exec.Command(dssPeer, args...)
+	c.Env = append(os.Environ(), "PEER_JAVA_OPTS=-XX:TieredStopAtLevel=1")
+	return c
+}
+
 // dss runs the peer and reads its lines of JSON.
 func dss(t *testing.T, args ...string) []dssVerdict {
 	t.Helper()
-	c := exec.Command(dssPeer, args...)
+	c := dssCommand(args...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
@@ -305,7 +312,7 @@ func TestWeAcceptSignaturesOfDSS(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := filepath.Join(dir, "pki")
-	if out, err := exec.Command(dssPeer, "pki", "--dir", ours).CombinedOutput(); err != nil {
+	if out, err := dssCommand("pki", "--dir", ours).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	root, err := os.ReadFile(filepath.Join(ours, "root.crt"))
@@ -337,7 +344,7 @@ func TestWeAcceptSignaturesOfDSS(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				e := entry(t, "dss", received, took)
 				out := filepath.Join(dir, name)
-				cmd := exec.Command(dssPeer, "sign", "--pki", ours, "--p12", filepath.Join(ours, c.key+".p12"), "--format", c.format, "--packaging", c.packaging, "--level", level, "--out", out, c.in)
+				cmd := dssCommand("sign", "--pki", ours, "--p12", filepath.Join(ours, c.key+".p12"), "--format", c.format, "--packaging", c.packaging, "--level", level, "--out", out, c.in)
 				if b, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("%v\n%s", err, b)
 				}

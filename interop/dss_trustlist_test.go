@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -224,7 +223,7 @@ func TestDSSTakesOurTrustedLists(t *testing.T) {
 	args = append(args, names...)
 	args = append(args, "--time", now.Add(time.Second).Format(time.RFC3339))
 
-	c := exec.Command(dssPeer, args...)
+	c := dssCommand(args...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()
