@@ -285,6 +285,7 @@ func good(t *testing.T, lines []object, least int) {
 }
 
 func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
 	needBrowser(t)
 	seals := newSealing(t)
 	n, partner, first, address := consoles(t, seals)
@@ -292,7 +293,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	invoice := purchase(t, n, partner)
 	run := func(t *testing.T, least int, args ...string) {
 		t.Helper()
-		lines, _ := browser.call(t, []string{"first=" + first, "password=" + chosen, "user=admin"}, args...)
+		lines, _ := browser.call(t, []string{"first=" + first, "password=" + chosen, "user=admin"}, append(args, "--timeout", fmt.Sprint(patience.Seconds()))...)
 		good(t, lines, least)
 	}
 	login := []string{"--login", address + "/console/login,admin," + chosen}

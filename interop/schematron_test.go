@@ -23,6 +23,7 @@ import (
 // TestPublishedStyleSheetsAreReadBack compiles every style sheet of rules that phive brings along, 317 of CEN,
 // OpenPeppol, KoSIT and FNFE, and runs three of them over documents whose outcome is known.
 func TestPublishedStyleSheetsAreReadBack(t *testing.T) {
+	t.Parallel()
 	needPeers(t)
 	jars, err := filepath.Glob("peers/rules/.build/lib/phive-rules-*.jar")
 	if err != nil || len(jars) == 0 {
