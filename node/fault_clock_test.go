@@ -185,11 +185,15 @@ func TestAClockThatGoesAhead(t *testing.T) {
 	if failed := ee.until(t, store.Out, never.MessageID, store.Failed); failed.Error.Code != "EBMS:0101" || !strings.Contains(failed.Error.Remedy, "expired") {
 		t.Errorf("%+v", failed.Error)
 	}
+	if _, err := ee.Evidence.Sign(t.Context()); err != nil { // as the log does by itself when it gets the time
+		t.Fatal(err)
+	}
 	clock.set(0)
 	if err := ee.Upkeep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	allowed(http.StatusOK)
+	ee.sound(t, under, later) // under a head of the right time
 	if resp, body := ee.call(t, "POST", "/api/v1/messages/"+never.MessageID+"/resend", "", nil); resp.StatusCode != http.StatusOK {
 		t.Fatalf("resend: %d %s", resp.StatusCode, body)
 	}

@@ -98,7 +98,7 @@ type Node struct {
 	hub          *hub
 	backups      backups
 	restored     time.Time                 // when the store went back to a backup; zero: never
-	lastSeen     atomic.Pointer[time.Time] // the clock at the last upkeep
+	lastSeen     atomic.Pointer[time.Time] // the clock at the last upkeep; before the first one, when the log was signed last. nil: never
 	backoffice   *backoffice.Service       // nil without its section
 	alerts       alerts
 	testbed      *testbed.Bed       // nil without its section
@@ -177,6 +177,9 @@ func (n *Node) setup(ctx context.Context, opt Options) error {
 		return err
 	}
 	n.pmodes.Store(set)
+	if err := n.readClock(ctx); err != nil {
+		return err
+	}
 	if n.Evidence, err = n.openLog(ctx); err != nil {
 		return err
 	}

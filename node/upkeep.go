@@ -30,19 +30,8 @@ const clockSlack = time.Minute
 func (n *Node) watchClock(ctx context.Context) error {
 	now := n.Clock()
 	last := n.lastSeen.Swap(&now)
-	if last == nil { // what was signed before the start
-		b, err := n.Store.LogHead(ctx, 0)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		h, err := audit.ParseHead(b)
-		if err != nil {
-			return err
-		}
-		last = &h.Time
+	if last == nil {
+		return nil
 	}
 	back := last.Sub(now)
 	if back < clockSlack {
@@ -61,6 +50,23 @@ func (n *Node) watchClock(ctx context.Context) error {
 		wakeup(c)
 	}
 	return errors.Join(err, n.refreshTrust(ctx, n.live.Load(), true)) // verdicts that were to hold until a time that is far now
+}
+
+// readClock finds out when the log was signed last before the start: the next head may have another time.
+func (n *Node) readClock(ctx context.Context) error {
+	b, err := n.Store.LogHead(ctx, 0)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h, err := audit.ParseHead(b)
+	if err != nil {
+		return err
+	}
+	n.lastSeen.Store(&h.Time)
+	return nil
 }
 
 func (n *Node) runUpkeep(ctx context.Context) {

@@ -300,7 +300,8 @@ func (c *caseMaker) recompress(p *store.Payload, open func() (io.ReadCloser, err
 	return b.Bytes(), nil
 }
 
-// log adds the entries with their paths, the head, and the first head after the first entry.
+// log adds the entries with their paths, the head, and the first head after the first entry that no clock ahead of its
+// time has dated.
 func (c *caseMaker) log() error {
 	for _, e := range c.proof.Entries {
 		index := e.Index
@@ -312,13 +313,15 @@ func (c *caseMaker) log() error {
 	if err != nil {
 		return err
 	}
-	b, err := c.l.Store.LogHead(c.ctx, c.proof.Entries[0].Index+1)
-	if err != nil {
-		return err
-	}
-	first, err := ParseHead(b)
-	if err != nil {
-		return err
+	var first *Head
+	for size := c.proof.Entries[0].Index + 1; first == nil || first.Time.After(c.proof.Head.Time); size = first.Size + 1 {
+		b, err := c.l.Store.LogHead(c.ctx, size)
+		if err != nil {
+			return err
+		}
+		if first, err = ParseHead(b); err != nil {
+			return err
+		}
 	}
 	if first.Size < c.proof.Head.Size {
 		way, err := c.l.Consistency(c.ctx, first.Size, c.proof.Head.Size)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/node/store"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -51,6 +52,30 @@ func TestACaseShowsThatOneHeadContinuesTheOther(t *testing.T) {
 	r := w.verify(w.make(id, CaseOptions{}))
 	if !r.Valid || !r.has("first head", Proven) || !r.has("consistency", Proven) || !r.has("payload 1", Unsettled) {
 		t.Errorf("\n%s", r.text())
+	}
+}
+
+// TestAHeadOfAClockThatWasAheadProvesNothing once the clock is right again: another one is signed, and cases keep to it.
+func TestAHeadOfAClockThatWasAheadProvesNothing(t *testing.T) {
+	t.Parallel()
+	const ahead = 100 * 365 * 24 * time.Hour // no certificate lasts as long
+	for name, more := range map[string]bool{"nothing was added since": false, "an entry was added since": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, pki.Ed25519)
+			id := w.sent("a@b")
+			w.later(ahead)
+			if _, err := w.log.Sign(ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.later(-ahead)
+			if more {
+				w.write(func(tx store.Tx) error { return tx.DeletePayloads(id) })
+			}
+			if r := w.verify(w.make(id, CaseOptions{})); !r.Valid || !r.Trusted {
+				t.Errorf("\n%s", r.text())
+			}
+		})
 	}
 }
 

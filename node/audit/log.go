@@ -93,13 +93,19 @@ func (l *Log) Append(ctx context.Context, e Entry) error {
 // Head returns the newest head, after signing one when the newest has fewer entries than size.
 func (l *Log) Head(ctx context.Context, size int64) (*Head, error) {
 	h, err := l.newest(ctx)
-	if err == nil && h.Size >= size && h.Certificate == l.Identity().Certificate.Fingerprint() {
+	if err == nil && h.Size >= size && l.current(h) {
 		return h, nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
 	return l.Sign(ctx)
+}
+
+// current reports whether a head has the key of the moment, and not a time that is yet to come: a clock that was ahead may
+// have dated it past the end of its certificate.
+func (l *Log) current(h *Head) bool {
+	return h.Certificate == l.Identity().Certificate.Fingerprint() && !h.Time.After(l.Clock())
 }
 
 func (l *Log) newest(ctx context.Context) (*Head, error) {
@@ -120,7 +126,7 @@ func (l *Log) Sign(ctx context.Context) (*Head, error) {
 	}
 	id := l.Identity()
 	old, err := l.newest(ctx)
-	if err == nil && old.Size == size && old.Certificate == id.Certificate.Fingerprint() {
+	if err == nil && old.Size == size && l.current(old) {
 		return old, nil
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
