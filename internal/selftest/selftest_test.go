@@ -28,7 +28,7 @@ func everythingPasses(t *testing.T) {
 	if os.Getenv("SELFTEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	rep, err := Run(t.Context(), Options{Log: log}, func(r *Result) {
+	rep, err := Run(t.Context(), Options{Log: log, Patience: 2 * time.Minute}, func(r *Result) {
 		t.Logf("%-14s %-9s %-14s %6d ms %s", r.ID, r.Level, r.Verdict, r.Took.Milliseconds(), r.Seen)
 		if r.Verdict == Fail || r.Verdict == Broken {
 			t.Errorf("%s: %s", r.ID, r.Seen)
