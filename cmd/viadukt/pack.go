@@ -175,7 +175,11 @@ func releaseError(name string, err error) error {
 		e.Code, e.Remedy = "CHECKSUM", "it is not the release that you know: ask its publisher before you use it"
 	case errors.Is(err, rulepack.ErrExists):
 		e.Code, e.Remedy = "EXISTS", "a pack never changes: give the new rules another --version, or remove the pack first"
-	case errors.Is(err, rulepack.ErrRelease), errors.Is(err, rulepack.ErrPack), errors.Is(err, schematron.ErrSchema), errors.Is(err, xsd.ErrSchema):
+	case errors.Is(err, rulepack.ErrVersion):
+		e.Code, e.Remedy = "VERSION", "say it: --version 1.0 for all packs of the release, or --id group:artifact:1.0 for one"
+	case errors.Is(err, rulepack.ErrRelease):
+		e.Remedy = "rules come as the ZIP archive or folder that their publisher offers, or as a file of Schematron (.sch) or XML Schema (.xsd)"
+	case errors.Is(err, rulepack.ErrPack), errors.Is(err, schematron.ErrSchema), errors.Is(err, xsd.ErrSchema):
 	case errors.As(err, &path):
 		e.status, e.Code = statusUsage, "NO_FILE"
 	case errors.Is(err, smp.ErrURL), errors.Is(err, smp.ErrAddress):
@@ -281,7 +285,7 @@ func splitNames(list string) (names []string) {
 // packError says why packs cannot be opened.
 func packError(folder string, err error) error {
 	if errors.Is(err, rulepack.ErrNotFound) {
-		return &exit{status: statusUsage, Code: "NO_PACK", Text: "--pack: " + err.Error(), Remedy: "viadukt pack list --packs " + folder + " shows what there is"}
+		return &exit{status: statusUsage, Code: "NO_PACK", Text: err.Error(), Remedy: "viadukt pack list --packs " + folder + " shows what there is"}
 	}
 	return err
 }

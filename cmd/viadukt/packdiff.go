@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
@@ -211,7 +212,9 @@ type updateJSON struct {
 	URL   string   `json:"url"`  // where the publisher has the newest release
 	Newer []string `json:"newer"`
 	Added bool     `json:"added"`
-	Error *exit    `json:"error"`
+	// Replaced says that the publisher has other rules by now under the name of the pack that is here.
+	Replaced bool  `json:"replaced"`
+	Error    *exit `json:"error"`
 }
 
 func preparePackUpdate(c *call) func() error {
@@ -225,12 +228,13 @@ func preparePackUpdate(c *call) func() error {
 			return err
 		}
 		worst, asked := statusDone, map[string]bool{}
+		u := &updating{call: c, folder: rulepack.Folder(*folder), all: all, add: *add, fetched: map[release]func() ([]*rulepack.Pack, error){}}
 		for _, p := range all {
 			if p.Source.URL == "" || asked[p.ID.Name()] || len(c.values) > 0 && !slices.ContainsFunc(c.values, func(s string) bool { return s == p.ID.Name() || s == p.ID.String() }) {
 				continue
 			}
 			asked[p.ID.Name()] = true
-			if err := c.update(rulepack.Folder(*folder), p, all, *add); err != nil {
+			if err := u.pack(p); err != nil {
 				e := asExit(err)
 				worst = max(worst, e.status)
 				if c.json {
@@ -254,64 +258,104 @@ func preparePackUpdate(c *call) func() error {
 	}
 }
 
-// update asks for what is newer than one pack.
-func (c *call) update(folder rulepack.Folder, p *rulepack.Pack, all []*rulepack.Pack, add bool) error {
-	address, err := rulepack.NewerRelease(c.p.ctx, p.Source.URL)
+// updating is one round of questions to publishers.
+type updating struct {
+	*call
+	folder  rulepack.Folder
+	all     []*rulepack.Pack // that are here
+	add     bool
+	fetched map[release]func() ([]*rulepack.Pack, error)
+}
+
+// release is a release at an address, with what is known of the one that was fetched from there. Many packs come of one.
+type release struct{ address, etag, sha256 string }
+
+// fetch returns the packs of a release, fetched and compiled once a round; none where it is the one that is known.
+func (u *updating) fetch(r release) ([]*rulepack.Pack, error) {
+	if u.fetched[r] == nil {
+		u.fetched[r] = sync.OnceValues(func() ([]*rulepack.Pack, error) {
+			d, err := rulepack.Fetch(u.p.ctx, r.address, rulepack.FetchOptions{ETag: r.etag})
+			if err != nil || d.Unchanged || d.SHA256 == r.sha256 {
+				return nil, err
+			}
+			return rulepack.ImportArchive(d.Octets, rulepack.ImportOptions{Name: d.Name, URL: r.address, ETag: d.ETag, Now: time.Now()})
+		})
+	}
+	return u.fetched[r]()
+}
+
+// pack asks for what is newer than one pack.
+func (u *updating) pack(p *rulepack.Pack) error {
+	address, err := rulepack.NewerRelease(u.p.ctx, p.Source.URL)
 	if err != nil {
 		return releaseError(p.Source.URL, err)
 	}
 	j := updateJSON{Pack: p.ID.String(), URL: address, Newer: []string{}}
-	var news []*rulepack.Pack
-	etag := p.Source.ETag
+	r := release{address, p.Source.ETag, p.Source.SHA256}
 	if address != p.Source.URL {
-		etag = ""
+		r.etag = ""
 	}
-	d, err := rulepack.Fetch(c.p.ctx, address, rulepack.FetchOptions{ETag: etag})
+	packs, err := u.fetch(r)
 	if err != nil {
 		return releaseError(address, err)
 	}
-	if !d.Unchanged && d.SHA256 != p.Source.SHA256 {
-		packs, err := rulepack.ImportArchive(d.Octets, rulepack.ImportOptions{Name: d.Name, URL: address, ETag: d.ETag, Now: time.Now()})
-		if err != nil {
-			return releaseError(address, err)
-		}
-		for _, n := range packs {
-			if n.ID.Name() == p.ID.Name() && !slices.ContainsFunc(all, func(o *rulepack.Pack) bool { return o.ID == n.ID }) {
-				news = append(news, n)
-				j.Newer = append(j.Newer, n.ID.String())
+	var news []*rulepack.Pack
+	var replaced *rulepack.Pack
+	for _, n := range packs {
+		switch {
+		case n.ID == p.ID:
+			if n.ValidFrom, n.ValidTo = p.ValidFrom, p.ValidTo; !p.Same(n) {
+				replaced, j.Replaced = n, true
 			}
+		case n.ID.Name() == p.ID.Name() && !slices.ContainsFunc(u.all, func(o *rulepack.Pack) bool { return o.ID == n.ID }):
+			news = append(news, n)
+			j.Newer = append(j.Newer, n.ID.String())
 		}
 	}
-	if !c.json {
-		if news == nil {
-			c.printf("%s %s is the newest\n", c.p.paint(c.p.out).ok("✓"), p.ID)
+	if !u.json && news == nil && replaced == nil {
+		u.printf("%s %s is the newest\n", u.p.paint(u.p.out).ok("✓"), p.ID)
+	}
+	if replaced != nil {
+		if !u.json {
+			u.printf("%s %s: its publisher has other rules by now under the same version\n", u.p.paint(u.p.out).warn("!"), p.ID)
+		}
+		if err := u.changes(p, replaced); err != nil {
+			return err
+		}
+		if !u.json {
+			u.printf("    viadukt pack remove %s, then pack add %s, takes them\n", p.ID, address)
 		}
 	}
 	for _, n := range news {
-		old, err := p.Compile()
-		if err != nil {
+		if err := u.changes(p, n); err != nil {
 			return err
 		}
-		new, err := n.Compile()
-		if err != nil {
-			return err
-		}
-		if err := c.tellChanges(old, new); err != nil {
-			return err
-		}
-		if !add {
+		if !u.add {
 			continue
 		}
-		if err := folder.Add(n); err != nil {
+		if err := u.folder.Add(n); err != nil {
 			return releaseError(address, err)
 		}
 		j.Added = true
 	}
-	if c.json {
-		return c.print(j)
+	if u.json {
+		return u.print(j)
 	}
-	if news != nil && !add {
-		c.printf("    %s\n", "viadukt pack update "+p.ID.Name()+" --add keeps it")
+	if news != nil && !u.add {
+		u.printf("    %s\n", "viadukt pack update "+p.ID.Name()+" --add keeps it")
 	}
 	return nil
+}
+
+// changes tells what is different between two packs.
+func (u *updating) changes(old, new *rulepack.Pack) error {
+	a, err := old.Compile()
+	if err != nil {
+		return err
+	}
+	b, err := new.Compile()
+	if err != nil {
+		return err
+	}
+	return u.tellChanges(a, b)
 }

@@ -81,7 +81,7 @@ type validating struct {
 func prepareValidate(c *call) func() error {
 	c.most = -1
 	c.jsonFlag()
-	only := c.String("rules", "", "judge by these built-in `sets` only, with commas between: "+strings.Join(setNames, ", "))
+	only := c.String("rules", "", "judge by these built-in `sets` only, with commas between: "+strings.Join(rules.Names(), ", "))
 	pack := c.String("pack", "", "judge by these `rule packs` alone, with commas between: group:artifact:version, or group:artifact for the newest")
 	packs := c.packsFlag()
 	most := c.Int("most", 1000, "describe at most so many `findings` of a set in one document")
@@ -474,9 +474,6 @@ func counts(findings []edocument.Finding, suppressed int) string {
 	return s
 }
 
-// setNames are the built-in sets by name, in the order of rules.Sets.
-var setNames = []string{"en16931-ubl", "en16931-cii", "peppol-billing-ubl", "peppol-selfbilling-ubl", "peppol-billing-cii"}
-
 func namedSets(list string) (out []*rules.Set, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		found := false
@@ -486,7 +483,7 @@ func namedSets(list string) (out []*rules.Set, err error) {
 			}
 		}
 		if !found {
-			return nil, usage("--rules: there is no set %q; there are %s", name, strings.Join(setNames, ", "))
+			return nil, usage("--rules: there is no set %q; there are %s", name, strings.Join(rules.Names(), ", "))
 		}
 	}
 	return out, nil

@@ -38,7 +38,11 @@ func JUnit(docs []*Document) []byte {
 			w.End()
 		}
 		for _, l := range layers {
-			w.Start("testcase", "classname", d.Name, "name", l.Pack+" "+l.File, "time", seconds(l.Took))
+			name := l.Pack
+			if l.File != l.Pack { // the sets of the program have no files
+				name += " " + l.File
+			}
+			w.Start("testcase", "classname", d.Name, "name", name, "time", seconds(l.Took))
 			var bad, other strings.Builder
 			n := 0
 			for _, f := range d.findings(l) {

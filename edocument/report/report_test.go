@@ -169,6 +169,9 @@ func TestJUnitCountsArtefacts(t *testing.T) {
 	if err := xml.Unmarshal([]byte(strings.NewReplacer(" tests=", " Tests=", " failures=", " Failures=", " errors=", " Errors=", " skipped=", " Skipped=").Replace(string(s))), &x); err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(s), `classname="builtin.xml" name="b@2"`) {
+		t.Errorf("a set without files is not named once: %s", s)
+	}
 	for i, want := range [][4]int{{2, 0, 0, 0}, {2, 1, 0, 0}, {2, 1, 0, 1}, {1, 0, 1, 0}, {1, 0, 1, 0}, {2, 1, 0, 0}} {
 		if u := x.Suites[i]; [4]int{u.Tests, u.Failures, u.Errors, u.Skipped} != want {
 			t.Errorf("%+v, want %v", u, want)

@@ -197,7 +197,7 @@ func (r *release) name(m *Manifest) error {
 	}
 	m.ID.Version = cmp.Or(r.opt.Version, m.ID.Version)
 	if m.ID.Version == "" {
-		return fmt.Errorf("%s: the release does not tell its version", m.ID.Name())
+		return fmt.Errorf("%s: %w", m.ID.Name(), ErrVersion)
 	}
 	if _, err := ParseID(m.ID.String()); err != nil {
 		return err

@@ -27,6 +27,8 @@ var (
 	ErrExists = errors.New("another rule pack has this name")
 	// ErrRelease says that nothing in a release is known to be rules.
 	ErrRelease = errors.New("not a release of rules")
+	// ErrVersion says that a release does not tell its version, and nobody else did.
+	ErrVersion = errors.New("the release does not tell its version")
 	// ErrPack says that a pack file is damaged.
 	ErrPack = errors.New("not a rule pack")
 	// ErrScenario says that more than one scenario of a pack fits a document, which leaves it without a verdict.

@@ -24,7 +24,7 @@ func (f Folder) file(id ID) string {
 // Add stores a pack. Storing the same rules again changes nothing; other rules under the same name are ErrExists.
 func (f Folder) Add(p *Pack) error {
 	if old, err := f.read(f.file(p.ID)); err == nil {
-		if same(old, p) {
+		if old.Same(p) {
 			return nil
 		}
 		return fmt.Errorf("%w: %s was added on %s", ErrExists, p.ID, old.Source.Added.Format(time.DateOnly))
@@ -47,15 +47,15 @@ func (f Folder) Add(p *Pack) error {
 	return os.Rename(t.Name(), f.file(p.ID))
 }
 
-// same reports whether two packs hold the same rules, whenever they were added.
-func same(a, b *Pack) bool {
-	x, y := a.Manifest, b.Manifest
+// Same reports whether two packs hold the same rules, whenever they were added.
+func (p *Pack) Same(other *Pack) bool {
+	x, y := p.Manifest, other.Manifest
 	x.Source, y.Source = Source{}, Source{}
 	if !bytes.Equal(x.marshal(), y.marshal()) {
 		return false
 	}
 	files := func(p *Pack) memory { m, _ := load(p.files); return m }
-	m, n := files(a), files(b)
+	m, n := files(p), files(other)
 	if len(m) != len(n) {
 		return false
 	}

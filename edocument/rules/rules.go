@@ -62,6 +62,17 @@ func Sets() []*Set {
 	return sets
 }
 
+// Names lists the sets that are built in, by what their [Set.ID] begins with, in the order of [Sets]; none is built for it.
+func Names() []string {
+	return []string{
+		"en16931-ubl", "en16931-cii", "peppol-billing-ubl", "peppol-selfbilling-ubl", "peppol-billing-cii",
+		"peppol-order", "peppol-order-response", "peppol-order-agreement", "peppol-order-change", "peppol-order-cancellation",
+		"peppol-order-response-advanced", "peppol-despatch-advice", "peppol-catalogue", "peppol-catalogue-response", "peppol-punch-out",
+		"peppol-invoice-response", "peppol-message-level-response", "peppol-mls", "peppol-call-for-tenders", "peppol-tender",
+		"peppol-tender-receipt", "peppol-notice-publication-response", "peppol-tendering-message-response", "peppol-qualification",
+	}
+}
+
 // Options says how to judge. The zero value judges by what the document says it follows.
 type Options struct {
 	// Sets replaces the choice by the document's specification identifier.

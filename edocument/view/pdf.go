@@ -57,7 +57,7 @@ func (t *table) block() page.Block {
 	b := page.Table{Caption: t.Title, RowHeads: true, Rows: make([][]page.Cell, len(t.Lines))}
 	for c, title := range t.Columns {
 		column := page.Column{Title: title}
-		if t.Lines[0][c].Number {
+		if t.Numeric(c) {
 			column.Align = page.Right
 		}
 		b.Columns = append(b.Columns, column)

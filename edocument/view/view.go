@@ -144,6 +144,9 @@ type table struct {
 	Lines   [][]cell
 }
 
+// Numeric reports whether a column holds numbers.
+func (t table) Numeric(c int) bool { return len(t.Lines) > 0 && t.Lines[0][c].Number }
+
 type cell struct {
 	Value  string
 	Number bool

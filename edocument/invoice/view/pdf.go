@@ -71,8 +71,7 @@ func (t *table) block() page.Block {
 	b := page.Table{Caption: t.Title, RowHeads: true, Rows: make([][]page.Cell, len(t.Lines))}
 	for c, col := range t.Columns {
 		column := page.Column{Title: col.Label}
-		// The first cell of a line is its head.
-		if c > 0 && len(t.Lines) > 0 && c <= len(t.Lines[0].Cells) && t.Lines[0].Cells[c-1].Number {
+		if t.Numeric(c) {
 			column.Align = page.Right
 		}
 		b.Columns = append(b.Columns, column)

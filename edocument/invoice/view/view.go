@@ -58,6 +58,11 @@ type table struct {
 	Lines     []line
 }
 
+// Numeric reports whether a column holds numbers. The first cell of a line is its head.
+func (t table) Numeric(c int) bool {
+	return c > 0 && len(t.Lines) > 0 && c <= len(t.Lines[0].Cells) && t.Lines[0].Cells[c-1].Number
+}
+
 // sheet is all that is shown, in order.
 type sheet struct {
 	Lang, Title, Skip string
@@ -122,7 +127,7 @@ func fill(i *invoice.Invoice, l Labels) *sheet {
 	table(tables, m.tax(i))
 	groups(sums, m.totals(i))
 	table(tables, m.documents(i))
-	groups(alone, m.group("", "technical", m.text("BT-24", i.Specification), m.text("BT-23", i.Process), row{"BT-3", "BT-3", i.TypeCode.Value}))
+	groups(alone, m.group("", "technical", m.text("BT-24", i.Specification), m.text("BT-23", i.Process), m.row("BT-3", i.TypeCode.Value)))
 	return s
 }
 
