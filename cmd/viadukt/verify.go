@@ -199,8 +199,8 @@ func prepareVerdict(c *call) func() error {
 		}
 		if len(c.values) > 100 {
 			// Much is made for a verdict and nothing kept. Garbage is collected each time that the heap has grown fivefold: with
-			// some octets that count and are never touched, a quarter as often.
-			ballast := make([]byte, 12<<20)
+			// some octets that count and are never touched, a third as often.
+			ballast := make([]byte, 8<<20)
 			defer runtime.KeepAlive(ballast)
 		}
 		return judgeEach(c, c.values, atOnce, judge, func(j *verifyJSON) {
