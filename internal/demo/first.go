@@ -113,7 +113,7 @@ func (w *world) withoutDirectory(ee, pt *country, doc []byte) (err error) {
 	start := time.Now()
 	w.directory.close()
 	for _, c := range []*country{ee, pt} {
-		ctx, cancel := context.WithTimeout(w.ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(w.ctx, patience)
 		err := c.node.Unlisten(ctx, "smp")
 		cancel()
 		if err != nil {
@@ -145,7 +145,7 @@ func (w *world) withoutDirectory(ee, pt *country, doc []byte) (err error) {
 
 // off waits until the directory and the node's publisher answer nobody.
 func (w *world) off(c *country) error {
-	end := time.Now().Add(5 * time.Second)
+	end := time.Now().Add(patience)
 	smp := strings.TrimPrefix(string(c.node.Config.SMP.URL), "http://")
 	for _, addr := range []string{w.directory.addr, smp} {
 		for {

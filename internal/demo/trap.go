@@ -115,7 +115,7 @@ func (t *trap) receiver(sign *pki.Identity, refusal error) (http.Handler, error)
 }
 
 func (t *trap) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // a connection without a request is let be for five seconds
 	defer cancel()
 	return t.server.Shutdown(ctx)
 }

@@ -32,8 +32,8 @@ const profile = "peppol"
 // letters is the agreement of EE and PT about files of any kind.
 var letters = setup.Agreement{ID: "letters", Profile: "eu-edelivery", Service: "urn:demo:letters", Action: "Deliver"}
 
-// patience is how long a step may take before it counts as failed.
-const patience = 30 * time.Second
+// patience is how long a step may take before it counts as failed, on a machine that is busy with others.
+const patience = 2 * time.Minute
 
 // world is the network with everything in it.
 type world struct {

@@ -230,7 +230,7 @@ func TestTheTestBedReadsOurReports(t *testing.T) {
 // the right digests, the sender takes it.
 func TestAReceiptThatTheBedSignsCanBeGood(t *testing.T) {
 	t.Parallel()
-	b, err := openBed(t.Context(), Options{})
+	b, err := openBed(t.Context(), Options{Patience: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestAPeerIsJudgedByItsAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	rep, err := Run(t.Context(), Options{Peer: "http://" + p.nodes[1].Addr("as4") + "/as4", Config: c, PMode: oneWay, Dir: dir}, nil)
+	rep, err := Run(t.Context(), Options{Peer: "http://" + p.nodes[1].Addr("as4") + "/as4", Config: c, PMode: oneWay, Dir: dir, Patience: 2 * time.Minute}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

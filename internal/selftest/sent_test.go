@@ -16,7 +16,7 @@ import (
 // TestAMessageByItselfIsJudged takes one of our own messages: right as it is, and wrong in one way after the other.
 func TestAMessageByItselfIsJudged(t *testing.T) {
 	t.Parallel()
-	b, err := openBed(t.Context(), Options{})
+	b, err := openBed(t.Context(), Options{Patience: 2 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
