@@ -14,6 +14,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/mediatype"
 	"github.com/viadukt-eu/viadukt/pdf"
 	"github.com/viadukt-eu/viadukt/trust/ades"
+	"github.com/viadukt-eu/viadukt/trust/cms"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -26,8 +27,10 @@ var (
 		name: "sign", summary: "signs files with your key.", args: "FILE...",
 		help: `Makes XAdES, CAdES, JAdES or PAdES signatures of the baseline levels B, and with a time-stamping authority T. XML and PDF are signed
 enveloped, so that the signature stands in them; other files enveloping, so that they stand in the signature. --packaging detached
-writes the signature alone. PDF gets its signature behind what is there; --visible shows it on a page. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.`,
-		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu\nviadukt sign permit.pdf --key ada.pem --visible -1:350,40,200,60 --reason Granted",
+writes the signature alone. PDF gets its signature behind what is there; --visible shows it on a page. --container puts the FILEs and one signature over all of them into an ASiC container: asic-e, or asic-s for one FILE.
+XML and PDF are signed again as the first time. With --parallel FILE is a container or a signature in CMS or JSON, and yours is put beside those
+that are there; with --counter you sign a signature, and confirm that it was made.`,
+		example: "viadukt sign contract.xml --key ada.p12 --password file:ada.pass --role clerk\nviadukt sign offer.pdf plan.png --container asic-e --key ada.p12 --out bid.asice\nviadukt sign scan.pdf --format cades --packaging detached --key ada.pem --tsa https://tsa.example.eu\nviadukt sign permit.pdf --key ada.pem --visible -1:350,40,200,60 --reason Granted\nviadukt sign bid.asice --parallel --key bob.pem",
 		prepare: prepareSign,
 	}
 	extendCommand = &command{
@@ -107,9 +110,20 @@ func prepareSign(c *call) func() error {
 	c.Func("role", "in which `role` you sign; may be given again", func(s string) error { roles = append(roles, s); return nil })
 	tsa := c.tsaFlag()
 	page := c.pageFlags()
+	parallel := c.Bool("parallel", false, "put your signature beside those of FILE, a container or a signature in CMS or JSON; --out is by default FILE itself")
+	var detached []string
+	c.Func("detached", "with --parallel, the signed `file` that stands beside FILE; may be given again", func(file string) error { detached = append(detached, file); return nil })
+	counter := c.Bool("counter", false, "sign the signature of FILE, in XML, CMS or JSON; --out is by default FILE itself")
+	of := c.String("of", "", "with --counter, the `identifier` of the signature, where FILE holds several in XML")
 	return func() error {
 		if *out != "" && len(c.values) > 1 && *container == "" {
 			return usage("--out is for one FILE, or with --container")
+		}
+		if further := *parallel || *counter; further && (*parallel && *counter || *packaging != "" || *container != "" || page.given()) {
+			return usage("--parallel and --counter go with FILE as it is: without each other, --container, --packaging, and what is for PDF")
+		}
+		if *of != "" && !*counter || len(detached) > 0 && !*parallel {
+			return usage("--of goes with --counter, and --detached with --parallel")
 		}
 		id, err := signer(c.p.ctx)
 		if err != nil {
@@ -128,6 +142,26 @@ func prepareSign(c *call) func() error {
 		case "", "xades", "cades", "jades", "pades":
 		default:
 			return usage("there is no format %q; there are xades, cades, jades and pades", *format)
+		}
+		if *parallel || *counter {
+			for _, file := range c.values {
+				to := *out
+				if to == "" {
+					to = file
+				}
+				if *parallel {
+					err = s.beside(c.p.ctx, file, to, detached)
+				} else {
+					err = s.counter(file, to, *format, *of)
+				}
+				if err != nil {
+					return err
+				}
+				if err := s.tell(c, file, to, detached); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		if *container != "" {
 			if *format == "" {
@@ -220,12 +254,85 @@ type signing struct {
 	stamp                    tsp.Stamper
 }
 
-// write signs documents into a file, with a time-stamp where there is an authority.
-func (s *signing) write(ctx context.Context, to string, p ades.Params, docs ...xades.Document) error {
-	p.Time, p.Roles, p.Place, p.Policy = time.Now(), s.roles, xades.Place{City: s.city, Country: s.country}, s.policy
+// beside puts a signature beside those of a file.
+func (s *signing) beside(ctx context.Context, file, to string, detached []string) error {
+	f, size, err := openSized(file)
+	if err != nil {
+		return usage("%v", err)
+	}
+	defer f.Close()
+	r, opt, err := gatherBeside(f, size, gather.Options{Documents: fileDocuments(detached)})
+	if err != nil {
+		return adesProblem(err)
+	}
+	if r.Format == "XAdES" || r.PDF != nil {
+		return usage("%s: XML and PDF are signed again without --parallel", file)
+	}
+	return adesProblem(writeFile(to, func(w io.Writer) error {
+		return ades.SignParallel(ctx, w, nil, s.id, f, size, opt.Documents, s.params(), s.stamp)
+	}))
+}
+
+// counter signs a signature of a file.
+func (s *signing) counter(file, to, format, of string) error {
+	if s.stamp != nil {
+		return usage("--tsa: counter-signatures are made at level B")
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return usage("%v", err)
+	}
+	p := s.params()
+	if p.Format = ades.Format(format); format == "" {
+		r, err := gatherFile(file, gather.Options{})
+		if err != nil {
+			return adesProblem(err)
+		}
+		p.Format = ades.Format(strings.ToLower(r.Format))
+	}
+	return adesProblem(writeFile(to, func(w io.Writer) error { return ades.SignCounter(w, nil, s.id, b, of, p) }))
+}
+
+// tell says what signatures a file has now.
+func (s *signing) tell(c *call, file, to string, detached []string) error {
+	r, err := gatherFile(to, gather.Options{Documents: fileDocuments(detached)})
+	if err != nil {
+		return err
+	}
+	level := ""
+	for _, x := range r.Signatures {
+		if x.Certificate != nil && x.Certificate.Equal(s.id.Certificate) {
+			level = x.Level
+		}
+	}
+	if c.json {
+		return c.print(signedJSON{File: file, Out: to, Format: strings.ToLower(r.Format), Level: level})
+	}
+	c.printf("%s: signed, %s, %d signatures in %s\n", file, level, len(r.Signatures), to)
+	return nil
+}
+
+func fileDocuments(files []string) (out []xades.Document) {
+	for _, file := range files {
+		out = append(out, fileDocument(file))
+	}
+	return out
+}
+
+// params are those of the signature that are not of its place.
+func (s *signing) params() ades.Params {
+	p := ades.Params{Time: time.Now(), Roles: s.roles, Place: xades.Place{City: s.city, Country: s.country}, Policy: s.policy}
 	if s.commitment != "" {
 		p.Commitments = []string{s.commitment}
 	}
+	return p
+}
+
+// write signs documents into a file, with a time-stamp where there is an authority.
+func (s *signing) write(ctx context.Context, to string, p ades.Params, docs ...xades.Document) error {
+	what := s.params()
+	what.Format, what.Packaging, what.Container = p.Format, p.Packaging, p.Container
+	p = what
 	if s.stamp != nil {
 		p.JSON = jades.Flattened // which has room for the time-stamp
 	}
@@ -243,7 +350,7 @@ func adesProblem(err error) error {
 		return &exit{status: statusInvalid, Code: "BROKEN", Text: err.Error(), Remedy: "viadukt verify tells more"}
 	case errors.Is(err, xades.ErrNeighbour):
 		return &exit{status: statusInvalid, Code: "ALONE", Text: err.Error(), Remedy: "sign it in another way, such as with --packaging detached or --container asic-e"}
-	case errors.Is(err, ades.ErrCovered):
+	case errors.Is(err, ades.ErrCovered), errors.Is(err, cms.ErrCovered):
 		return &exit{status: statusInvalid, Code: "COVERED", Text: err.Error()}
 	case errors.Is(err, pdf.ErrFormat):
 		return &exit{status: statusInvalid, Code: "NOT_READ", Text: err.Error()}

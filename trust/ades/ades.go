@@ -152,6 +152,16 @@ func (p *Pending) Complete(w io.Writer, value []byte) error { return p.complete(
 // Sign writes a signature made with a key at hand: at level B, or T where a stamper is given; random nil is crypto/rand. The
 // documents of a container, and those signed detached, are read as they pass, and not held.
 func Sign(ctx context.Context, w io.Writer, random io.Reader, id *pki.Identity, documents []xades.Document, p Params, stamper tsp.Stamper) error {
+	p.by(ctx, id, stamper)
+	q, err := Prepare(documents, p)
+	if err != nil {
+		return err
+	}
+	return q.sign(w, random, id)
+}
+
+// by says who signs, and who makes a time-stamp; nil for nobody.
+func (p *Params) by(ctx context.Context, id *pki.Identity, stamper tsp.Stamper) {
 	p.Signer = id.Certificate
 	if p.Chain == nil {
 		p.Chain = id.Chain
@@ -161,15 +171,14 @@ func Sign(ctx context.Context, w io.Writer, random io.Reader, id *pki.Identity, 
 			return Extend(ctx, b, LevelT, Extension{Stamper: stamper, Known: gather.Options{Documents: documents}})
 		}
 	}
-	q, err := Prepare(documents, p)
+}
+
+func (p *Pending) sign(w io.Writer, random io.Reader, id *pki.Identity) error {
+	value, err := p.value(random, id.Key)
 	if err != nil {
 		return err
 	}
-	value, err := q.value(random, id.Key)
-	if err != nil {
-		return err
-	}
-	return q.Complete(w, value)
+	return p.Complete(w, value)
 }
 
 // Prepare makes all of a signature at level B but its value.
@@ -610,11 +619,7 @@ func (p *Params) contain(documents []xades.Document) (*Pending, error) {
 	case CAdES:
 		signature.Name = "META-INF/signature.p7s"
 		if t == asic.E {
-			method := xmldsig.SHA256
-			if p.ReferenceHash != 0 {
-				method, _ = xmldsig.MethodFor(nil, p.ReferenceHash, false)
-			}
-			b, err := asic.WriteManifest(signature.Name, "application/pkcs7-signature", content, method)
+			b, err := p.manifest(signature.Name, content)
 			if err != nil {
 				return nil, err
 			}
@@ -640,6 +645,15 @@ func (p *Params) contain(documents []xades.Document) (*Pending, error) {
 		return asic.Write(w, t, p.Time, content, manifest, &signature)
 	}
 	return q, nil
+}
+
+// manifest lists the files that a CMS signature in a container is over.
+func (p *Params) manifest(signature string, content []asic.Content) ([]byte, error) {
+	method := xmldsig.SHA256
+	if p.ReferenceHash != 0 {
+		method, _ = xmldsig.MethodFor(nil, p.ReferenceHash, false)
+	}
+	return asic.WriteManifest(signature, "application/pkcs7-signature", content, method)
 }
 
 func octets(d *xades.Document) ([]byte, error) {

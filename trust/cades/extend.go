@@ -55,16 +55,24 @@ func (s *Signature) Extend(ctx context.Context, level Level, x Extension) error 
 
 // extendable refuses what would break time-stamps that are there.
 func (s *Signature) extendable(steps int) error {
-	for _, o := range s.Message.Signers {
-		if cms.Count(o.Unsigned, AttrInternalEvidence)+cms.Count(o.Unsigned, AttrExternalEvidence) > 0 {
-			return fmt.Errorf("%w: an evidence record is over the whole message", cms.ErrCovered)
-		}
-		if steps > 1 && cms.Count(o.Unsigned, AttrArchiveTimeStamp)+cms.Count(o.Unsigned, AttrArchiveTimeStampV2) > 0 {
-			return fmt.Errorf("%w: an archive time-stamp of an old form is over all certificates as they stand", cms.ErrCovered)
-		}
+	if err := covered(s.Message, steps > 1); err != nil {
+		return err
 	}
 	if steps > 1 && s.has(AttrCertificateRefs, AttrRevocationRefs, AttrCertificateValues, AttrRevocationValues, AttrTimeStampC, AttrTimeStampRefs) {
 		return fmt.Errorf("%w: attributes of the extended forms are there [EN 319 122-1 6.3]", ErrLevel)
+	}
+	return nil
+}
+
+// covered refuses to add to a message what would break a proof that is in it: anything, or certificates.
+func covered(m *cms.SignedData, certificates bool) error {
+	for _, o := range m.Signers {
+		if cms.Count(o.Unsigned, AttrInternalEvidence)+cms.Count(o.Unsigned, AttrExternalEvidence) > 0 {
+			return fmt.Errorf("%w: an evidence record is over the whole message", cms.ErrCovered)
+		}
+		if certificates && cms.Count(o.Unsigned, AttrArchiveTimeStamp)+cms.Count(o.Unsigned, AttrArchiveTimeStampV2) > 0 {
+			return fmt.Errorf("%w: an archive time-stamp of an old form is over all certificates as they stand", cms.ErrCovered)
+		}
 	}
 	return nil
 }

@@ -305,6 +305,26 @@ func (p *Pending) Add(m *cms.SignedData, s *cms.SignerInfo) {
 	m.AddSigner(s)
 }
 
+// Join puts the signatures of another message over the same content beside those of a message, with their certificates and
+// revocation data. What covers the message as a whole is not broken: then it is cms.ErrCovered.
+func Join(to, other *cms.SignedData) error {
+	if err := covered(to, true); err != nil {
+		return err
+	}
+	to.AddCertificates(other.X509()...)
+	for _, r := range other.Revocation {
+		if r.OCSP() {
+			to.AddOCSP(r.Value)
+		} else {
+			to.AddCRL(r.Value)
+		}
+	}
+	for _, s := range other.Signers {
+		to.AddSigner(s)
+	}
+	return nil
+}
+
 // AddCounter puts the counter-signature that was prepared into its signature.
 func (p *Pending) AddCounter(of *Signature, c *cms.SignerInfo) error {
 	if err := of.Signer.AddCounterSignature(c); err != nil {

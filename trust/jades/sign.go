@@ -422,19 +422,38 @@ func (p *Pending) Complete(value []byte) (*Message, error) {
 
 // Add puts the signature beside those of a message over the same content, which gets the general form.
 func (p *Pending) Add(to *Message, value []byte) error {
-	own := p.signature.Message
-	if own.payload != to.payload || own.detached != to.detached || len(to.Signatures) >= maxSignatures {
-		return fmt.Errorf("%w: the message has another payload", ErrContent)
-	}
-	if slices.ContainsFunc(to.Signatures, func(s *Signature) bool { return s.Encoded != p.signature.Encoded }) {
-		return fmt.Errorf("%w: b64 differs between signatures of one message [RFC 7797 3]", ErrStructure)
+	own := *p.signature.Message
+	own.Signatures = []*Signature{p.signature}
+	if err := to.joins(&own); err != nil {
+		return err
 	}
 	if err := p.complete(value); err != nil {
 		return err
 	}
-	to.Serialization = General
-	p.signature.Message = to
-	to.Signatures = append(to.Signatures, p.signature)
+	return to.Join(&own)
+}
+
+func (m *Message) joins(other *Message) error {
+	if other.payload != m.payload || other.detached != m.detached || len(m.Signatures)+len(other.Signatures) > maxSignatures {
+		return fmt.Errorf("%w: the message has another payload", ErrContent)
+	}
+	encoded := other.Signatures[0].Encoded
+	if slices.ContainsFunc(slices.Concat(m.Signatures, other.Signatures), func(s *Signature) bool { return s.Encoded != encoded }) {
+		return fmt.Errorf("%w: b64 differs between signatures of one message [RFC 7797 3]", ErrStructure)
+	}
+	return nil
+}
+
+// Join puts the signatures of another message over the same content beside those of the message, which gets the general form.
+func (m *Message) Join(other *Message) error {
+	if err := m.joins(other); err != nil {
+		return err
+	}
+	m.Serialization = General
+	for _, s := range other.Signatures {
+		s.Message = m
+		m.Signatures = append(m.Signatures, s)
+	}
 	return nil
 }
 
