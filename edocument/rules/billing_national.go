@@ -45,7 +45,8 @@ func (u *vocabulary) denmark() []*context {
 	}
 	code := func(c ...string) test { return u.is("PaymentMeansCode", c...) }
 	account := u.path("PayeeFinancialAccount/ID")
-	due, schemes, codeText := u.path("LegalMonetaryTotal/PayableAmount"), u.path("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID"), u.path("PaymentMeansCode")
+	accountText := u.path("PayeeFinancialAccount/ID/text()")
+	due, schemes, codeText := u.path("LegalMonetaryTotal/PayableAmount/text()"), u.path("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID"), u.path("PaymentMeansCode")
 	classes := u.path("Item/CommodityClassification/ItemClassificationCode")
 	reason, reasonCode := u.path("AllowanceChargeReason"), u.path("AllowanceChargeReasonCode")
 	legal := func(p *path) test {
@@ -56,10 +57,10 @@ func (u *vocabulary) denmark() []*context {
 	}
 	return []*context{
 		u.on("/",
-			must("DK-R-002", u.filledText("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID")),
+			must("DK-R-002", u.filled("AccountingSupplierParty/Party/PartyLegalEntity/CompanyID/text()")),
 			must("DK-R-014", legal(schemes)),
 			must("DK-R-016", func(x *eval) bool {
-				return x.root.Local() != "CreditNote" || x.facts.(*billingFacts).toRaw != "DK" || due.value(x, x.n).Sign() >= 0
+				return x.root.Local() != "CreditNote" || x.facts.(*billingFacts).toRaw != "DK" || !(double(due.string(x, x.n)) < 0)
 			})).where(from),
 		u.on("/AccountingSupplierParty/Party/PartyIdentification|/AccountingCustomerParty/Party/PartyIdentification",
 			must("DK-R-013", either(u.hasNot("ID"), not(u.reads("ID@schemeID", ""))))).where(both),
@@ -67,11 +68,11 @@ func (u *vocabulary) denmark() []*context {
 			must("DK-R-005", func(x *eval) bool {
 				return strings.Contains(" 1 10 31 42 48 49 50 58 59 93 97 ", " "+codeText.string(x, x.n)+" ")
 			}),
-			must("DK-R-006", either(not(code("31", "42")), all(u.filledText("PayeeFinancialAccount/ID"), u.filledText("PayeeFinancialAccount/FinancialInstitutionBranch/ID")))),
-			must("DK-R-007", either(not(code("49")), all(u.filledText("PaymentMandate/ID"), u.filledText("PaymentMandate/PayerFinancialAccount/ID")))),
+			must("DK-R-006", either(not(code("31", "42")), all(u.filled("PayeeFinancialAccount/ID/text()"), u.filled("PayeeFinancialAccount/FinancialInstitutionBranch/ID/text()")))),
+			must("DK-R-007", either(not(code("49")), all(u.filled("PaymentMandate/ID/text()"), u.filled("PaymentMandate/PayerFinancialAccount/ID/text()")))),
 			must("DK-R-008", either(not(code("50")), func(x *eval) bool { return starts(x, "01#", "04#", "15#") && digits(account.string(x, x.n), 7, 8) })),
 			must("DK-R-009", either(not(code("50")), func(x *eval) bool { return !starts(x, "04#", "15#") || runes(id.string(x, x.n)) == 19 })),
-			must("DK-R-010", either(not(code("93")), func(x *eval) bool { return starts(x, "71#", "73#", "75#") && runes(account.string(x, x.n)) == 8 })),
+			must("DK-R-010", either(not(code("93")), func(x *eval) bool { return starts(x, "71#", "73#", "75#") && runes(accountText.string(x, x.n)) == 8 })),
 			must("DK-R-011", either(not(code("93")), func(x *eval) bool {
 				n := runes(id.string(x, x.n))
 				return !starts(x, "71#", "75#") || n == 18 || n == 19
@@ -94,11 +95,14 @@ func (u *vocabulary) denmark() []*context {
 
 // danishTax: a tax that is not VAT is named by four digits, or by two parts with a number sign between.
 func danishTax(s string) bool {
-	if n := decimal.Read(s); runes(normalize(s)) == 4 && !n.IsNaN() && n.Sign() >= 0 && n.LessEqual(decimal.New(9999, 0)) {
+	if n := double(s); runes(normalize(s)) == 4 && n >= 0 && n <= 9999 {
 		return true
 	}
 	return strings.Contains(s, "#") && !strings.HasPrefix(s, "#") && !strings.HasSuffix(s, "#")
 }
+
+// swedishRate: a rate of VAT is one of the Swedish ones.
+func swedishRate(s string) bool { r := double(s); return r == 25 || r == 12 || r == 6 }
 
 func runes(s string) int { return len([]rune(s)) }
 
@@ -124,10 +128,7 @@ func (u *vocabulary) sweden() []*context {
 	seller, buyer := u.has("//AccountingSupplierParty/Party/PostalAddress/Country/IdentificationCode[=SE]"), u.has("//AccountingCustomerParty/Party/PostalAddress/Country/IdentificationCode[=SE]")
 	scheme := u.path("../TaxScheme/ID")
 	rate := u.path("Percent")
-	swedishRate := func(x *eval) bool {
-		r := rate.value(x, x.n)
-		return r.Equal(decimal.New(25, 0)) || r.Equal(decimal.New(12, 0)) || r.Equal(decimal.New(6, 0))
-	}
+	swedishRate := func(x *eval) bool { return swedishRate(rate.string(x, x.n)) }
 	giro := func(name string) test {
 		return all(u.has("../../PaymentMeansCode[~30]"), u.has("../../PayeeFinancialAccount/FinancialInstitutionBranch/ID[~"+name+"]"), seller)
 	}

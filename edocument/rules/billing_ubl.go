@@ -144,7 +144,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 	if !self {
 		id = billingID
 	}
-	customization := u.path("CustomizationID")
+	customization := u.path("CustomizationID/text()")
 	taxes, taxCurrency, currency := u.path("TaxTotal/TaxAmount"), u.path("TaxCurrencyCode"), u.path("DocumentCurrencyCode")
 	sameSign := func(x *eval) bool {
 		tc := taxCurrency.find(x, x.n)
@@ -153,10 +153,10 @@ func (u *vocabulary) billingModel(self bool) []*context {
 		}
 		var up, down [2]bool
 		taxes.walk(x, x.n, func(a dom.Node) bool {
-			v := decimal.Read(a.Text())
+			v := double(a.Text())
 			for k, c := range [2]string{normalize(tc.Text()), normalize(currency.string(x, x.n))} {
-				if amountIn(a, c) && !v.IsNaN() {
-					up[k], down[k] = up[k] || v.Sign() >= 0, down[k] || v.Sign() <= 0
+				if amountIn(a, c) {
+					up[k], down[k] = up[k] || v >= 0, down[k] || v <= 0
 				}
 			}
 			return false
@@ -164,7 +164,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 		return up[0] && up[1] || down[0] && down[1]
 	}
 	plainTotals := u.path("TaxTotal[!TaxSubtotal]")
-	documentCurrency := u.path("../DocumentCurrencyCode")
+	taxCurrencyText, documentCurrency := u.path("text()"), u.path("../DocumentCurrencyCode/text()")
 	ownCurrency := func(x *eval) bool {
 		c, ok := x.n.AttrNS("", "currencyID")
 		own := x.facts.(*billingFacts).currencies
@@ -197,12 +197,14 @@ func (u *vocabulary) billingModel(self bool) []*context {
 				return plainTotals.count(x, x.n) == want
 			}),
 			must("PEPPOL-EN16931-R055", sameSign)),
-		u.on("TaxCurrencyCode", must("PEPPOL-EN16931-R005", func(x *eval) bool { return normalize(x.n.Text()) != normalize(documentCurrency.string(x, x.n)) })),
+		u.on("TaxCurrencyCode", must("PEPPOL-EN16931-R005", func(x *eval) bool {
+			return normalize(taxCurrencyText.string(x, x.n)) != normalize(documentCurrency.string(x, x.n))
+		})),
 		u.on("AccountingCustomerParty/Party", must("PEPPOL-EN16931-R010", u.has("EndpointID"))),
 		u.on("AccountingSupplierParty/Party", must("PEPPOL-EN16931-R020", u.has("EndpointID"))),
 		u.on(allowanceAt("[MultiplierFactorNumeric][!BaseAmount]"), must("PEPPOL-EN16931-R041", never)),
 		u.on(allowanceAt("[!MultiplierFactorNumeric][BaseAmount]"), must("PEPPOL-EN16931-R042", never)),
-		u.on(allowanceAt(""), must("PEPPOL-EN16931-R040", percentage), must("PEPPOL-EN16931-R043", u.reads("ChargeIndicator", "true", "false"))),
+		u.on(allowanceAt(""), must("PEPPOL-EN16931-R040", percentage), must("PEPPOL-EN16931-R043", u.reads("ChargeIndicator/text()", "true", "false"))),
 		u.on("PaymentMeans[PaymentMeansCode~49]|PaymentMeans[PaymentMeansCode~59]", must("PEPPOL-EN16931-R061", u.has("PaymentMandate/ID"))),
 		u.on(amounts, must("PEPPOL-EN16931-R051", ownCurrency)),
 		u.on("/InvoiceLine/InvoicePeriod/StartDate|/CreditNoteLine/InvoicePeriod/StartDate", must("PEPPOL-EN16931-R110", u.inPeriod("/InvoicePeriod/StartDate", false))).where(u.has("/InvoicePeriod/StartDate")),
@@ -212,7 +214,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 				net: "LineExtensionAmount", quantity: []string{"InvoicedQuantity", "CreditedQuantity"}, price: "Price/PriceAmount", base: "Price/BaseQuantity",
 				charges: "AllowanceCharge", indicator: "ChargeIndicator", amount: "Amount",
 			})),
-			must("PEPPOL-EN16931-R121", either(u.hasNot("Price/BaseQuantity"), u.number("Price/BaseQuantity", isPositive))),
+			must("PEPPOL-EN16931-R121", either(u.hasNot("Price/BaseQuantity"), u.single("Price/BaseQuantity", aboveZero))),
 			must("PEPPOL-EN16931-R100", u.atMost(1, "DocumentReference")),
 			must("PEPPOL-EN16931-R101", either(u.hasNot("DocumentReference"), u.is("DocumentReference/DocumentTypeCode", "130")))),
 		u.on("Price/AllowanceCharge",
@@ -249,9 +251,9 @@ func (u *vocabulary) sameUnit() test {
 
 // inPeriod: a date of a line does not lie outside the period of the invoice.
 func (u *vocabulary) inPeriod(p string, end bool) test {
-	q := u.path(p)
+	own, q := u.path("text()"), u.path(p)
 	return func(x *eval) bool {
-		s, ok := date(x.n.Text())
+		s, ok := date(own.string(x, x.n))
 		t, also := date(q.string(x, x.n))
 		if end {
 			s, t = t, s
@@ -372,11 +374,17 @@ func (u *vocabulary) billingIdentifiers() []*context {
 	return out
 }
 
+// plainDate: the context node is a date without a zone, in ten characters of its own.
+func (u *vocabulary) plainDate() test {
+	own := u.path("text()")
+	return func(x *eval) bool { return len(own.string(x, x.n)) == 10 && isDate(x.n.Text()) }
+}
+
 // codeIn: the context node, or its attribute, is a code of the list; an attribute must be it exactly.
-func codeIn(list, attr string) test {
-	codes := codeList(list)
+func (v *vocabulary) codeIn(list, attr string) test {
+	codes, own := codeList(list), v.path("text()")
 	return func(x *eval) bool {
-		s := normalize(x.n.Text())
+		s := normalize(own.string(x, x.n))
 		if attr != "" {
 			s = x.n.Attr(attr)
 		}
@@ -389,10 +397,10 @@ func codeIn(list, attr string) test {
 }
 
 func (u *vocabulary) billingCodes(self bool) []*context {
-	invoiceTypes, creditTypes := codeIn("billing-invoice-type", ""), codeIn("billing-credit-note-type", "")
+	invoiceTypes, creditTypes := u.codeIn("billing-invoice-type", ""), u.codeIn("billing-credit-note-type", "")
 	applies := func(f *billingFacts) bool { return f.profile != "Unknown" }
 	if self {
-		invoiceTypes, creditTypes = codeIn("self-billing-invoice-type", ""), codeIn("self-billing-credit-note-type", "")
+		invoiceTypes, creditTypes = u.codeIn("self-billing-invoice-type", ""), u.codeIn("self-billing-credit-note-type", "")
 		applies = func(f *billingFacts) bool { return f.profile == "01" }
 	}
 	types := []assert{must("PEPPOL-EN16931-P0100", either(not(party(applies)), invoiceTypes))}
@@ -401,15 +409,15 @@ func (u *vocabulary) billingCodes(self bool) []*context {
 	}
 	out := []*context{
 		u.on("EmbeddedDocumentBinaryObject[@mimeCode]", must("PEPPOL-EN16931-CL001", mediaType)),
-		u.on("AllowanceCharge[ChargeIndicator=false]/AllowanceChargeReasonCode", must("PEPPOL-EN16931-CL002", codeIn("allowance-reason", ""))),
-		u.on("AllowanceCharge[ChargeIndicator=true]/AllowanceChargeReasonCode", must("PEPPOL-EN16931-CL003", codeIn("charge-reason", ""))),
-		u.on("InvoicePeriod/DescriptionCode", must("PEPPOL-EN16931-CL006", codeIn("vat-point", ""))),
+		u.on("AllowanceCharge[ChargeIndicator=false]/AllowanceChargeReasonCode", must("PEPPOL-EN16931-CL002", u.codeIn("allowance-reason", ""))),
+		u.on("AllowanceCharge[ChargeIndicator=true]/AllowanceChargeReasonCode", must("PEPPOL-EN16931-CL003", u.codeIn("charge-reason", ""))),
+		u.on("InvoicePeriod/DescriptionCode", must("PEPPOL-EN16931-CL006", u.codeIn("vat-point", ""))),
 		u.on("Amount|BaseAmount|PriceAmount|TaxAmount|TaxableAmount|LineExtensionAmount|TaxExclusiveAmount|TaxInclusiveAmount|AllowanceTotalAmount|ChargeTotalAmount|PrepaidAmount|PayableRoundingAmount|PayableAmount",
-			must("PEPPOL-EN16931-CL007", codeIn("billing-currency", "currencyID"))),
+			must("PEPPOL-EN16931-CL007", u.codeIn("billing-currency", "currencyID"))),
 		u.on("InvoiceTypeCode", types...),
 		u.on("CreditNoteTypeCode", must("PEPPOL-EN16931-P0101", either(not(party(applies)), creditTypes))),
-		u.on("IssueDate|DueDate|TaxPointDate|StartDate|EndDate|ActualDeliveryDate", must("PEPPOL-EN16931-F001", func(x *eval) bool { s := x.n.Text(); return len(s) == 10 && isDate(s) })),
-		u.on("EndpointID[@schemeID]", must("PEPPOL-EN16931-CL008", codeIn("billing-address-scheme", "schemeID"))),
+		u.on("IssueDate|DueDate|TaxPointDate|StartDate|EndDate|ActualDeliveryDate", must("PEPPOL-EN16931-F001", u.plainDate())),
+		u.on("EndpointID[@schemeID]", must("PEPPOL-EN16931-CL008", u.codeIn("billing-address-scheme", "schemeID"))),
 	}
 	reason := u.path("TaxExemptionReasonCode")
 	for _, c := range [][3]string{

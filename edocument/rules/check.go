@@ -2,6 +2,7 @@ package rules
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/edocument/decimal"
@@ -81,16 +82,6 @@ func (v *vocabulary) filled(p string) test {
 	return func(x *eval) bool { return !blank(q.find(x, x.n).Text()) }
 }
 
-// filledText: the first node of the path that has text is not blank.
-func (v *vocabulary) filledText(p string) test {
-	q := v.path(p)
-	return func(x *eval) bool {
-		filled := false
-		q.walk(x, x.n, func(n dom.Node) bool { filled = !blank(n.Text()); return n.Text() != "" })
-		return filled
-	}
-}
-
 // anyFilled: some node of the path is not blank.
 func (v *vocabulary) anyFilled(p string) test {
 	q := v.path(p)
@@ -123,19 +114,33 @@ func (v *vocabulary) reads(p string, texts ...string) test {
 	return func(x *eval) bool { return among(normalize(q.find(x, x.n).Text()), texts) }
 }
 
-// number: some node of the path is a number for which f holds.
-func (v *vocabulary) number(p string, f func(decimal.Decimal) bool) test {
+// within: the text of the first node of the path, apart from white space around it, stands in a list of words as one or
+// several of them in a row.
+func (v *vocabulary) within(p, list string) test {
+	q := v.path(p)
+	return func(x *eval) bool { return strings.Contains(" "+list+" ", " "+normalize(q.string(x, x.n))+" ") }
+}
+
+// number: some node of the path is a number, read as a double, for which f holds.
+func (v *vocabulary) number(p string, f func(float64) bool) test {
 	q := v.path(p)
 	return func(x *eval) bool {
-		return q.walk(x, x.n, func(n dom.Node) bool { return f(decimal.Read(n.Text())) })
+		return q.walk(x, x.n, func(n dom.Node) bool { return f(double(n.Text())) })
 	}
 }
 
-func isZero(d decimal.Decimal) bool     { return d.IsZero() }
-func isPositive(d decimal.Decimal) bool { return d.Sign() > 0 }
-func notNegative(d decimal.Decimal) bool {
-	return !d.IsNaN() && d.Sign() >= 0
+func isPositive(f float64) bool  { return f > 0 }
+func notNegative(f float64) bool { return f >= 0 }
+
+func isZero(f float64) bool { return f == 0 }
+
+// single: the path leads to one node, a decimal number for which f holds.
+func (v *vocabulary) single(p string, f func(decimal.Decimal) bool) test {
+	q := v.path(p)
+	return func(x *eval) bool { return f(q.value(x, x.n)) && q.count(x, x.n) == 1 }
 }
+
+func aboveZero(d decimal.Decimal) bool { return d.Sign() > 0 }
 
 // twoDecimals is lexical: 1.500 has three decimals.
 func (v *vocabulary) twoDecimals(p string) test {
@@ -152,7 +157,7 @@ func (v *vocabulary) twoDecimals(p string) test {
 
 func shortFraction(s string) bool {
 	_, fraction, _ := strings.Cut(s, ".")
-	return len(fraction) <= 2
+	return utf8.RuneCountInString(fraction) <= 2
 }
 
 func among(s string, list []string) bool {

@@ -65,6 +65,7 @@ func (c *vocabulary) ciiSyntax() []*context {
 		must("CII-DT-037", either(c.hasNot("TypeCode"), c.is("TypeCode", "VAT"))), should("CII-DT-041", either(c.hasNot("BasisAmount"), inHeader)),
 		should("CII-DT-052", either(c.hasNot("ExemptionReasonCode"), isTax)), should("CII-DT-098", either(c.hasNot("ExemptionReason"), isTax)),
 		should("CII-DT-054", either(c.hasNot("TaxPointDate"), inHeader)), should("CII-DT-058", either(c.hasNot("DueDateTypeCode"), inHeader)))
+	aggregate := func(x *eval) bool { return x.n.Space() == nsRAM }
 	types := c.absent(f, "CII-DT-010 @listID CII-DT-011 @listAgencyID CII-DT-012 @listVersionID") // never asked: the context before matches first
 	contexts := []*context{
 		c.on(means, c.absent(w, "CII-SR-464 PayerSpecifiedDebtorFinancialInstitution")...),
@@ -98,14 +99,14 @@ func (c *vocabulary) ciiSyntax() []*context {
 		named(suffix("DocumentContextParameter"), c.absent(w, "CII-SR-04 Value CII-SR-05 SpecifiedDocumentVersion")...),
 		c.on("/ExchangedDocumentContext/GuidelineSpecifiedDocumentContextParameter/ID|/ExchangedDocument/ID|"+ciiLines+"/AssociatedDocumentLineDocument/LineID|"+ciiLines+"/SpecifiedTradeProduct/SellerAssignedID",
 			c.absent(f, "CII-DT-001 @schemeName CII-DT-002 @schemeAgencyName CII-DT-003 @schemeDataURI CII-DT-004 @schemeURI CII-DT-005 @schemeID CII-DT-006 @schemeAgencyID CII-DT-007 @schemeVersionID")...),
-		named(suffix("ID"), c.absent(f, "CII-DT-101 @schemeName CII-DT-102 @schemeAgencyName CII-DT-103 @schemeDataURI CII-DT-104 @schemeURI")...),
+		named(suffix("ID"), c.absent(f, "CII-DT-101 @schemeName CII-DT-102 @schemeAgencyName CII-DT-103 @schemeDataURI CII-DT-104 @schemeURI")...).where(aggregate),
 		c.on("TypeCode", c.absent(f, "CII-DT-008 @name CII-DT-009 @listURI")...),
 		c.on("/ExchangedDocument/TypeCode", types...),
-		named(suffix("ReferencedDocument"), references...),
-		named(suffix("Amount", "TaxTotalAmount"), c.absent(f, "CII-DT-031 @currencyID CII-DT-032 @currencyCodeListVersionID")...),
+		named(suffix("ReferencedDocument"), references...).where(aggregate),
+		named(suffix("Amount", "TaxTotalAmount"), c.absent(f, "CII-DT-031 @currencyID CII-DT-032 @currencyCodeListVersionID")...).where(aggregate),
 		named(suffix("Quantity"), append(c.absent(f, "CII-DT-034 @unitCodeListID CII-DT-035 @unitCodeListAgencyID CII-DT-036 @unitCodeListAgencyName"),
-			must("CII-DT-033", either(c.hasNot("@unitCode"), c.has(ciiLines+"/SpecifiedLineTradeDelivery/BilledQuantity@unitCode"))))...),
-		named(suffix("TradeTax"), taxes...),
+			must("CII-DT-033", either(c.hasNot("@unitCode"), c.has(ciiLines+"/SpecifiedLineTradeDelivery/BilledQuantity@unitCode"))))...).where(aggregate),
+		named(suffix("TradeTax"), taxes...).where(aggregate),
 		c.on("BillingSpecifiedPeriod", c.absent(f, `CII-DT-068 StartDateTime/DateTime CII-DT-069 DurationMeasure CII-DT-070 InclusiveIndicator CII-DT-071 Description
 			CII-DT-072 EndDateTime/DateTime CII-DT-073 CompleteDateTime CII-DT-074 OpenIndicator CII-DT-075 SeasonCode CII-DT-076 ID CII-DT-077 Name CII-DT-078 SequenceNumeric
 			CII-DT-079 StartDateFlexibilityCode CII-DT-080 ContinuousIndicator CII-DT-081 PurposeCode`)...),

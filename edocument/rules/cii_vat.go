@@ -155,10 +155,7 @@ func (c *vocabulary) ciiEntry(family, code, header string) *context {
 	}
 	reason := either(c.has(up+"ExemptionReason"), c.has(up+"ExemptionReasonCode"))
 	tax, base, rate := c.path(up+"CalculatedAmount"), c.path(up+"BasisAmount"), c.path(up+"RateApplicablePercent")
-	noTax := func(x *eval) bool {
-		t := tax.value(x, x.n)
-		return t.IsZero() || x.explain(t, "BT-117", decimal.New(0, 2), "the tax of category "+code)
-	}
+	noTax := func(x *eval) bool { return x.someEqual(tax, "BT-117", decimal.New(0, 2), "the tax of category "+code) }
 	sums := c.ciiSums()
 	terms := "Σ BT-131 - Σ BT-92 + Σ BT-99 of category " + code
 	sum := func(x *eval, key sumKey) decimal.Decimal {
@@ -169,13 +166,13 @@ func (c *vocabulary) ciiEntry(family, code, header string) *context {
 		return f.sums[key].net()
 	}
 	whole := sumKey{code, decimal.NaN}
-	taxable := func(x *eval) bool { return x.near(base.value(x, x.n), "BT-116", sum(x, whole), terms) }
+	taxable := func(x *eval) bool { return x.nearDouble(base.find(x, x.n), "BT-116", sum(x, whole), terms, false) }
 	asserts := []assert{must(id("08"), taxable), must(id("09"), noTax), must(id("10"), reason)}
 	switch code {
 	case "L", "M": // 08 looks for the rate where none stands, 09 asks nothing
 		asserts = []assert{must(id("08"), always), must(id("09"), always), must(id("10"), not(reason))}
 	case "O":
-		asserts[0] = must(id("08"), func(x *eval) bool { return x.equal(base.value(x, x.n), "BT-116", sum(x, whole), terms) })
+		asserts[0] = must(id("08"), func(x *eval) bool { return x.someEqual(base, "BT-116", sum(x, whole), terms) })
 		noOtherTax, noOtherCharge := not(c.otherThan("//ApplicableTradeTax/CategoryCode", "O")), not(c.otherThan("//CategoryTradeTax/CategoryCode", "O"))
 		asserts = append(asserts, must(id("11"), noOtherTax), must(id("12"), noOtherTax), must(id("13"), noOtherCharge), must(id("14"), noOtherCharge))
 	case "K":
@@ -187,7 +184,7 @@ func (c *vocabulary) ciiEntry(family, code, header string) *context {
 			must(id("08"), func(x *eval) bool {
 				return !rate.walk(x, x.n, func(n dom.Node) bool {
 					r := decimal.Read(n.Text())
-					return !x.equal(base.value(x, x.n), "BT-116", sum(x, sumKey{code, r.Normal()}), terms+" at "+r.String()+" %")
+					return !x.someEqual(base, "BT-116", sum(x, sumKey{code, r.Normal()}), terms+" at "+r.String()+" %")
 				})
 			}),
 			must(id("09"), func(x *eval) bool {

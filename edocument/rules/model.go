@@ -84,7 +84,7 @@ func (m *model) read(v *vocabulary, at int32, prefix, name string, tokens []stri
 			continue
 		case what[0] == '\'':
 			value := what[1:]
-			a.holds = func(x *eval) bool { return normalize(x.n.Text()) == value }
+			a.holds = v.reads("text()", value)
 			a.rule = &Rule{Text: "The text of " + name + " is " + value + ".", Remedy: "Write " + value + "."}
 		case what[0] == '+' && what[1] == '@':
 			attribute := what[2:]
@@ -99,7 +99,7 @@ func (m *model) read(v *vocabulary, at int32, prefix, name string, tokens []stri
 			a.holds = func(x *eval) bool { return !anyAttribute(x.n, attribute) }
 			a.rule = &Rule{Text: "The document names no schema location.", Remedy: "Leave the attribute " + attribute + " out."}
 		case coded:
-			a.holds, a.rule = codedIn(name, strings.TrimPrefix(attr, "@"), strings.Split(lists, ","))
+			a.holds, a.rule = v.codedIn(name, strings.TrimPrefix(attr, "@"), strings.Split(lists, ","))
 		}
 		m.nodes[at].need = append(m.nodes[at].need, a)
 		m.asserts = append(m.asserts, a)
@@ -107,10 +107,10 @@ func (m *model) read(v *vocabulary, at int32, prefix, name string, tokens []stri
 }
 
 // codedIn is the rule that an element, or its attribute where it has one, is a code of one of the lists.
-func codedIn(name, attr string, lists []string) (test, *Rule) {
+func (v *vocabulary) codedIn(name, attr string, lists []string) (test, *Rule) {
 	tests := make([]test, len(lists))
 	for i, l := range lists {
-		tests[i] = codeIn(l, attr)
+		tests[i] = v.codeIn(l, attr)
 	}
 	holds := either(tests...)
 	where := name

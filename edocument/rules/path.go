@@ -12,6 +12,7 @@ import (
 //
 //	Party/PostalAddress   children         /TaxTotal   from the document element     //TaxCategory   anywhere
 //	..                    the parent       *           any element                   ID@schemeID     an attribute
+//	ID/text()             the texts that stand in an element itself, not in its children
 //
 // A step may carry conditions in brackets, all of which must hold; conditions are listed at parseCondition.
 type path struct {
@@ -30,13 +31,14 @@ const (
 )
 
 type step struct {
-	code  uint16 // anyName, parentStep or the code of a name
+	code  uint16 // anyName, parentStep, textStep or the code of a name
 	conds []condition
 }
 
 const (
 	anyName    uint16 = 0xffff
 	parentStep uint16 = 0xfffe
+	textStep   uint16 = 0xfffd
 )
 
 type condition func(x *eval, n dom.Node) bool
@@ -66,6 +68,8 @@ func (v *vocabulary) path(s string) *path {
 			st.code = anyName
 		case "..":
 			st.code = parentStep
+		case "text()":
+			st.code = textStep
 		case ".":
 			st.code = 0
 		default:
@@ -87,7 +91,7 @@ func (v *vocabulary) path(s string) *path {
 		}
 	}
 	if p.from == fromAnywhere {
-		if len(p.steps) == 0 || p.steps[0].code >= parentStep {
+		if len(p.steps) == 0 || p.steps[0].code >= textStep {
 			panic(fmt.Sprintf("rules: path %s begins with no name", s))
 		}
 		v.listed[p.steps[0].code] = true
@@ -173,6 +177,13 @@ func (p *path) down(x *eval, n dom.Node, i int, visit func(dom.Node) bool) bool 
 	switch {
 	case st.code == parentStep:
 		return p.down(x, n.Parent(), i+1, visit)
+	case st.code == textStep:
+		for c := n.FirstChild(); c.Valid(); c = c.NextSibling() {
+			if x.spend(); c.Kind() == dom.TextNode && p.down(x, c, i+1, visit) {
+				return true
+			}
+		}
+		return false
 	case n == x.root && st.code != anyName:
 		for _, c := range x.top[st.code] {
 			if st.holds(x, c) && p.down(x, c, i+1, visit) {
@@ -226,6 +237,13 @@ func (p *path) first(x *eval, n dom.Node, i int) dom.Node {
 	switch {
 	case st.code == parentStep:
 		return p.first(x, n.Parent(), i+1)
+	case st.code == textStep:
+		for c := n.FirstChild(); c.Valid(); c = c.NextSibling() {
+			if x.spend(); c.Kind() == dom.TextNode {
+				return p.first(x, c, i+1)
+			}
+		}
+		return dom.Node{}
 	case n == x.root && st.code != anyName:
 		for _, c := range x.top[st.code] {
 			if st.holds(x, c) {
@@ -266,8 +284,11 @@ func normalize(s string) string {
 	if clean {
 		return s
 	}
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' || r == '\r' }), " ")
+	return strings.Join(strings.FieldsFunc(s, space), " ")
 }
+
+// space reports whether a character is white space of XML.
+func space(r rune) bool { return r == ' ' || r == '\n' || r == '\t' || r == '\r' }
 
 func blank(s string) bool {
 	for i := 0; i < len(s); i++ {

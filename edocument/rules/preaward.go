@@ -3,7 +3,6 @@ package rules
 import (
 	"cmp"
 	_ "embed" // the rules are a file
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -272,10 +271,7 @@ func like(form string) func(*preAwardVocabulary) test {
 	}
 }
 
-var (
-	aNumber      = regexp.MustCompile(`^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$`)
-	issuingAgent = regexp.MustCompile(`^0(00[3-9]|0[1-9]\p{Nd}|1\p{Nd}{2}|20\p{Nd}|21[0-3])$`)
-)
+var issuingAgent = regexp.MustCompile(`^0(00[3-9]|0[1-9]\p{Nd}|1\p{Nd}{2}|20\p{Nd}|21[0-3])$`)
 
 // preAwardTests are those that the table names by a word.
 var preAwardTests = map[string]struct {
@@ -324,14 +320,7 @@ var preAwardTests = map[string]struct {
 	}, words{"Where variants are not allowed, their greatest number is 0 or not stated.", "Leave MaximumVariantQuantity out."}},
 	"variants": {func(u *preAwardVocabulary) test {
 		most := u.path("/TenderingTerms/MaximumVariantQuantity")
-		return func(x *eval) bool {
-			s := normalize(most.string(x, x.n))
-			if !aNumber.MatchString(s) {
-				return s == "INF"
-			}
-			f, err := strconv.ParseFloat(s, 64)
-			return err == nil && f > 0 || math.IsInf(f, 1)
-		}
+		return func(x *eval) bool { return double(most.string(x, x.n)) > 0 }
 	}, words{"Where variants are allowed, their greatest number is above 0.", "Write MaximumVariantQuantity."}},
 	"postal": {func(u *preAwardVocabulary) test { return u.reads("/TenderingProcess/SubmissionMethodCode", "POSTAL") }, words{"The number of copies is stated only for tenders by post.", "Leave Note out."}},
 	"participation": {func(u *preAwardVocabulary) test {

@@ -68,9 +68,8 @@ func (u *vocabulary) prepareUBL() func(*eval) {
 		f := &ublFacts{uses: map[string]*use{}}
 		x.facts = f
 		for _, n := range x.all[category] {
-			raw := id.string(x, n)
 			vat := u.vat(x, n)
-			for _, c := range [2]*use{f.enter(normalize(raw)), &f.total} {
+			enter := func(c *use, raw string) {
 				c.anyPlain++
 				if vat {
 					c.any++
@@ -119,15 +118,19 @@ func (u *vocabulary) prepareUBL() func(*eval) {
 					}
 				}
 			}
+			enter(&f.total, "")
+			id.walk(x, n, func(i dom.Node) bool { raw := i.Text(); enter(f.enter(normalize(raw)), raw); return false })
 		}
 		for _, n := range x.all[classified] {
 			vat := u.vat(x, n)
-			for _, c := range [2]*use{f.enter(normalize(id.string(x, n))), &f.total} {
+			enter := func(c *use) {
 				c.linesPlain++
 				if vat {
 					c.lines++
 				}
 			}
+			enter(&f.total)
+			id.walk(x, n, func(i dom.Node) bool { enter(f.enter(normalize(i.Text()))); return false })
 		}
 		f.sellerTax, f.sellerVAT = sellerTax.find(x, x.root).Valid(), sellerVAT.find(x, x.root).Valid()
 		f.agentVAT, f.buyerVAT, f.buyer = agentVAT.find(x, x.root).Valid(), buyerVAT.find(x, x.root).Valid(), buyer.find(x, x.root).Valid()
@@ -236,10 +239,10 @@ func (u *vocabulary) ublCategoryUse() []assert {
 	split := func(x *eval) bool { f := x.facts.(*ublFacts); return f.use("B").anyPlain+f.use("B").linesPlain > 0 }
 	return append(out,
 		must("BR-IC-11", func(x *eval) bool {
-			return x.facts.(*ublFacts).use("K").breakdown == 0 || len(delivered.string(x, x.n)) > 1 || period.find(x, x.n).Valid()
+			return x.facts.(*ublFacts).use("K").breakdown == 0 || runes(delivered.string(x, x.n)) > 1 || period.find(x, x.n).Valid()
 		}),
 		must("BR-IC-12", func(x *eval) bool {
-			return x.facts.(*ublFacts).use("K").breakdown == 0 || len(country.string(x, x.n)) > 1
+			return x.facts.(*ublFacts).use("K").breakdown == 0 || runes(country.string(x, x.n)) > 1
 		}),
 		must("BR-O-11", alone(func(f *ublFacts) int { return f.total.breakdown - f.use("O").breakdown })),
 		must("BR-O-12", alone(func(f *ublFacts) int { return f.total.lines - f.use("O").lines })),
@@ -266,7 +269,7 @@ func (u *vocabulary) ublCategories() []*context {
 	for _, c := range categories {
 		id := func(n string) string { return "BR-" + c.family + "-" + n }
 		code := c.code
-		percent, taxed, exempt := u.number("Percent", isZero), false, reason
+		percent, taxed, exempt := u.single("Percent", decimal.Decimal.IsZero), false, reason
 		switch c.code {
 		case "S":
 			percent, taxed, exempt = u.number("Percent", isPositive), true, not(reason)
@@ -317,7 +320,8 @@ func (u *vocabulary) taxableAmount(code string, byRate bool) test {
 		if !f.summed {
 			compute(x, f)
 		}
-		stated := base.value(x, x.n)
+		amount := base.find(x, x.n)
+		stated := decimal.Read(amount.Text())
 		if !byRate {
 			s, ok := f.sums[sumKey{code, decimal.NaN}], len(x.top[x.set.v.codes["InvoiceLine"]]) > 0
 			if ok && stated.Equal(s.invoiceLines.Add(s.net)) {
@@ -333,16 +337,19 @@ func (u *vocabulary) taxableAmount(code string, byRate bool) test {
 			return true
 		}
 		r := decimal.Read(n.Text())
+		if r.IsNaN() {
+			return false
+		}
 		s := f.sums[sumKey{code, r.Normal()}]
 		invoice := s.hasInvoiceLine || s.charged
 		credit := s.hasCreditLine || s.charged
 		if code != "S" {
 			invoice, credit = len(x.top[x.set.v.codes["InvoiceLine"]]) > 0, len(x.top[x.set.v.codes["CreditNoteLine"]]) > 0
 		}
-		if invoice && stated.Sub(s.invoiceLines.Add(s.net)).Abs().Less(one) || credit && stated.Sub(s.creditLines.Add(s.net)).Abs().Less(one) {
-			return true
-		}
-		return x.explain(stated, "BT-116", s.invoiceLines.Add(s.creditLines).Add(s.net), terms+" at "+r.String()+" %")
+		terms := terms + " at " + r.String() + " %"
+		return invoice && x.nearDouble(amount, "BT-116", s.invoiceLines.Add(s.net), terms, true) ||
+			credit && x.nearDouble(amount, "BT-116", s.creditLines.Add(s.net), terms, true) ||
+			x.explain(stated, "BT-116", s.invoiceLines.Add(s.creditLines).Add(s.net), terms)
 	}
 }
 
