@@ -106,7 +106,7 @@ func TestAlertsOfANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, a.ConfigFile, func(b []byte) []byte {
-		return append(b, "\nalerts:\n  allowPrivateAddresses: true\n  webhooks: [{url: \""+hook.URL+"\", secret: file:keys/alerts.secret}]\n  rules: [{id: disk, off: true}, {id: login-attack, count: 3}]\n"...)
+		return append(b, "\nalerts:\n  every: 1000h\n  allowPrivateAddresses: true\n  webhooks: [{url: \""+hook.URL+"\", secret: file:keys/alerts.secret}]\n  rules: [{id: disk, off: true}, {id: login-attack, count: 3}]\n"...)
 	})
 	clock := &movingClock{at: time.Now()}
 	g := beginAt(t, a, clock.now, func(c *config.Config) {
