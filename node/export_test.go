@@ -2,9 +2,22 @@ package node
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 
 	"github.com/viadukt-eu/viadukt/node/config"
 )
+
+// LooksAtOutbox makes the folders of a node that does not run, and returns what looks at its outbox once.
+func (n *Node) LooksAtOutbox() (look func(context.Context), err error) {
+	dir, seen := string(n.Config.Folders.Outbox), map[string]string{}
+	for _, d := range []string{sentFolder, failedFolder} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context) { n.lookAtOutbox(ctx, dir, seen) }, nil
+}
 
 // CheckElsewhere is [Check] on a machine with this file system, clock and owner of the data folder.
 func CheckElsewhere(ctx context.Context, c *config.Config, network, foreign, memory, wrongClock, root bool) []Finding {

@@ -180,35 +180,41 @@ func TestOutboxAfterACrashBetweenStoringAndMoving(t *testing.T) {
 
 func TestOutboxWaitsForWhatIsStillWritten(t *testing.T) {
 	t.Parallel()
-	a, b := agree(t)
-	outbox := filepath.Join(a.Dir, "outbox", "slow")
-	begin(t, a, nil, nil)
-	pt := begin(t, b, nil, nil)
-	if err := os.MkdirAll(outbox, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(outbox, "message.yaml"), []byte(corners+"pmode: letters\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(outbox, "a.txt"))
+	n, _ := still(t, func(*config.Config) {})
+	look, err := n.LooksAtOutbox()
 	if err != nil {
 		t.Fatal(err)
 	}
+	letter := filepath.Join(string(n.Config.Folders.Outbox), "slow")
+	put(t, filepath.Join(letter, "message.yaml"), corners+"pmode: letters\n")
+	f, err := os.Create(filepath.Join(letter, "a.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	var whole bytes.Buffer
-	for range 400 {
+	for range 40 {
 		piece := []byte("another line that makes the file longer\n")
 		whole.Write(piece)
 		if _, err := f.Write(piece); err != nil {
 			t.Fatal(err)
 		}
-	}
-	f.Close()
-	pt.delivered(t, 1)
-	for _, content := range tree(t, filepath.Join(pt.made.Dir, "inbox")) {
-		if content != whole.String() {
-			t.Errorf("%d octets of %d arrived", len(content), whole.Len())
+		if look(t.Context()); !exists(letter) {
+			t.Fatalf("taken with %d octets", whole.Len())
 		}
 	}
+	if look(t.Context()); exists(letter) {
+		t.Fatal("what did not change any more is not taken")
+	}
+	l, err := n.Store.List(t.Context(), store.Filter{}, store.Page{})
+	if err != nil || len(l.Messages) != 1 {
+		t.Fatalf("%d messages, %v", len(l.Messages), err)
+	}
+	m, err := n.Store.Message(t.Context(), l.Messages[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	(&gateway{Node: n}).same(t, m, whole.Bytes())
 }
 
 // TestLinksInTheFoldersLeadNowhere: whoever may write into a folder of the exchange cannot have the node write elsewhere, in
