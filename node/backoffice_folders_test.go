@@ -107,9 +107,10 @@ func TestFilesTravelThroughTheFolders(t *testing.T) {
 func TestAFileTellsHowItsMessageStands(t *testing.T) {
 	t.Parallel()
 	a, _ := colourConfigs(t, fmt.Sprintf(foldersSection, "delete"), "")
-	blue := begin(t, a, func(c *config.Config) {
-		c.Outbound.MaxAttempts, c.Outbound.FirstRetry = 3, config.Duration(400*time.Millisecond)
-	}, nil)
+	clock := &wrongClock{}
+	blue := beginAt(t, a, clock.now, func(c *config.Config) {
+		c.Outbound.MaxAttempts, c.Outbound.FirstRetry = 2, config.Duration(time.Hour)
+	})
 	root := filepath.Join(blue.made.Dir, "fs")
 	eventually(t, "the folders", func() bool { _, err := os.Stat(filepath.Join(root, "OUT")); return err == nil })
 	put(t, filepath.Join(root, "OUT", "a", "metadata.xml"), metadata(""))
@@ -119,6 +120,10 @@ func TestAFileTellsHowItsMessageStands(t *testing.T) {
 			return strings.HasPrefix(f, "a/letter_") && strings.HasSuffix(f, ".xml.WAITING_FOR_RETRY")
 		})
 	})
+	clock.set(2 * time.Hour)
+	if _, err := blue.Reload(t.Context()); err != nil { // its timer runs by the real clock
+		t.Fatal(err)
+	}
 	eventually(t, "the file in FAILED with its reason", func() bool { return len(files(t, filepath.Join(root, "FAILED"))) == 2 })
 	for _, f := range files(t, filepath.Join(root, "FAILED")) {
 		b, err := os.ReadFile(filepath.Join(root, "FAILED", f))
