@@ -59,12 +59,13 @@ func newWorld(t testing.TB, alg pki.KeyAlgorithm) *world {
 	var err error
 	w.root, err = pki.NewAuthority(rand.Reader, "CN=Test Root,C=EU", alg, now.AddDate(-1, 0, 0), 20)
 	must(err)
-	w.ca, err = w.root.Sub("CN=Test CA,C=EU", alg, now.AddDate(-1, 0, 0), 10)
+	w.ca, err = w.root.Sub("CN=Test CA,C=EU", alg, now.AddDate(-1, 0, 0), 20)
 	must(err)
-	w.delegated, err = w.ca.Issue(pki.Template{Subject: "CN=Responder,C=EU", ExtKeyUsage: []pki.OID{pki.EKUOCSPSigning},
+	late := now.AddDate(18, 0, 0) // OpenSSL judges by its own clock
+	w.delegated, err = w.ca.Issue(pki.Template{Subject: "CN=Responder,C=EU", NotAfter: late, ExtKeyUsage: []pki.OID{pki.EKUOCSPSigning},
 		Extensions: []pki.Extension{{ID: OCSPNoCheck, Value: []byte{5, 0}}}})
 	must(err)
-	leaf := pki.Template{OCSPServers: []string{w.server.URL + "/ocsp"}, CRLDistributionPoints: []string{"ldap://directory.example/x", w.server.URL + "/ca.crl"},
+	leaf := pki.Template{NotAfter: late, OCSPServers: []string{w.server.URL + "/ocsp"}, CRLDistributionPoints: []string{"ldap://directory.example/x", w.server.URL + "/ca.crl"},
 		CAIssuers: []string{w.server.URL + "/ca.cer"}}
 	leaf.Subject = "CN=Good,C=EU"
 	w.good, err = w.ca.Issue(leaf)
