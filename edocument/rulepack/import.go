@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -219,20 +220,31 @@ var documentCall = regexp.MustCompile(`document\(\s*['"]([^'"]+)['"]`)
 // pack compiles what a manifest names and puts the files that took into a pack.
 func (r *release) pack(m Manifest) (*Pack, error) {
 	var files []string
+	spaces, any := map[string]bool{}, false // of document elements
 	for i := range m.Scenarios {
 		s := &m.Scenarios[i]
+		any = any || s.Match != ""
+		var compiled []*schematron.Schema
 		if len(s.Schemas) > 0 {
 			x, err := xsd.Compile(r.files, xsd.Options{}, s.Schemas...)
 			if err != nil {
 				return nil, err
 			}
 			files = append(files, x.Files()...)
+			for _, name := range x.Elements() {
+				space, _, _ := strings.Cut(strings.TrimPrefix(name, "{"), "}")
+				if !strings.HasPrefix(name, "{") {
+					space = ""
+				}
+				spaces[space] = true
+			}
 		}
 		for _, rules := range s.Rules {
 			x, err := schematron.Compile(r.files, rules, schematron.Options{})
 			if err != nil {
 				return nil, err
 			}
+			compiled = append(compiled, x)
 			for _, f := range x.Files() {
 				files = append(files, f)
 				for _, call := range documentCall.FindAllSubmatch(r.files[f], -1) {
@@ -242,6 +254,14 @@ func (r *release) pack(m Manifest) (*Pack, error) {
 				}
 			}
 		}
+		names := contextNames(compiled)
+		any = any || names == nil && compiled != nil
+		for name := range names {
+			spaces[name.Space] = true
+		}
+	}
+	if !any {
+		m.Spaces = slices.Sorted(maps.Keys(spaces))
 	}
 	return build(m, r.files, files)
 }

@@ -151,15 +151,21 @@ func (l *Library) For(ctx context.Context, doc *dom.Document, at time.Time) (*Ju
 	var schemas, names []string
 	seen := map[string]bool{}
 	rules := false
+	var asked []*book
+	var compiling sync.WaitGroup
 	for _, b := range s.order {
 		name := b.pack.ID.Name()
-		if seen[name] || b.pack.Deprecated != "" || !b.pack.ValidAt(at) {
-			continue
-		}
-		if !meant(&b.pack.Manifest, specification) {
+		if seen[name] || b.pack.Deprecated != "" || !b.pack.ValidAt(at) || !meant(&b.pack.Manifest, specification) {
 			continue
 		}
 		seen[name] = true
+		if len(b.pack.Spaces) == 0 || slices.Contains(b.pack.Spaces, doc.Root().Space()) {
+			asked = append(asked, b)
+			compiling.Go(func() { b.compile() }) // side by side; what comes of it is kept
+		}
+	}
+	compiling.Wait()
+	for _, b := range asked {
 		c, err := b.compile()
 		if err != nil {
 			return nil, err

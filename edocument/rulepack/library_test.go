@@ -2,6 +2,7 @@ package rulepack_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -77,6 +78,42 @@ func TestALibrarySeesWhatIsAddedAndRemoved(t *testing.T) {
 	}
 	if len(lib.Packs()) != 3 {
 		t.Error("a damaged pack takes others away")
+	}
+}
+
+// A pack about documents of another namespace costs nothing: not even that its rules are broken is seen.
+func TestPacksAboutOthersAreNotCompiled(t *testing.T) {
+	t.Parallel()
+	dir := rulepack.Folder(t.TempDir())
+	add(t, dir, imported(t, files("tickets-1.0.sch", ticketRules), rulepack.ImportOptions{})...)
+	bus := imported(t, files("bus-1.0.sch", strings.ReplaceAll(ticketRules, "urn:example:ticket", "urn:example:bus")), rulepack.ImportOptions{})[0]
+	schema := imported(t, files("train-1.0.xsd", strings.ReplaceAll(ticketSchema, "urn:example:ticket", "urn:example:train")), rulepack.ImportOptions{})[0]
+	if got := [2][]string{bus.Spaces, schema.Spaces}; !slices.Equal(got[0], []string{"urn:example:bus"}) || !slices.Equal(got[1], []string{"urn:example:train"}) {
+		t.Fatalf("namespaces %q", got)
+	}
+	for _, p := range []*rulepack.Pack{bus, schema} {
+		manifest, err := json.Marshal(&p.Manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry := append(p.Scenarios[0].Rules, p.Scenarios[0].Schemas...)[0]
+		broken, err := rulepack.Read(archiveOf(t, "pack.json", string(manifest), "files/"+entry, "<broken"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, dir, broken)
+	}
+	lib, err := rulepack.NewLibrary(dir, rulepack.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := judgeFor(t, lib, parse(t, ticket("<Number>0</Number>"))).Validate(parse(t, ticket("<Number>1</Number>"))); err != nil || strings.Join(r.Pack, " ") != "local:tickets@1.0" {
+		t.Errorf("%v %v", r, err)
+	}
+	for _, kind := range []string{"bus", "train"} {
+		if _, err := lib.For(t.Context(), parse(t, `<Ticket xmlns="urn:example:`+kind+`"/>`), today); err == nil || errors.Is(err, edocument.ErrUnknownType) {
+			t.Errorf("a document of the broken pack about %s: %v", kind, err)
+		}
 	}
 }
 

@@ -110,9 +110,12 @@ type Manifest struct {
 	Requires   []string `json:"requires,omitempty"` // names of packs that judge before this one, with or without version
 	// Specifications are the identifiers of what the pack is meant for, where the rules themselves name it; one that ends with *
 	// begins so.
-	Specifications []string   `json:"specifications,omitempty"`
-	Source         Source     `json:"source"`
-	Scenarios      []Scenario `json:"scenarios"`
+	Specifications []string `json:"specifications,omitempty"`
+	// Spaces are the namespaces of the document elements that the pack can be about, so that it need not be compiled for
+	// others; none: of any, or not known.
+	Spaces    []string   `json:"spaces,omitempty"`
+	Source    Source     `json:"source"`
+	Scenarios []Scenario `json:"scenarios"`
 }
 
 // Source is where a pack comes from.

@@ -51,6 +51,7 @@ func (f Folder) Add(p *Pack) error {
 func (p *Pack) Same(other *Pack) bool {
 	x, y := p.Manifest, other.Manifest
 	x.Source, y.Source = Source{}, Source{}
+	x.Spaces, y.Spaces = nil, nil // they follow from the rules
 	if !bytes.Equal(x.marshal(), y.marshal()) {
 		return false
 	}
