@@ -63,7 +63,7 @@ Each command explains itself: viadukt COMMAND --help.`,
 func init() { // not in the declaration: help looks at root itself
 	root.sub = []*command{
 		demoCommand, initCommand, serveCommand, configCommand, messageCommand, participantCommand, partnerCommand, userCommand, tokenCommand, lookupCommand, pmodeCommand, certCommand, trustCommand,
-		validateCommand, invoiceCommand, packCommand, signCommand, verifyCommand, extendCommand, timestampCommand, preserveCommand, caCommand, tsaCommand, ocspCommand, trustlistCommand, evidenceCommand, backupCommand, restoreCommand, verifyDataCommand, healthCommand, xmlCommand, benchCommand, selftestCommand, helpCommand, versionCommand,
+		validateCommand, invoiceCommand, packCommand, signCommand, verifyCommand, extendCommand, timestampCommand, asicCommand, preserveCommand, caCommand, tsaCommand, ocspCommand, trustlistCommand, evidenceCommand, backupCommand, restoreCommand, verifyDataCommand, healthCommand, xmlCommand, benchCommand, selftestCommand, helpCommand, versionCommand,
 		documentCommand, espdCommand, vcdCommand,
 	}
 }

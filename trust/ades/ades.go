@@ -325,7 +325,15 @@ func PrepareCounter(b []byte, id string, p Params) (*Pending, error) {
 		if err != nil {
 			return nil, err
 		}
-		found := slices.DeleteFunc(xades.Find(doc), func(n dom.Node) bool { return id != "" && n.Attr("Id") != id })
+		found := xades.Find(doc)
+		if id == "" && len(found) > 1 {
+			ids := make([]string, len(found))
+			for i, n := range found {
+				ids[i] = n.Attr("Id")
+			}
+			return nil, fmt.Errorf("%w: the document holds several signatures: %s; name one", ErrParams, strings.Join(ids, ", "))
+		}
+		found = slices.DeleteFunc(found, func(n dom.Node) bool { return id != "" && n.Attr("Id") != id })
 		if len(found) != 1 {
 			return nil, none
 		}

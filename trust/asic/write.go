@@ -194,7 +194,14 @@ func Write(to io.Writer, t Type, when time.Time, content []Content, manifest, si
 type Edit struct {
 	Replace map[string][]byte // other octets, by the name of the file
 	Rename  map[string]string // another name for a file whose octets stay
+	Take    []Taken           // files of other containers, behind those
 	Add     []Small           // files behind all others
+}
+
+// Taken is a file of another container, under a name.
+type Taken struct {
+	Name string
+	File *File
 }
 
 // Edit writes the container anew; what is not changed is copied as it is packed.
@@ -222,6 +229,11 @@ func (c *Container) Edit(to io.Writer, e Edit) error {
 		}
 		if err != nil {
 			return fmt.Errorf("%w: %q: %w", ErrFormat, f.Name, err)
+		}
+	}
+	for _, x := range e.Take {
+		if err := x.File.copyAs(z, x.Name); err != nil {
+			return fmt.Errorf("%w: %q: %w", ErrFormat, x.Name, err)
 		}
 	}
 	for _, s := range e.Add {

@@ -306,10 +306,12 @@ func (p *Pending) Add(m *cms.SignedData, s *cms.SignerInfo) {
 }
 
 // Join puts the signatures of another message over the same content beside those of a message, with their certificates and
-// revocation data. What covers the message as a whole is not broken: then it is cms.ErrCovered.
+// revocation data. What covers either message as a whole is not broken: then it is cms.ErrCovered.
 func Join(to, other *cms.SignedData) error {
-	if err := covered(to, true); err != nil {
-		return err
+	for _, m := range []*cms.SignedData{to, other} {
+		if err := covered(m, true); err != nil {
+			return err
+		}
 	}
 	to.AddCertificates(other.X509()...)
 	for _, r := range other.Revocation {

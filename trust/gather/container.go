@@ -208,6 +208,9 @@ func entries(c *asic.Container, m *asic.Manifest) (out []validation.Reference) {
 	return out
 }
 
+// Covers tells whether a signature names a file of its container as signed.
+func (s *Signature) Covers(name string) bool { return !slices.Contains(s.Uncovered, name) }
+
 // coverage are the files of the content that a signature covers: in ASiC-S, all.
 func coverage(c *asic.Container, s *Signature) (out []*asic.File) {
 	named := map[string]bool{}
