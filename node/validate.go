@@ -171,6 +171,11 @@ func (a api) validate(w http.ResponseWriter, r *http.Request) error {
 	if !known && q.Get("form") != "" && q.Get("form") != "json" {
 		return badRequest("form: svrl, kosit, gitb, junit, phive or html, not %q", q.Get("form"))
 	}
+	for _, p := range q["pack"] {
+		if _, err := rulepack.ParseID(p); err != nil {
+			return badRequest("pack: %v", err)
+		}
+	}
 	name := q.Get("name")
 	if name != "" {
 		name = path.Base(name)
@@ -208,6 +213,8 @@ func verdictJSON(d *report.Document) ValidationJSON {
 			j.Error.Code, j.Error.Remedy = "NO_INVOICE", "send the XML, or a PDF with a Factur-X, ZUGFeRD or XRechnung invoice attached"
 		case d.NotXML:
 			j.Error.Code, j.Error.Remedy = "NOT_WELL_FORMED", "mend the document at that place"
+		case errors.Is(d.Err, validation.ErrArchive):
+			j.Error.Code, j.Error.Remedy = "UNKNOWN_TYPE", "send its documents one by one, or judge it by viadukt validate"
 		case errors.Is(d.Err, edocument.ErrUnknownType):
 			j.Error.Code, j.Error.Remedy = "UNKNOWN_TYPE", "add the rules for such documents: viadukt pack add"
 		}

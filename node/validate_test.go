@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -17,6 +18,11 @@ func TestTheAPIJudgesDocuments(t *testing.T) {
 	doc := g.document(t)
 	_, hybrid, letter := papers(t)
 	const invoice = `<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"/>`
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	if w, err := z.Create("a.xml"); err != nil || z.Close() != nil {
+		t.Fatal(w, err)
+	}
 	for _, c := range []struct {
 		name, query, body string
 		status            int
@@ -28,6 +34,8 @@ func TestTheAPIJudgesDocuments(t *testing.T) {
 		{"a PDF with an invoice", "?name=r.pdf", string(hybrid), http.StatusOK, `"name":"r.pdf","valid":true,"type":"invoice"`},
 		{"a PDF without one", "", string(letter), http.StatusOK, `"code":"NO_INVOICE"`},
 		{"a PDF that cannot be read", "", "%PDF-1.7\n", http.StatusOK, `"code":"NOT_WELL_FORMED"`},
+		{"an archive", "", archive.String(), http.StatusOK, `send its documents one by one`},
+		{"what is no name of a pack", "?pack=a", invoice, http.StatusBadRequest, "no name of a rule pack"},
 		{"nothing", "", "", http.StatusBadRequest, "no document"},
 		{"a pack that is not there", "?pack=a:b", invoice, http.StatusNotFound, "NO_PACK"},
 		{"a form that is not known", "?form=pdf", invoice, http.StatusBadRequest, "svrl"},

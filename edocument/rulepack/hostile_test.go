@@ -126,6 +126,11 @@ func TestHostileRulesEndInTime(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	many := judge(`count(for $a in 1 to 2500000 return $a) = 0`)
+	many.Options.Limits = xpath.Limits{}
+	if _, err := many.Validate(doc); !errors.Is(err, schematron.ErrLimit) || !strings.Contains(err.Error(), "more than 2000000 items at once") {
+		t.Errorf("a small document, and millions of items: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	j := judge(`some $a in 1 to 100000, $b in 1 to 100000 satisfies $a * $b = -1`)

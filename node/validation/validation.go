@@ -144,7 +144,10 @@ func (s *Service) judge(ctx context.Context, d *report.Document, octets []byte, 
 	case vcd.Is(octets):
 		p, err := vcd.Open(bytes.NewReader(octets), int64(len(octets)))
 		if err != nil {
-			d.Err, d.NotXML = err, !errors.Is(err, edocument.ErrUnknownType)
+			if d.NotXML = !errors.Is(err, edocument.ErrUnknownType); !d.NotXML {
+				err = fmt.Errorf("%w: %w", err, ErrArchive)
+			}
+			d.Err = err
 			return
 		}
 		d.Report = p.Check()
@@ -170,6 +173,9 @@ func (s *Service) judge(ctx context.Context, d *report.Document, octets []byte, 
 		d.Report.Append(facturx.Pack, "PDF", envelope)
 	}
 }
+
+// ErrArchive says that several documents came at once.
+var ErrArchive = errors.New("of archives only containers of dossiers are judged as one document")
 
 var errEmpty = errors.New("no document was sent")
 

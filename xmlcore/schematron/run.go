@@ -295,6 +295,13 @@ const piecesPerWorker = 8
 // nodesPerWorker is what makes a worker of its own worth while.
 const nodesPerWorker = 50_000
 
+// Items that the values of one run may have at once where nobody says: four for each node of the document. An item takes 48
+// octets, and a rule that means harm asks for as many as there may be.
+const (
+	fewItems  = 2_000_000
+	mostItems = 10_000_000
+)
+
 // run makes a run ready, in the memory of one that is over.
 func (s *Schema) run(ctx context.Context, d *dom.Document, opt ValidateOptions) *run {
 	r, _ := s.runs.Get().(*run)
@@ -303,6 +310,9 @@ func (s *Schema) run(ctx context.Context, d *dom.Document, opt ValidateOptions) 
 	}
 	r.opt, r.doc = opt, d.Node()
 	r.result = &Result{Schema: s, Document: d}
+	if opt.Limits.Items == 0 {
+		opt.Limits.Items = min(max(fewItems, 4*d.Len()), mostItems)
+	}
 	r.ctx.Variables, r.ctx.Now, r.ctx.Limits, r.ctx.Resolve, r.ctx.Cancel = r, opt.Now, opt.Limits, s.documents.get, ctx.Err
 	return r
 }
