@@ -13,7 +13,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
 
-// listOfFiles is not signed, and written anew when files come in [EN 319 162-1 4.4.3.1].
+// listOfFiles is not signed, and written anew when files come in [EN 319 162-1 4.4.3].
 const listOfFiles = "META-INF/manifest.xml"
 
 // Merge writes one container with the files and the signatures of several of one type, as they are. Files of one name must be the same,
