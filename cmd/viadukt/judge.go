@@ -35,26 +35,32 @@ func judgeEach[J verdict](c *call, files []string, atOnce int, judge func(file s
 		describe(j)
 		return nil
 	}
-	work := func() {
+	take := func() (i int, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		for next < len(files) && failed == nil {
-			if next-told >= maxWaiting*atOnce {
-				progress.Wait()
-				continue
-			}
-			i := next
-			next++
-			mu.Unlock()
-			j := judge(files[i])
-			mu.Lock()
-			waiting[i] = j
-			for j, ok := waiting[told]; ok && failed == nil; j, ok = waiting[told] {
-				delete(waiting, told)
-				told++
-				failed = tell(j)
-			}
-			progress.Broadcast()
+		for next < len(files) && next-told >= maxWaiting*atOnce && failed == nil {
+			progress.Wait()
+		}
+		if next == len(files) || failed != nil {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	hand := func(i int, j J) {
+		mu.Lock()
+		defer mu.Unlock()
+		defer progress.Broadcast()
+		waiting[i] = j
+		for j, ok := waiting[told]; ok && failed == nil; j, ok = waiting[told] {
+			delete(waiting, told)
+			told++
+			failed = tell(j)
+		}
+	}
+	work := func() {
+		for i, ok := take(); ok; i, ok = take() {
+			hand(i, judge(files[i]))
 		}
 	}
 	var wg sync.WaitGroup
