@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -219,7 +220,7 @@ func prepareVerdict(c *call) func() error {
 				c.p.out.Write(j.full.ETSI())
 			default:
 				var text bytes.Buffer
-				describeVerdict(&text, j, *explain)
+				describeVerdict(&text, j, *explain, *language)
 				c.p.out.Write(text.Bytes())
 			}
 		})
@@ -345,24 +346,24 @@ var flagsFor = map[validation.Sub]string{
 }
 
 // describeVerdict writes a verdict for people.
-func describeVerdict(w io.Writer, j *verifyJSON, explain bool) {
+func describeVerdict(w io.Writer, j *verifyJSON, explain bool, language string) {
+	t := func(key string, args ...string) string { return report.Text(language, key, args...) }
 	fmt.Fprintf(w, "%s: %s\n", j.File, strings.TrimSuffix(j.Format+", "+j.Packaging, ", "))
 	for _, s := range j.Signatures {
 		who := s.Signer
 		if who == "" {
-			who = "somebody whose certificate is not at hand"
+			who = t("unknown.signer")
 		}
-		kind := "signed"
+		key, when := "line.signed", t("line.unclaimed")
 		if s.Counter {
-			kind = "counter-signed"
+			key = "line.countersigned"
 		}
-		when := "at a time that is not claimed"
 		if s.SigningTime != nil {
-			when = "at " + s.SigningTime.UTC().Format("2006-01-02 15:04:05Z") + " by the own word"
+			when = t("line.claimed", second(*s.SigningTime))
 		}
-		fmt.Fprintf(w, "  %s %s %s\n", who, kind, when)
+		fmt.Fprintf(w, "  %s\n", t(key, who, when))
 		if s.Qualified != "" {
-			fmt.Fprintf(w, "    %s\n", report.Worth(s.Qualified, "en"))
+			fmt.Fprintf(w, "    %s\n", report.Worth(s.Qualified, language))
 		}
 		verdict := s.Indication
 		if s.SubIndication != "" {
@@ -370,7 +371,7 @@ func describeVerdict(w io.Writer, j *verifyJSON, explain bool) {
 		}
 		fmt.Fprintf(w, "    %s, %s", verdict, s.Level)
 		if s.BestTime != nil && len(s.TimeStamps) > 0 {
-			fmt.Fprintf(w, ", proven to exist since %s", s.BestTime.Format("2006-01-02 15:04:05Z"))
+			fmt.Fprintf(w, ", %s", t("line.proven", second(*s.BestTime)))
 		}
 		fmt.Fprintf(w, "\n")
 		if s.Why != "" {
@@ -379,44 +380,46 @@ func describeVerdict(w io.Writer, j *verifyJSON, explain bool) {
 		if s.Remedy != "" {
 			fmt.Fprintf(w, "    %s%s\n", s.Remedy, flagsFor[validation.Sub(s.SubIndication)])
 		}
-		describeStamps(w, s.TimeStamps)
+		describeStamps(w, s.TimeStamps, language)
 		for _, name := range s.Uncovered {
-			fmt.Fprintf(w, "    not covered by it: %s\n", name)
+			fmt.Fprintf(w, "    %s\n", t("line.uncovered", name))
 		}
 		for _, x := range s.Changes {
-			page := ""
+			key := "line.change"
 			if x.Page > 0 {
-				page = fmt.Sprintf(" on page %d", x.Page)
+				key = "line.change.page"
 			}
-			fmt.Fprintf(w, "    added or changed after it%s: %s, %s\n", page, x.Kind, x.What)
+			fmt.Fprintf(w, "    %s\n", t(key, x.Kind, x.What, strconv.Itoa(x.Page)))
 		}
 		if !explain {
 			continue
 		}
 		for _, x := range s.Checks {
-			mark := "yes"
+			mark := t("yes")
 			switch {
 			case x.Warning:
-				mark = "no, a warning: " + x.Answer
+				mark = t("no.warning") + ": " + x.Answer
 			case !x.OK:
-				mark = "NO: " + x.Answer
+				mark = strings.ToUpper(t("no")) + ": " + x.Answer
 			}
 			fmt.Fprintf(w, "      %s %s [%s]\n", x.Question, mark, x.Clause)
 		}
 	}
 	if len(j.TimeStamps) > 0 {
-		fmt.Fprintf(w, "  over the content, by themselves\n")
-		describeStamps(w, j.TimeStamps)
+		fmt.Fprintf(w, "  %s\n", t("line.alone"))
+		describeStamps(w, j.TimeStamps, language)
 	}
 }
 
-func describeStamps(w io.Writer, stamps []report.TimeStamp) {
+func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+func describeStamps(w io.Writer, stamps []report.TimeStamp, language string) {
 	for _, t := range stamps {
-		what := "time-stamp"
+		key := "line.stamp"
 		if t.Record != "" {
-			what = t.Record + ", time-stamp"
+			key = "line.stamp.record"
 		}
-		fmt.Fprintf(w, "    %s of %s by %s: %s\n", what, t.Time.Format("2006-01-02 15:04:05Z"), t.Authority,
+		fmt.Fprintf(w, "    %s: %s\n", report.Text(language, key, second(t.Time), t.Authority, t.Record),
 			strings.Join(strings.Fields(t.Qualified+" "+t.Indication+" "+t.SubIndication+" "+t.Why), " "))
 	}
 }

@@ -214,6 +214,9 @@ func (t *texts) signature(s *gather.Signature, r *validation.Report) Signature {
 	return out
 }
 
+// Text are the words of a key in a language, with what differs filled in.
+func Text(language, key string, args ...string) string { return fill(textsOf(language).m[key], args) }
+
 // Worth says in a language what a signature is worth by law: the name that trusted lists give it, with its meaning.
 func Worth(qualified, language string) string {
 	t := textsOf(language)
