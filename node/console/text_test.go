@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/match"
 	"github.com/viadukt-eu/viadukt/node/acceptance"
 	"github.com/viadukt-eu/viadukt/node/store"
 )
@@ -39,6 +40,19 @@ func families() map[string]bool {
 	}
 	for _, s := range []edocument.Severity{edocument.Fatal, edocument.Error, edocument.Warning, edocument.Info} {
 		add("validate.severity.", string(s))
+	}
+	for _, id := range []string{match.OrderUnknown, match.OrderRefused, match.Seller, match.Buyer, match.Currency, match.LineUnknown, match.ItemDiffers, match.UnitDiffers,
+		match.Quantity, match.Price, match.Amount, match.Total, match.Undelivered, match.Despatch, match.Credited, match.Open} {
+		add("thread.", id)
+		switch id {
+		case match.Open:
+		case match.Despatch:
+			add("thread.do.", id+".warning")
+		case match.Price:
+			add("thread.do.", id+".error", id+".warning")
+		default:
+			add("thread.do.", id+".error")
+		}
 	}
 	for _, r := range Roles {
 		add("role.", string(r))

@@ -33,13 +33,15 @@ func TestTheDocumentsOfAProcessAreShown(t *testing.T) {
 	w.opt.Threads = fakeThreads{&thread.Thread{Partial: true, Documents: []thread.Document{
 		{Message: m, From: hostile, To: hostile},
 		{Message: m, Type: hostile, Number: hostile, From: hostile, To: hostile, About: []string{hostile, "order B-7"}, Says: hostile, Amount: hostile,
-			Findings: []edocument.Finding{{ID: "VMA-PRICE", Severity: edocument.Error, Text: hostile, Remedy: hostile}, {ID: "VMA-OPEN", Severity: edocument.Info}}},
+			Findings: []edocument.Finding{{ID: "VMA-PRICE", Severity: edocument.Error, Text: hostile, Remedy: hostile}, {ID: "VMA-OPEN", Severity: edocument.Info}, {ID: "OTHER", Severity: edocument.Error, Text: "x", Remedy: "mend it"}}},
 	}}}
 	b.get(fmt.Sprintf("/console/messages/%d", m.ID)).says(t, "the message", http.StatusOK, path)
 	for _, language := range Languages {
 		b.post("/console/look", "language", language, "theme", "", "back", "/console/messages")
 		p := b.get(path)
-		p.says(t, language, http.StatusOK, "VMA-PRICE", "VMA-OPEN", "order B-7", "&lt;script&gt;")
+		p.says(t, language, http.StatusOK, "VMA-PRICE", "VMA-OPEN", "order B-7", "&lt;script&gt;", "mend it")
+		words := map[string][]string{"en": {"Another price", "Not billed yet"}, "de": {"Anderer Preis", "vereinbarten Preis verlangen", "Noch nicht berechnet"}, "fr": {"Autre prix", "le prix convenu"}, "it": {"Altro prezzo", "il prezzo concordato"}}
+		p.says(t, language, http.StatusOK, words[language]...)
 		if strings.Contains(p.body, "<script>alert") || leftOver.MatchString(p.body) {
 			t.Errorf("%s: what a document says is markup, or a text is missing: %s", language, leftOver.FindString(p.body))
 		}
