@@ -47,6 +47,18 @@ func (c *call) readDocument(file string) (*dom.Document, error) {
 	return doc, nil
 }
 
+// readShown reads a business document to be shown: attachments of large ones are left out.
+func (c *call) readShown(file string) (*dom.Document, error) {
+	b, f := c.readForView(file)
+	if b != nil {
+		if doc, _ := openOctets(f, b); doc != nil {
+			return doc, nil
+		}
+	}
+	f.Error.Where = strings.TrimSuffix(file+", "+f.Error.Where, ", ")
+	return nil, f.Error
+}
+
 func noInvoice(file string, doc *dom.Document) error {
 	return &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("{%s}%s is no invoice or credit note in UBL 2.1 or CII D16B", doc.Root().Space(), doc.Root().Local()), Where: file}
 }
@@ -76,7 +88,7 @@ func prepareRender(c *call, invoices bool) func() error {
 		if strings.EqualFold(filepath.Ext(c.values[0]), ".zip") && !invoices {
 			return c.showVCD(c.values[0], *asPDF, o, *out)
 		}
-		doc, err := c.readDocument(c.values[0])
+		doc, err := c.readShown(c.values[0])
 		if err != nil {
 			return err
 		}

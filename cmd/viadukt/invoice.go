@@ -65,6 +65,8 @@ type convertJSON struct {
 	Out   string   `json:"out,omitempty"`
 	Terms int      `json:"terms"`
 	Left  []string `json:"left"` // elements that were not carried
+	// Problems are terms that cannot be used as what they are, and were carried as they stand.
+	Problems []string `json:"problems,omitempty"`
 	// Profile and Specification (BT-24) are those of an invoice attached to a PDF.
 	Profile       string `json:"profile,omitempty"`
 	Specification string `json:"specification,omitempty"`
@@ -91,6 +93,10 @@ func prepareConvert(c *call) func() error {
 			target = map[invoice.Syntax]string{invoice.UBL: "cii", invoice.CII: "ubl"}[i.Syntax]
 		}
 		j := convertJSON{File: c.values[0], OK: true, From: string(i.Syntax), Out: *out, Terms: len(i.Terms()), Left: i.Left(doc)}
+		for _, p := range i.Problems {
+			line, _ := p.Node.Pos()
+			j.Problems = append(j.Problems, fmt.Sprintf("line %d: %s %s", line, p.Term, p.Text))
+		}
 		var octets []byte
 		switch target {
 		case "ubl":
@@ -127,6 +133,9 @@ func prepareConvert(c *call) func() error {
 		}
 		for _, l := range j.Left {
 			fmt.Fprintf(c.p.err, "left behind: %s\n", l)
+		}
+		for _, p := range j.Problems {
+			fmt.Fprintf(c.p.err, "carried as it stands: %s\n", p)
 		}
 		if *out != "" {
 			profile := ""
@@ -187,9 +196,18 @@ func prepareFix(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		r, err := rules.Validate(mended, rules.Options{MaxFindings: 1})
+		r, err := rules.Validate(mended, rules.Options{})
 		if err != nil {
 			return err
+		}
+		if len(left) == 0 {
+			before, err := rules.Validate(doc, rules.Options{})
+			if err != nil {
+				return err
+			}
+			if id := newlyBroken(before, r); id != "" {
+				return &exit{status: statusInvalid, Code: "NOT_COMPUTABLE", Where: c.values[0], Text: "with its totals computed the invoice would break " + id + ", which it does not break now", Remedy: "correct the invoice by hand; viadukt validate shows what else is wrong"}
+			}
 		}
 		j := fixJSON{File: c.values[0], OK: len(left) == 0, Changes: changes(found), Left: changes(left), Out: *out, Valid: r.Valid}
 		switch {
@@ -214,6 +232,20 @@ func prepareFix(c *call) func() error {
 		}
 		return err
 	}
+}
+
+// newlyBroken is a rule that makes an invoice invalid and did not before, or "".
+func newlyBroken(before, after *edocument.Report) string {
+	was := map[string]bool{}
+	for _, f := range before.Findings {
+		was[f.ID] = true
+	}
+	for _, f := range after.Findings {
+		if f.Severity.Refuses() && !was[f.ID] {
+			return f.ID
+		}
+	}
+	return ""
 }
 
 func (c *call) describeFix(j fixJSON, found, left []invoice.Correction) {

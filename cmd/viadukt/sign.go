@@ -114,8 +114,9 @@ func prepareSign(c *call) func() error {
 	var detached []string
 	c.Func("detached", "with --parallel, the signed `file` that stands beside FILE; may be given again", func(file string) error { detached = append(detached, file); return nil })
 	counter := c.Bool("counter", false, "sign the signature of FILE, in XML, CMS or JSON; --out is by default FILE itself")
+	away := c.elsewhereFlags()
 	of := c.String("of", "", "with --counter, the `identifier` of the signature, where FILE holds several in XML")
-	return func() error {
+	sign := func(id *pki.Identity, at time.Time) error {
 		if *out != "" && len(c.values) > 1 && *container == "" {
 			return usage("--out is for one FILE, or with --container")
 		}
@@ -125,10 +126,6 @@ func prepareSign(c *call) func() error {
 		if *of != "" && !*counter || len(detached) > 0 && !*parallel {
 			return usage("--of goes with --counter, and --detached with --parallel")
 		}
-		id, err := signer(c.p.ctx)
-		if err != nil {
-			return err
-		}
 		stamp, err := tsa()
 		if err != nil {
 			return err
@@ -137,7 +134,7 @@ func prepareSign(c *call) func() error {
 		if err != nil {
 			return err
 		}
-		s := signing{page: page, policy: rules, id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
+		s := signing{at: at, page: page, policy: rules, id: id, packaging: *packaging, city: *city, country: *country, commitment: *commitment, roles: roles, stamp: stamp}
 		switch *format {
 		case "", "xades", "cades", "jades", "pades":
 		default:
@@ -195,6 +192,30 @@ func prepareSign(c *call) func() error {
 		}
 		return nil
 	}
+	return func() error {
+		at, err := away.time()
+		if err != nil {
+			return err
+		}
+		id, err := away.identity()
+		if err != nil {
+			return err
+		}
+		if id == nil {
+			if id, err = signer(c.p.ctx); err != nil {
+				return err
+			}
+		} else if len(c.values) > 1 && *container == "" {
+			return usage("--certificate: one FILE is signed in two steps, or a container")
+		}
+		if err = sign(id, at); errors.Is(err, errUnsigned) {
+			return away.hand(c, id, at)
+		}
+		if said := new(exit); err != nil && *away.value != "" && !errors.As(err, &said) {
+			return usage("--value: %v: is all the rest as it was in the first step?", err)
+		}
+		return err
+	}
 }
 
 // formatFor is the format of a file for which none was asked.
@@ -245,6 +266,7 @@ func (s *signing) place(format, file string) string {
 
 // signing is what sign was asked for.
 type signing struct {
+	at                       time.Time
 	page                     *pageFlags
 	policy                   *ades.Policy
 	id                       *pki.Identity
@@ -321,7 +343,7 @@ func fileDocuments(files []string) (out []xades.Document) {
 
 // params are those of the signature that are not of its place.
 func (s *signing) params() ades.Params {
-	p := ades.Params{Time: time.Now(), Roles: s.roles, Place: xades.Place{City: s.city, Country: s.country}, Policy: s.policy}
+	p := ades.Params{Time: s.at, Roles: s.roles, Place: xades.Place{City: s.city, Country: s.country}, Policy: s.policy}
 	if s.commitment != "" {
 		p.Commitments = []string{s.commitment}
 	}

@@ -121,6 +121,9 @@ func loadSigner(file string, password config.Secret) (*pki.Identity, error) {
 		}
 	}
 	id, err := pki.LoadIdentity(b, secret)
+	if errors.Is(err, pki.ErrPassword) && password.IsZero() {
+		return nil, usage("--key: %s is locked: --password says where its password is", file)
+	}
 	if err != nil {
 		return nil, usage("--key: %s: %v", file, err)
 	}

@@ -110,7 +110,7 @@ func (s *signing) pades(ctx context.Context, file, out string) (string, error) {
 	}
 	defer f.Close()
 	p := pades.Parameters{
-		Time: time.Now(), Reason: *s.page.reason, Location: strings.Trim(s.city+", "+s.country, ", "), Field: *s.page.field, Permission: *s.page.certify,
+		Time: s.at, Reason: *s.page.reason, Location: strings.Trim(s.city+", "+s.country, ", "), Field: *s.page.field, Permission: *s.page.certify,
 	}
 	if p.Visible, err = s.page.appearance(s.id.Certificate.Subject.CommonName(), p.Time); err != nil {
 		return "", err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/trust/xmldsig"
 	"github.com/viadukt-eu/viadukt/xmlcore/c14n"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -59,17 +60,54 @@ type xmlResult struct {
 // maxDocument bounds what is parsed, in octets.
 const maxDocument = 1 << 30
 
-// readFile reads a file, or standard input for "-"; the error, if any, is in the report.
+// readFile reads a file of at most maxDocument octets, or standard input for "-"; the error, if any, is in the report.
 func (c *call) readFile(file string) ([]byte, *xmlFile) {
+	return c.readBy(file, func(r io.Reader, size int64) ([]byte, error) {
+		if size > maxDocument {
+			return nil, errTooLarge
+		}
+		return readSized(io.LimitReader(r, maxDocument+1), size)
+	})
+}
+
+// readForView reads a file as readFile does, larger ones without the attachments in them, which are not shown.
+func (c *call) readForView(file string) ([]byte, *xmlFile) {
+	return c.readBy(file, func(r io.Reader, size int64) ([]byte, error) {
+		if size >= 0 && size < leanFrom {
+			return readSized(r, size)
+		}
+		return edocument.ReadLean(r, sourceMost, maxDocument)
+	})
+}
+
+var errTooLarge = fmt.Errorf("%w: more than %d octets", edocument.ErrSize, maxDocument)
+
+// readBy opens a file, whose size is -1 where it is not known.
+func (c *call) readBy(file string, read func(r io.Reader, size int64) ([]byte, error)) ([]byte, *xmlFile) {
 	f := &xmlFile{File: file}
-	var b []byte
-	var err error
-	if file == "-" {
-		b, err = io.ReadAll(c.p.in)
-	} else {
-		b, err = os.ReadFile(file)
+	b, err := func() ([]byte, error) {
+		if file == "-" {
+			return read(c.p.in, -1)
+		}
+		r, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		size := int64(-1)
+		if info, err := r.Stat(); err == nil && info.Mode().IsRegular() {
+			size = info.Size()
+		}
+		return read(r, size)
+	}()
+	if err == nil && len(b) > maxDocument {
+		err = errTooLarge
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, edocument.ErrSize):
+		f.Error = &exit{status: statusFailed, Code: "TOO_LARGE", Text: err.Error(), Remedy: "viadukt validate and the commands that render leave attachments out of what is larger"}
+		return nil, f
+	case err != nil:
 		f.Error = &exit{status: statusUsage, Code: "NO_FILE", Text: err.Error()}
 		return nil, f
 	}
