@@ -293,3 +293,33 @@ func TestTokensAreHandedOut(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A container, or a message with its content, that comes to be signed is signed beside those who signed it before.
+func TestSignaturesBesideEachOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, true)
+	for level, more := range map[string]obj{
+		"XAdES_BASELINE_B":  {"asicContainerType": "ASiC_E"},
+		"CAdES_BASELINE_B":  {"asicContainerType": "ASiC_E"},
+		"CAdES_BASELINE_T":  {"asicContainerType": "ASiC_S"},
+		"CAdES_BASELINE_LT": {"signaturePackaging": "ENVELOPING"},
+	} {
+		d := w.sign(level, more, document("note.txt", []byte("note")))
+		for n := 1; n <= 2; n++ {
+			found := w.judged(d, obj{})["signatureOrTimestampOrEvidenceRecord"].([]any)
+			if len(found) != n {
+				t.Fatalf("%s: %d signatures, not %d", level, len(found), n)
+			}
+			for _, x := range found {
+				if s := x.(obj)["Signature"].(obj); s["Indication"] != "TOTAL_PASSED" {
+					t.Errorf("%s: %v %v", level, s["Indication"], s["SubIndication"])
+				}
+			}
+			if n == 1 {
+				again := maps.Clone(more)
+				again["blevelParams"] = obj{"signingDate": now.UnixMilli() + 60_000}
+				d = w.sign(level, again, document(d["name"].(string), octetsOf(d)))
+			}
+		}
+	}
+}

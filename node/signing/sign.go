@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/ades"
+	"github.com/viadukt-eu/viadukt/trust/asic"
 	"github.com/viadukt-eu/viadukt/trust/cades"
 	"github.com/viadukt-eu/viadukt/trust/gather"
 	"github.com/viadukt-eu/viadukt/trust/jades"
@@ -309,7 +311,7 @@ func (s *Service) document(r *signRequest) (*pending, error) {
 			return nil, err
 		}
 	}
-	q, err := ades.Prepare(documents, p)
+	q, err := prepare(r.ToSignDocument, documents, p)
 	return &pending{q, r.SignatureValue, func(ctx context.Context, b []byte) (Document, error) {
 		if to != "B" {
 			if b, err = s.extend(ctx, b, to, &r.Parameters, documents); err != nil {
@@ -322,6 +324,29 @@ func (s *Service) document(r *signRequest) (*pending, error) {
 		}
 		return Document{Bytes: b, Name: outName(first.Name, "-signed-", r.Parameters.SignatureLevel, p)}, nil
 	}}, err
+}
+
+// prepare signs beside those who signed before, where the one document is a container of the kind asked for, or a message with
+// its content, and an enveloping signature is asked for.
+func prepare(one *Document, documents []xades.Document, p ades.Params) (*ades.Pending, error) {
+	if one == nil || len(one.Bytes) == 0 {
+		return ades.Prepare(documents, p)
+	}
+	r, size := bytes.NewReader(one.Bytes), int64(len(one.Bytes))
+	switch {
+	case p.Container != "":
+		c, err := asic.Open(r, size)
+		if err != nil || !strings.EqualFold(string(c.Type), string(p.Container)) {
+			return ades.Prepare(documents, p)
+		}
+	case p.Format == ades.CAdES && p.Packaging == ades.Enveloping:
+		if all, err := cades.Parse(one.Bytes); err != nil || len(all) == 0 || all[0].Message.Detached {
+			return ades.Prepare(documents, p)
+		}
+	default:
+		return ades.Prepare(documents, p)
+	}
+	return ades.PrepareParallel(r, size, nil, p)
 }
 
 // outName names a signed document as DSS does.

@@ -30,7 +30,7 @@ func SignParallel(ctx context.Context, w io.Writer, random io.Reader, id *pki.Id
 
 // PrepareParallel makes all of one more signature but its value, over what a signed file is over and beside the signatures that are
 // there: of a CMS message, a JWS, which gets its general form, or a container. In XML and PDF the next signature is made as the
-// first one, by [Prepare]. Format and packaging are those of the file; documents are what is signed and not in it.
+// first one, by [Prepare]. Format, where it is given, and packaging are those of the file; documents are what is signed and not in it.
 func PrepareParallel(r io.ReaderAt, size int64, documents []xades.Document, p Params) (*Pending, error) {
 	head := make([]byte, 2)
 	if _, err := r.ReadAt(head, 0); err == nil && string(head) == "PK" {
@@ -140,10 +140,14 @@ func (p Params) besideFiles(c *asic.Container) (*Pending, error) {
 		return nil, fmt.Errorf("%w: there is no signature in the container to stand beside", ErrParams)
 	}
 	there := c.Files[i]
-	p.Format, p.Packaging, p.Container = CAdES, Detached, ""
+	f := CAdES
 	if there.XML() {
-		p.Format = XAdES
+		f = XAdES
 	}
+	if p.Format != "" && p.Format != f {
+		return nil, fmt.Errorf("%w: the container holds %s, so the next signature is that, too", ErrParams, f)
+	}
+	p.Format, p.Packaging, p.Container = f, Detached, ""
 	edit := func(e asic.Edit) ([]byte, error) {
 		var out bytes.Buffer
 		err := c.Edit(&out, e)
