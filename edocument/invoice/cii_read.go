@@ -1,6 +1,11 @@
 package invoice
 
-import "github.com/viadukt-eu/viadukt/xmlcore/dom"
+import (
+	"strings"
+	"time"
+
+	"github.com/viadukt-eu/viadukt/xmlcore/dom"
+)
 
 // pointCodes turn the VAT point date codes of CII, from UNTDID 2475, into those of UBL, from UNTDID 2005.
 var pointCodes = [][2]string{{"5", "3"}, {"29", "35"}, {"72", "432"}}
@@ -41,8 +46,10 @@ func readCII(root dom.Node) *Invoice {
 		i.Preceding = append(i.Preceding, Preceding{text(n, "IssuerAssignedID"), i.ciiDate("BT-26", at(n, "FormattedIssueDateTime/DateTimeString"))})
 	}
 	i.Seller, i.Buyer = ciiParty(kid(a, "SellerTradeParty")), ciiParty(kid(a, "BuyerTradeParty"))
+	i.Buyer.IDs = i.Buyer.IDs[:min(1, len(i.Buyer.IDs))] // BT-46 and BT-60 are one each
 	if n := kid(s, "PayeeTradeParty"); n.Valid() {
 		p := ciiParty(n)
+		p.IDs = p.IDs[:min(1, len(p.IDs))]
 		i.Payee = &p
 	}
 	if n := kid(a, "SellerTaxRepresentativeTradeParty"); n.Valid() {
@@ -52,7 +59,7 @@ func readCII(root dom.Node) *Invoice {
 	i.ciiDelivery(l)
 	i.Period = i.ciiPeriod(kid(s, "BillingSpecifiedPeriod"), "BT-73", "BT-74")
 	i.ciiPayment(s)
-	i.Allowances, i.Charges = charges(kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
+	i.Allowances, i.Charges = i.charges("BG-20", kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
 	i.ciiTotals(s)
 	for _, n := range kids(t, "IncludedSupplyChainTradeLineItem") {
 		i.Lines = append(i.Lines, i.ciiLine(n))
@@ -66,11 +73,12 @@ func (i *Invoice) ciiDate(term string, n dom.Node) Date {
 		return Date{}
 	}
 	s := n.TrimmedText()
-	if len(s) != 8 || n.Attr("format") != "102" && n.Attr("format") != "" {
+	day, err := time.Parse("20060102", s)
+	if format := strings.Trim(n.Attr("format"), " \t\r\n"); err != nil || format != "102" && format != "" {
 		i.problem(term, "is no date of format 102, such as 20260417", n)
 		return Date{s, n}
 	}
-	return Date{s[:4] + "-" + s[4:6] + "-" + s[6:], n}
+	return Date{day.Format(time.DateOnly), n}
 }
 
 // ciiObject reads BT-18 and BT-128.
@@ -156,7 +164,7 @@ func (i *Invoice) ciiPayment(s dom.Node) {
 			i.Payment = &Payment{Means: text(n, "TypeCode"), MeansText: text(n, "Information"), Remittance: remittance}
 		}
 		p := i.Payment
-		if a := kid(n, "PayeePartyCreditorFinancialAccount"); a.Valid() {
+		if a := kid(n, "PayeePartyCreditorFinancialAccount"); a.Valid() || kid(n, "PayeeSpecifiedCreditorFinancialInstitution").Valid() {
 			id := text(a, "IBANID")
 			if id.Value == "" {
 				id = text(a, "ProprietaryID")
@@ -234,7 +242,7 @@ func (i *Invoice) ciiLine(n dom.Node) Line {
 			l.Object = ciiObject(r)
 		}
 	}
-	l.Allowances, l.Charges = charges(kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
+	l.Allowances, l.Charges = i.charges("BG-27", kids(s, "SpecifiedTradeAllowanceCharge"), "ChargeIndicator/Indicator", ciiCharge)
 	for _, c := range kids(item, "DesignatedProductClassification") {
 		if k := kid(c, "ClassCode"); k.Valid() {
 			l.Classes = append(l.Classes, Identifier{k.TrimmedText(), k.Attr("listID"), k.Attr("listVersionID"), k})

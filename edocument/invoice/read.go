@@ -1,7 +1,9 @@
 package invoice
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
@@ -47,16 +49,37 @@ func kid(n dom.Node, name string) dom.Node {
 	return dom.Node{}
 }
 
-// charges tells allowances from charges by their indicator.
-func charges(nodes []dom.Node, indicator string, read func(dom.Node) Charge) (allowances, charges []Charge) {
+// charges tells allowances from charges by their indicator. One that cannot be told is an allowance, and a problem of the
+// group of terms.
+func (i *Invoice) charges(group string, nodes []dom.Node, indicator string, read func(dom.Node) Charge) (allowances, charges []Charge) {
 	for _, n := range nodes {
-		if v := text(n, indicator).Value; v == "true" || v == "1" {
+		v := text(n, indicator)
+		if repeated(v.Node, n) || !slices.Contains([]string{"true", "1", "false", "0"}, v.Value) {
+			i.problem(group, "the indicator does not say whether it is an allowance or a charge", n)
+		}
+		if v.Value == "true" || v.Value == "1" {
 			charges = append(charges, read(n))
 		} else {
 			allowances = append(allowances, read(n))
 		}
 	}
 	return allowances, charges
+}
+
+// repeated reports whether an element, or one that it is in below top, stands beside another of its name.
+func repeated(n, top dom.Node) bool {
+	for ; n.Valid() && n.Kind() == dom.ElementNode && n != top; n = n.Parent() {
+		k := 0
+		for c := n.Parent().FirstElement(); c.Valid(); c = c.NextElement() {
+			if c.NameID() == n.NameID() {
+				k++
+			}
+		}
+		if k > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // kids collects all of them.
@@ -112,7 +135,7 @@ func (i *Invoice) date(term string, n dom.Node) Date {
 	if len(s) > 10 && (s[10] == 'Z' || s[10] == '+' || s[10] == '-') {
 		s = s[:10]
 	}
-	if len(s) != 10 || s[4] != '-' || s[7] != '-' {
+	if _, err := time.Parse(time.DateOnly, s); err != nil {
 		i.problem(term, "is no date such as 2026-04-17", n)
 	}
 	return Date{s, n}

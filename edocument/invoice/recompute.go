@@ -1,6 +1,7 @@
 package invoice
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,8 +30,11 @@ func (c Correction) String() string {
 // Recompute computes the VAT breakdown (BG-23) and the document totals (BG-22) from lines, allowances and charges, sets
 // them, and returns what changed. Lines, rates, payments and roundings are taken as they are. An amount of tax that
 // differs by less than one unit, which the standard lets pass, stays, and so does an invoice whose amounts cannot be
-// read: then the error says which.
+// read, stand there more than once, or lack what they are computed from: then the error says which.
 func (i *Invoice) Recompute() ([]Correction, error) {
+	if err := i.unambiguous(); err != nil {
+		return nil, err
+	}
 	var out []Correction
 	var lines, allowances, charges decimal.Decimal
 	for k, l := range i.Lines {
@@ -71,15 +75,19 @@ func (i *Invoice) Recompute() ([]Correction, error) {
 	if len(i.Charges) > 0 || t.Charges.Given {
 		set(&t.Charges, "BT-108", charges, "Σ BT-99")
 	}
+	if len(i.Breakdown) == 0 && !t.Tax.Given {
+		return nil, errors.New("neither the VAT breakdown (BG-23) nor the total VAT (BT-110) is there")
+	}
 	without := lines.Round(2).Sub(allowances.Round(2)).Add(charges.Round(2))
 	set(&t.WithoutTax, "BT-109", without, "BT-106 - BT-107 + BT-108")
 	tax, err := i.recomputeTax(set)
 	if err != nil {
 		return nil, err
 	}
-	if len(i.Breakdown) > 0 || t.Tax.Given {
-		set(&t.Tax, "BT-110", tax, "Σ BT-117")
+	if t.Lines.Node.Valid() && !t.Tax.Node.Valid() {
+		t.Tax.Given = false // the sum of its parts, and not in the document
 	}
+	set(&t.Tax, "BT-110", tax, "Σ BT-117")
 	with := without.Add(tax.Round(2))
 	set(&t.WithTax, "BT-112", with, "BT-109 + BT-110")
 	due, formula := with, "BT-112"
@@ -102,6 +110,59 @@ func (i *Invoice) Recompute() ([]Correction, error) {
 	}
 	set(&t.Due, "BT-115", due, formula)
 	return out, nil
+}
+
+// unambiguous complains of what is computed with and stands there more than once.
+func (i *Invoice) unambiguous() error {
+	for _, p := range i.Problems {
+		if p.Term == "BG-20" {
+			line, _ := p.Node.Pos()
+			return fmt.Errorf("the allowance or charge (BG-20, BG-21) at line %d: %s", line, p.Text)
+		}
+	}
+	once := func(what string, top dom.Node, nodes ...dom.Node) error {
+		for _, n := range nodes {
+			if repeated(n, top) {
+				line, _ := n.Pos()
+				return fmt.Errorf("%s: %s at line %d, or what it is in, stands there more than once", what, n.Local(), line)
+			}
+		}
+		return nil
+	}
+	for k, l := range i.Lines {
+		if err := once(fmt.Sprintf("line %d", k+1), l.Node, l.Net.Node, l.Category.Node, l.Rate.Node); err != nil {
+			return err
+		}
+	}
+	for _, c := range slices.Concat(i.Allowances, i.Charges) {
+		if err := once("allowance or charge", c.Node, c.Amount.Node, c.Category.Node, c.Rate.Node); err != nil {
+			return err
+		}
+	}
+	for _, e := range i.Breakdown {
+		if err := once("VAT breakdown", e.Node, e.Base.Node, e.Tax.Node, e.Category.Node, e.Rate.Node); err != nil {
+			return err
+		}
+	}
+	t := i.Totals
+	if n := t.Tax.Node; n.Valid() {
+		total, k := n, 0 // UBL has a group for each currency, CII an amount
+		if i.Syntax == UBL {
+			if err := once("totals", n.Parent(), n); err != nil {
+				return err
+			}
+			total = n.Parent()
+		}
+		for _, other := range kids(total.Parent(), total.Local()) {
+			if other == n || i.Syntax == CII && other.Attr("currencyID") == n.Attr("currencyID") || at(other, n.Local()).Attr("currencyID") == n.Attr("currencyID") {
+				k++
+			}
+		}
+		if k > 1 || n.Attr("currencyID") != i.Currency.Value {
+			return fmt.Errorf("there is not one total VAT (BT-110) in the currency of the invoice, %s", i.Currency.Value)
+		}
+	}
+	return once("totals", dom.Node{}, t.Lines.Node, t.Allowances.Node, t.Charges.Node, t.WithoutTax.Node, t.WithTax.Node, t.Paid.Node, t.Rounding.Node, t.Due.Node)
 }
 
 // recomputeTax sets the entries of the breakdown and returns their tax.

@@ -61,7 +61,7 @@ func readUBL(root dom.Node) *Invoice {
 	i.ublDelivery(root)
 	i.Period = i.ublPeriod(kid(root, "InvoicePeriod"), "BT-73", "BT-74")
 	i.ublPayment(root)
-	i.Allowances, i.Charges = charges(kids(root, "AllowanceCharge"), "ChargeIndicator", ublCharge)
+	i.Allowances, i.Charges = i.charges("BG-20", kids(root, "AllowanceCharge"), "ChargeIndicator", ublCharge)
 	i.ublTotals(root)
 	for _, n := range kids(root, lines) {
 		i.Lines = append(i.Lines, i.ublLine(n, quantity))
@@ -75,8 +75,8 @@ const noOrder = "NA"
 // splitNote takes the subject code, between number signs, from the text of a note.
 func splitNote(n dom.Node) Note {
 	s := n.TrimmedText()
-	if len(s) > 5 && s[0] == '#' && s[4] == '#' && !strings.Contains(s[1:4], " ") {
-		return Note{Text{s[1:4], n}, Text{strings.TrimSpace(s[5:]), n}}
+	if len(s) > 4 && s[0] == '#' && s[4] == '#' && !strings.Contains(s[1:4], " ") {
+		return Note{Text{s[1:4], n}, Text{strings.Trim(s[5:], " \t\r\n"), n}}
 	}
 	return Note{Text: Text{s, n}}
 }
@@ -214,7 +214,7 @@ func (i *Invoice) ublLine(n dom.Node, quantity string) Line {
 	if d := kid(n, "DocumentReference"); d.Valid() {
 		l.Object = ident(at(d, "ID"))
 	}
-	l.Allowances, l.Charges = charges(kids(n, "AllowanceCharge"), "ChargeIndicator", ublCharge)
+	l.Allowances, l.Charges = i.charges("BG-27", kids(n, "AllowanceCharge"), "ChargeIndicator", ublCharge)
 	for _, c := range kids(item, "CommodityClassification") {
 		if k := at(c, "ItemClassificationCode"); k.Valid() {
 			l.Classes = append(l.Classes, Identifier{k.TrimmedText(), k.Attr("listID"), k.Attr("listVersionID"), k})

@@ -90,8 +90,14 @@ func plain(d decimal.Decimal) string {
 	return d.String()
 }
 
-// amount writes an amount in the currency of the invoice.
-func (p *pen) amount(name string, n Number) { p.number(name, n, "currencyID", p.currency) }
+// amount writes an amount in the currency of the invoice, without zeros behind the second decimal.
+func (p *pen) amount(name string, n Number) {
+	if n.Value.Scale() > 2 {
+		v := n.Value.Normal()
+		n.Value = v.Fix(uint8(max(2, v.Scale())))
+	}
+	p.number(name, n, "currencyID", p.currency)
+}
 
 // id writes an identifier with its scheme.
 func (p *pen) id(name string, i Identifier) { p.leaf(name, i.Value, "schemeID", i.Scheme) }
