@@ -5,6 +5,7 @@
 package edocument
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -79,6 +80,26 @@ func (r *Report) Append(pack, file string, findings []Finding) {
 		r.Layers = append(r.Layers, Layer{Pack: pack, Kind: LayerRules, File: file, From: len(r.Findings), To: len(r.Findings) + len(findings)})
 	}
 	r.Findings = append(r.Findings, findings...)
+}
+
+// Borrow completes findings by those of another report on the same document: where a rule of the same id fired at the same
+// place, what stands there and what to do are taken from it if they are not said here.
+func (r *Report) Borrow(other *Report) {
+	type place struct {
+		id           string
+		line, column int
+	}
+	said := map[place]*Finding{}
+	for i := range other.Findings {
+		f := &other.Findings[i]
+		said[place{f.ID, f.Line, f.Column}] = f
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if o := said[place{f.ID, f.Line, f.Column}]; o != nil {
+			f.Value, f.Remedy = cmp.Or(f.Value, o.Value), cmp.Or(f.Remedy, o.Remedy)
+		}
+	}
 }
 
 // LayerKind says what an artefact is.

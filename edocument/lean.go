@@ -12,7 +12,7 @@ var (
 	// ErrSize says that a document is larger than the caller allows.
 	ErrSize = errors.New("the document is too large")
 	// errDense says that a long run that looked like an attachment was none.
-	errDense = errors.New("a long text is no attachment")
+	errDense = errors.New("it holds a text that is no attachment")
 )
 
 // runLeast is how long a text in base64 is that [ReadLean] leaves out.
@@ -33,7 +33,7 @@ func ReadLean(r io.Reader, most, keep int64) ([]byte, error) {
 	}
 	s, ok := r.(io.Seeker)
 	if !ok {
-		return nil, fmt.Errorf("%w: %w of more than %d octets", ErrSize, err, runLeast)
+		return nil, fmt.Errorf("%w: %w, of more than %d octets", ErrSize, err, runLeast)
 	}
 	if _, err := s.Seek(0, io.SeekStart); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/viadukt-eu/viadukt/edelivery/smp"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
+	"github.com/viadukt-eu/viadukt/edocument/rules"
 	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
 	"github.com/viadukt-eu/viadukt/xmlcore/xsd"
 )
@@ -272,6 +273,7 @@ func openPacks(folder, list string, most int) (*rulepack.Judge, error) {
 		return nil, packError(folder, err)
 	}
 	j.Options = rulepack.Options{MaxFindings: most, Now: now, Workers: runtime.GOMAXPROCS(0)}
+	j.Explain = rules.Judge{Options: rules.Options{MaxFindings: most}}
 	return j, nil
 }
 

@@ -149,6 +149,9 @@ type Options struct {
 type Judge struct {
 	Packs   []*Compiled
 	Options Options
+	// Explain judges by the same rules in words of its own, and completes what publishers do not say: numbers and remedies. It
+	// has no part in the verdict. nil: nobody does.
+	Explain edocument.Validator
 }
 
 // Validate implements [edocument.Validator].
@@ -171,6 +174,11 @@ func (j *Judge) ValidateContext(ctx context.Context, doc *dom.Document) (*edocum
 	}
 	if len(r.Pack) == 0 {
 		return nil, edocument.ErrUnknownType
+	}
+	if j.Explain != nil && slices.ContainsFunc(r.Findings, func(f edocument.Finding) bool { return f.Value == "" || f.Remedy == "" }) {
+		if other, err := j.Explain.Validate(doc); err == nil {
+			r.Borrow(other)
+		}
 	}
 	return r, nil
 }
@@ -328,7 +336,11 @@ func expected(names []string) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "expected: " + strings.Join(names, ", ")
+	local := make([]string, len(names))
+	for i, name := range names {
+		local[i] = name[strings.LastIndexByte(name, '}')+1:]
+	}
+	return "expected: " + strings.Join(local, ", ")
 }
 
 // kind names a document for people: CreditNote is a credit note.

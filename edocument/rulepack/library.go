@@ -22,7 +22,8 @@ import (
 // [Library.Refresh] sees what was added and removed, and replaces the whole set at one stroke: a document keeps the set
 // that it began with. It serves any number of goroutines.
 type Library struct {
-	// Fallback judges documents that no pack is meant for; nil: nobody does. Set it before the first use.
+	// Fallback judges documents that no pack is meant for, and explains what the others find; nil: nobody does. Set it before
+	// the first use.
 	Fallback edocument.Validator
 
 	folder  Folder
@@ -130,7 +131,7 @@ func (l *Library) Open(at time.Time, names ...string) (*Judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{Options: l.options}
+	j := &Judge{Options: l.options, Explain: l.Fallback}
 	j.Options.Now = at
 	for _, p := range order {
 		c, err := s.books[p.ID].compile()
