@@ -370,8 +370,8 @@ func describeVerdict(w io.Writer, j *verifyJSON, explain bool, language string) 
 			verdict += " " + s.SubIndication
 		}
 		fmt.Fprintf(w, "    %s, %s", verdict, s.Level)
-		if s.BestTime != nil && len(s.TimeStamps) > 0 {
-			fmt.Fprintf(w, ", %s", t("line.proven", second(*s.BestTime)))
+		if proven := s.Proven(); proven != nil {
+			fmt.Fprintf(w, ", %s", t("line.proven", second(*proven)))
 		}
 		fmt.Fprintf(w, "\n")
 		if s.Why != "" {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/viadukt-eu/viadukt/trust/validation"
@@ -102,6 +104,25 @@ func (d pageData) State() string {
 		}
 	}
 	return "doubtful"
+}
+
+// Unsigned names the files of the container that no signature covers, a few of them; "" where there are none.
+func (d pageData) Unsigned() string {
+	var none []string
+	first := true
+	for _, s := range d.Summary.Signatures {
+		if s.Counter {
+			continue
+		}
+		if first {
+			none, first = slices.Clone(s.Uncovered), false
+		}
+		none = slices.DeleteFunc(none, func(name string) bool { return !slices.Contains(s.Uncovered, name) })
+	}
+	if len(none) > 10 {
+		none = append(none[:10], "...")
+	}
+	return strings.Join(none, ", ")
 }
 
 func (s Signature) state() string {

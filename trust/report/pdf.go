@@ -19,6 +19,9 @@ func (v *Verdict) PDF(language string) ([]byte, error) {
 		page.Paragraph{Text: []page.Text{{Value: d.T("all." + whole), Bold: true, Color: tones[whole]}}},
 		page.Paragraph{Text: []page.Text{{Value: d.T("judged", d.At()), Small: true}}},
 	}})
+	if names := d.Unsigned(); names != "" {
+		doc.Add(page.Paragraph{Text: []page.Text{{Value: d.T("unsigned", names), Bold: true, Color: page.Amber}}})
+	}
 	for _, s := range d.Summary.Signatures {
 		d.addSignature(doc, s)
 	}
@@ -54,8 +57,8 @@ func (d pageData) addSignature(doc *page.Document, s Signature) {
 	if s.SigningTime != nil {
 		add("claimed", d.Time(*s.SigningTime))
 	}
-	if s.BestTime != nil && len(s.TimeStamps) > 0 {
-		add("proven", d.Time(*s.BestTime))
+	if proven := s.Proven(); proven != nil {
+		add("proven", d.Time(*proven))
 	}
 	add("level", s.Level)
 	if s.Qualified != "" {

@@ -90,6 +90,16 @@ type Signature struct {
 	Uncovered     []string      `json:"uncovered,omitempty"` // files of the container that it does not cover
 	Changes       []Change      `json:"changes,omitempty"`   // of a PDF document after it was signed
 	Checks        []Check       `json:"checks"`
+
+	proven bool // BestTime is not only that of the judgement
+}
+
+// Proven is since when the signature is proven to exist before it was judged; nil where nothing proves it.
+func (s Signature) Proven() *time.Time {
+	if !s.proven {
+		return nil
+	}
+	return s.BestTime
 }
 
 // Change is something that was done to a document after it was signed.
@@ -145,7 +155,9 @@ func (v *Verdict) Summary(language string) *Summary {
 		if i == 0 {
 			out.Packaging = s.Packaging
 		}
-		out.Signatures = append(out.Signatures, t.signature(s, r))
+		one := t.signature(s, r)
+		one.proven = r.BestTime.Before(v.At)
+		out.Signatures = append(out.Signatures, one)
 	}
 	for i, x := range v.Result.TimeStamps {
 		out.TimeStamps = append(out.TimeStamps, t.timeStamp(x, v.TimeStamps[i], v.Qualified[i]))
