@@ -75,7 +75,7 @@ func TestARevokedPartner(t *testing.T) {
 func TestMessagesWaitForNewsOfAPartner(t *testing.T) {
 	t.Parallel()
 	a, b, state := agreeAsked(t)
-	clock := &movingClock{at: time.Now()}
+	clock := &wrongClock{} // it runs on: an attempt before the news is not the last one
 	ee := beginAt(t, a, clock.now, func(c *config.Config) {
 		c.Revocation.Unknown, c.Outbound.MaxAttempts = "refuse", 1000
 	})
@@ -97,7 +97,7 @@ func TestMessagesWaitForNewsOfAPartner(t *testing.T) {
 		})
 	}
 	state.Store(int32(pki.RevocationGood))
-	clock.move(2 * time.Minute)
+	clock.set(2 * time.Minute)
 	if err := ee.Upkeep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
