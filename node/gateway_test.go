@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/viadukt-eu/viadukt/node/config"
 	"github.com/viadukt-eu/viadukt/node/setup"
 	"github.com/viadukt-eu/viadukt/node/store"
+	"github.com/viadukt-eu/viadukt/trust/pki"
 )
 
 // gateway is a node of the tests with what its operator knows of it.
@@ -35,6 +38,12 @@ func loopback() string {
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }
 
+// letterKeys are those of all nodes of [agree], made once: what is the same in each test need not be made in each. Their
+// certificates differ, and so do the authorities of two networks.
+var letterKeys = [2]func() pki.Key{sync.OnceValue(letterKey), sync.OnceValue(letterKey)}
+
+func letterKey() pki.Key { return must(pki.GenerateKey(crand.Reader, pki.RSA2048)) }
+
 // agree makes two nodes that agreed on one kind of message, "letters", without starting them.
 func agree(t testing.TB) (ee, pt *setup.Result) {
 	t.Helper()
@@ -46,9 +55,12 @@ func agreeBy(t testing.TB, profile string) (ee, pt *setup.Result) {
 	root := t.TempDir()
 	var made [2]*setup.Result
 	for i, name := range []string{"ee", "pt"} {
+		p := setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: profile, Host: loopback(), Inbox: true, Now: time.Now()}
+		if profile == "eu-edelivery" {
+			p.Certificate = func(c *pki.Template) { c.Key = letterKeys[i]() }
+		}
 		var err error
-		made[i], err = setup.Create(setup.Params{Dir: filepath.Join(root, name), Network: filepath.Join(root, "network"), Country: "EE", Profile: profile, Host: loopback(), Inbox: true, Now: time.Now()})
-		if err != nil {
+		if made[i], err = setup.Create(p); err != nil {
 			t.Fatal(err)
 		}
 	}
