@@ -400,19 +400,23 @@ func (b *builder) enveloped(d Document) error {
 		return err
 	}
 	b.root = doc.Root()
-	exclusive := c14n.Method{Algorithm: c14n.Exclusive10}
+	// What a prefix in a value means is signed with it, which the exclusive form leaves out; nothing stands around a whole document.
+	whole := c14n.Method{Algorithm: c14n.Inclusive10}
+	if b.Alone { // as trusted lists must have it [TS 119 612 annex B]
+		whole.Algorithm = c14n.Exclusive10
+	}
 	transform, beside, err := b.neighbours(doc)
 	if err != nil {
 		return err
 	}
 	sum := b.hash.New()
-	if err := exclusive.Write(sum, doc.Node(), beside...); err != nil {
+	if err := whole.Write(sum, doc.Node(), beside...); err != nil {
 		return err
 	}
 	if d.MimeType == "" {
 		d.MimeType = "text/xml"
 	}
-	b.add(xmldsig.SignReference{Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{transform, xmldsig.Canonicalize(exclusive)}}, d)
+	b.add(xmldsig.SignReference{Digest: sum.Sum(nil), Transforms: []xmldsig.Transform{transform, xmldsig.Canonicalize(whole)}}, d)
 	return nil
 }
 

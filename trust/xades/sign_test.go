@@ -412,6 +412,13 @@ func TestEnvelopedSignaturesStandBesideEachOther(t *testing.T) {
 			t.Fatalf("%d of %d signatures hold", n, want)
 		}
 	}
+	typed, err := sign([]byte(`<order xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:a="urn:own:a" xsi:type="a:paid"/>`), false)
+	if err != nil || intact(typed) != 1 {
+		t.Fatal(err)
+	}
+	if n := intact(bytes.Replace(typed, []byte("urn:own:a"), []byte("urn:own:b"), 1)); n != 0 {
+		t.Error("a prefix in a value has another meaning, and the signature holds")
+	}
 	if n := intact(bytes.Replace(b, []byte("gut"), []byte("schlecht"), 1)); n != 0 {
 		t.Errorf("%d signatures hold over another text", n)
 	}
