@@ -144,11 +144,12 @@ func TestAFailedMessageIsStartedAgain(t *testing.T) {
 	if err != nil || failed.State != client.Failed || failed.Error == nil || failed.Error.Remedy == "" {
 		t.Fatalf("%+v %v", failed, err)
 	}
-	if again, err := ee.Resend(ctx, m.MessageID); err != nil || again.State.Settled() {
+	if again, err := ee.Resend(ctx, m.MessageID); err != nil || again.MessageID != m.MessageID {
 		t.Errorf("%+v %v", again, err)
 	}
-	if failed, err = ee.Wait(ctx, m.MessageID, client.Failed); err != nil || len(failed.Events) < 6 {
-		t.Errorf("%+v %v", failed, err)
+	twice, err := ee.Wait(ctx, m.MessageID, client.Failed) // it may have failed again when the answer to the call was made
+	if err != nil || len(twice.Events) < 2*len(failed.Events)-1 {
+		t.Errorf("%+v %v", twice, err)
 	}
 }
 
