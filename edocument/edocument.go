@@ -6,6 +6,7 @@ package edocument
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -160,4 +161,17 @@ func (r *Report) Fired() []string {
 // for such a document; then errors.Is(err, ErrUnknownType) holds.
 type Validator interface {
 	Validate(doc *dom.Document) (*Report, error)
+}
+
+// Judges asks one after the other: the first who knows the kind of document gives the verdict.
+type Judges []Validator
+
+// Validate implements [Validator].
+func (j Judges) Validate(doc *dom.Document) (*Report, error) {
+	for _, v := range j {
+		if r, err := v.Validate(doc); !errors.Is(err, ErrUnknownType) {
+			return r, err
+		}
+	}
+	return nil, ErrUnknownType
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/espd"
 	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
@@ -45,7 +46,7 @@ func (n *Node) loadJudges() error {
 	if err != nil {
 		return n.Config.Problem("validation.packs", "%v", err)
 	}
-	library.Fallback = rules.Judge{}
+	library.Fallback = edocument.Judges{rules.Judge{}, espd.Judge{}}
 	j.library = library
 	j.looked.Store(n.Clock().UnixNano())
 	j.service = validation.New(validation.Options{Judge: n.Validate, Packs: n.packNames, Clock: n.Clock, Version: Version, MaxDocument: int64(j.settings.MaxDocument)})

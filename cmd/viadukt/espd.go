@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,9 @@ func prepareESPDRender(c *call) func() error {
 	asPDF := c.Bool("pdf", false, "write PDF instead of HTML")
 	out := c.String("out", "", "`file` to write to; default: standard output")
 	return func() error {
+		if !slices.Contains(espd.Languages, *lang) {
+			return usage("--lang: there are no labels in %q; there are %s", *lang, strings.Join(espd.Languages, ", "))
+		}
 		d, err := c.readESPD(c.values[0])
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/viadukt-eu/viadukt/edocument"
+	"github.com/viadukt-eu/viadukt/edocument/espd"
 	"github.com/viadukt-eu/viadukt/edocument/facturx"
 	"github.com/viadukt-eu/viadukt/edocument/report"
 	"github.com/viadukt-eu/viadukt/edocument/rulepack"
@@ -127,7 +128,7 @@ func prepareValidate(c *call) func() error {
 
 // choose finds who judges.
 func (v *validating) choose(folder, pack, only string, most int) error {
-	v.unknown = "invoices, credit notes and what follows an order are known, and calls for tenders, tenders, receipts and answers before award of edition 1.1; for others add their rules by viadukt pack add"
+	v.unknown = "invoices, credit notes and what follows an order are known, and calls for tenders, tenders, receipts and answers before award of edition 1.1, and procurement documents (ESPD); for others add their rules by viadukt pack add"
 	builtin := rules.Judge{Options: rules.Options{MaxFindings: most}}
 	switch {
 	case pack != "":
@@ -150,7 +151,7 @@ func (v *validating) choose(folder, pack, only string, most int) error {
 	if err != nil {
 		return err
 	}
-	lib.Fallback = builtin
+	lib.Fallback = edocument.Judges{builtin, espd.Judge{}}
 	now := time.Now()
 	v.judge = func(doc *dom.Document) (*edocument.Report, error) { return lib.Validate(v.p.ctx, doc, now) }
 	return nil
@@ -368,7 +369,7 @@ func (v *validating) serve(address, folder, pack string, most int) error {
 	if err != nil {
 		return err
 	}
-	lib.Fallback = rules.Judge{Options: rules.Options{MaxFindings: most}}
+	lib.Fallback = edocument.Judges{rules.Judge{Options: rules.Options{MaxFindings: most}}, espd.Judge{}}
 	var always []string
 	if pack != "" {
 		always = splitNames(pack)
