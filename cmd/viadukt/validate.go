@@ -308,7 +308,7 @@ func (v *validating) one(src source) *validateJSON {
 	r, err := v.judge(doc)
 	switch {
 	case errors.Is(err, edocument.ErrUnknownType):
-		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("%v: {%s}%s", err, doc.Root().Space(), doc.Root().Local()), Remedy: v.unknown}
+		j.Error = &exit{status: statusFailed, Code: "UNKNOWN_TYPE", Text: fmt.Sprintf("%v: %s", err, kindOf(doc)), Remedy: v.unknown}
 	case err != nil:
 		j.Error = &exit{status: statusFailed, Code: "FAILED", Text: err.Error()}
 	default:
@@ -360,10 +360,22 @@ func (v *validating) read(src source, d *report.Document) ([]byte, error) {
 	return edocument.ReadLean(r, sourceMost, maxDocument)
 }
 
+// kindOf names a document that no rules are known for: its element, and the specification that it says it obeys.
+func kindOf(doc *dom.Document) string {
+	kind := fmt.Sprintf("{%s}%s", doc.Root().Space(), doc.Root().Local())
+	if s := rulepack.Specification(doc); s != "" {
+		kind += " by " + edocument.Clip(s)
+	}
+	return kind
+}
+
 // serve judges what others post, until it is told to stop.
 func (v *validating) serve(address, folder, pack string, most int) error {
 	if len(v.values) > 0 {
 		return usage("--daemon reads no files")
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return usage("--daemon: %q is no address such as 127.0.0.1:8080", address)
 	}
 	lib, err := rulepack.NewLibrary(rulepack.Folder(folder), rulepack.Options{MaxFindings: most})
 	if err != nil {
