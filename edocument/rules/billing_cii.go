@@ -273,7 +273,6 @@ func (c *vocabulary) italyCII() []*context {
 }
 
 func (c *vocabulary) swedenCII() []*context {
-	agreement := strings.TrimPrefix(ciiAgreement, "/")
 	vat, company, rate := c.path("SpecifiedTaxRegistration/ID[@schemeID=VAT]"), c.path("ID"), c.path("RateApplicablePercent")
 	// the rules ask of the very party, and of the transaction that an account or means of payment is part of
 	const agreed, inSweden = "/ApplicableHeaderTradeAgreement", "/PostalTradeAddress/CountryID[=SE]"
@@ -291,17 +290,17 @@ func (c *vocabulary) swedenCII() []*context {
 	seller, buyer := c.has("../.."+agreed+"/SellerTradeParty"+inSweden), c.has("../.."+agreed+"/BuyerTradeParty"+inSweden)
 	account := ciiSettlement + means + "/PayeePartyCreditorFinancialAccount/ProprietaryID"
 	return []*context{
-		c.on(agreement+"/SellerTradeParty",
+		c.on(ciiAgreement+"/SellerTradeParty",
 			must("SE-R-001", func(x *eval) bool { return runes(normalize(vat.string(x, x.n))) == 14 }),
 			must("SE-R-002", func(x *eval) bool {
 				s := []rune(vat.string(x, x.n))
 				return len(s) > 2 && isNumber(string(s[2:min(14, len(s))]))
 			})).where(all(c.has("."+inSweden), registered(""))),
-		c.on(agreement+"/SellerTradeParty/SpecifiedLegalOrganization",
+		c.on(ciiAgreement+"/SellerTradeParty/SpecifiedLegalOrganization",
 			must("SE-R-003", func(x *eval) bool { return isNumber(company.string(x, x.n)) }),
 			must("SE-R-004", func(x *eval) bool { return runes(normalize(company.string(x, x.n))) == 10 }),
 			must("SE-R-013", func(x *eval) bool { return swedish(normalize(company.string(x, x.n))) })).where(all(c.has(".."+inSweden), c.has("ID"))),
-		c.on(agreement+"/SellerTradeParty/SpecifiedTaxRegistration/ID[@schemeID=FC]",
+		c.on(ciiAgreement+"/SellerTradeParty/SpecifiedTaxRegistration/ID[@schemeID=FC]",
 			must("SE-R-005", func(x *eval) bool { return normalize(strings.ToUpper(x.n.Text())) == "GODKÄND FÖR F-SKATT" })).where(all(c.has("../.."+inSweden), c.has("../../SpecifiedLegalOrganization/ID"))),
 		c.on("ApplicableTradeTax|CategoryTradeTax", must("SE-R-006", func(x *eval) bool { return swedishRate(rate.string(x, x.n)) })).where(registered(ciiAgreement + "/SellerTradeParty[PostalTradeAddress/CountryID=SE]/")),
 		c.on(account, should("SE-R-007", self(isNumber)), should("SE-R-010", self(func(s string) bool { return runes(s) >= 2 && runes(s) <= 8 }))).where(giro("SE:PLUSGIRO")),

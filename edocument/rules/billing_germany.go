@@ -82,7 +82,7 @@ func countDigits(s string) int {
 func (u *vocabulary) discounts() test {
 	terms := u.path("PaymentTerms/Note")
 	return func(x *eval) bool {
-		s := terms.string(x, x.n)
+		s := terms.find(x, x.n).Text()
 		for line := range strings.SplitSeq(s, "\n") {
 			line = normalize(line)
 			if !strings.HasPrefix(line, "#") {

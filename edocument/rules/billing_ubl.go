@@ -123,12 +123,12 @@ func (x *eval) within(stated decimal.Decimal, name string, computed decimal.Deci
 func (v *vocabulary) percentage(factorPath, basePath, amountPath string) test {
 	factor, base, amount := v.path(factorPath), v.path(basePath), v.path(amountPath)
 	return func(x *eval) bool {
-		f, b := factor.find(x, x.n), base.find(x, x.n)
+		f, b := factor.one(x, x.n), base.one(x, x.n)
 		if !f.Valid() || !b.Valid() {
 			return true
 		}
 		stated := decimal.Decimal{}
-		if a := amount.find(x, x.n); a.Valid() {
+		if a := amount.one(x, x.n); a.Valid() {
 			stated = decimal.Read(a.Text())
 		}
 		return x.within(stated, "the amount", decimal.Read(b.Text()).Mul(decimal.Read(f.Text())).Mul(decimal.New(1, 2)), "base amount × percentage / 100")
@@ -220,7 +220,7 @@ func (u *vocabulary) billingModel(self bool) []*context {
 		u.on("Price/AllowanceCharge",
 			must("PEPPOL-EN16931-R044", u.reads("ChargeIndicator", "false")),
 			must("PEPPOL-EN16931-R046", func(x *eval) bool {
-				g := price.find(x, x.n)
+				g := price.one(x, x.n)
 				return !g.Valid() || x.equal(net.value(x, x.n), "BT-146", decimal.Read(g.Text()).Sub(discount.value(x, x.n)), "BT-148 - BT-147")
 			})),
 		u.on("Price/BaseQuantity[@unitCode]", must("PEPPOL-EN16931-R130", u.sameUnit())),
@@ -281,7 +281,7 @@ func (u *vocabulary) lineNet(t lineTerms) test {
 	}
 	charges, indicator, amounts := u.path(t.charges), u.path(t.indicator), u.path(t.amount)
 	or := func(x *eval, p *path, other int64) decimal.Decimal {
-		if n := p.find(x, x.n); n.Valid() {
+		if n := p.one(x, x.n); n.Valid() {
 			return decimal.Read(n.Text())
 		}
 		return decimal.New(other, 0)
@@ -293,7 +293,7 @@ func (u *vocabulary) lineNet(t lineTerms) test {
 		}
 		sum := or(x, quantity, 1).Mul(or(x, price, 0))
 		terms := "BT-129 × BT-146"
-		if b := base.find(x, x.n); b.Valid() {
+		if b := base.one(x, x.n); b.Valid() {
 			if d := decimal.Read(b.Text()); !d.IsZero() && !d.Equal(one) {
 				sum, terms = sum.Quo(d), terms+" / BT-149"
 			}
@@ -384,9 +384,11 @@ func (u *vocabulary) plainDate() test {
 func (v *vocabulary) codeIn(list, attr string) test {
 	codes, own := codeList(list), v.path("text()")
 	return func(x *eval) bool {
-		s := normalize(own.string(x, x.n))
+		s := ""
 		if attr != "" {
 			s = x.n.Attr(attr)
+		} else {
+			s = normalize(own.string(x, x.n))
 		}
 		if codes[s] {
 			return true

@@ -76,10 +76,18 @@ func (v *vocabulary) has(p string) test {
 
 func (v *vocabulary) hasNot(p string) test { return not(v.has(p)) }
 
-// filled: the first node of the path is there and not blank.
+// node finds the node of a path where there has to be one; the first of several where the path ends in [1].
+func (v *vocabulary) node(p string) func(*eval, dom.Node) dom.Node {
+	if p, first := strings.CutSuffix(p, "[1]"); first {
+		return v.path(p).find
+	}
+	return v.path(p).one
+}
+
+// filled: the node of the path is there and not blank.
 func (v *vocabulary) filled(p string) test {
-	q := v.path(p)
-	return func(x *eval) bool { return !blank(q.find(x, x.n).Text()) }
+	node := v.node(p)
+	return func(x *eval) bool { return !blank(node(x, x.n).Text()) }
 }
 
 // anyFilled: some node of the path is not blank.
@@ -108,10 +116,10 @@ func (v *vocabulary) is(p string, texts ...string) test {
 	}
 }
 
-// reads: the first node of the path has one of the texts, apart from white space; "" stands for none.
+// reads: the node of the path has one of the texts, apart from white space; "" stands for none.
 func (v *vocabulary) reads(p string, texts ...string) test {
 	q := v.path(p)
-	return func(x *eval) bool { return among(normalize(q.find(x, x.n).Text()), texts) }
+	return func(x *eval) bool { return among(normalize(q.one(x, x.n).Text()), texts) }
 }
 
 // within: the text of the first node of the path, apart from white space around it, stands in a list of words as one or
@@ -144,9 +152,9 @@ func aboveZero(d decimal.Decimal) bool { return d.Sign() > 0 }
 
 // twoDecimals is lexical: 1.500 has three decimals.
 func (v *vocabulary) twoDecimals(p string) test {
-	q := v.path(p)
+	node := v.node(p)
 	return func(x *eval) bool {
-		n := q.find(x, x.n)
+		n := node(x, x.n)
 		if !shortFraction(n.Text()) {
 			x.note = n.Text()
 			return false
@@ -169,12 +177,29 @@ func among(s string, list []string) bool {
 	return false
 }
 
-// value reads the first node of a path as a number, NaN when there is none.
+// value reads the node of a path as a number, NaN when there is none.
 func (p *path) value(x *eval, n dom.Node) decimal.Decimal {
-	if n = p.find(x, n); !n.Valid() {
+	if n = p.one(x, n); !n.Valid() {
 		return decimal.NaN
 	}
 	return decimal.Read(n.Text())
+}
+
+// firstValue reads the first node of a path as a number, NaN when there is none.
+func (p *path) firstValue(x *eval, n dom.Node) decimal.Decimal {
+	return decimal.Read(p.find(x, n).Text())
+}
+
+// sumOfOne is sum where each element around the numbers has one of them.
+func (p *path) sumOfOne(x *eval, n dom.Node) decimal.Decimal {
+	var total decimal.Decimal
+	var parent dom.Node
+	p.walk(x, n, func(m dom.Node) bool {
+		x.unclear = x.unclear || m.Parent() == parent
+		parent, total = m.Parent(), total.Add(decimal.Read(m.Text()))
+		return false
+	})
+	return total
 }
 
 // sum adds up the numbers of a path; one that cannot be read makes it NaN.
@@ -187,5 +212,5 @@ func (p *path) sum(x *eval, n dom.Node) decimal.Decimal {
 	return total
 }
 
-// string returns the text of the first node of a path.
-func (p *path) string(x *eval, n dom.Node) string { return p.find(x, n).Text() }
+// string returns the text of the node of a path.
+func (p *path) string(x *eval, n dom.Node) string { return p.one(x, n).Text() }

@@ -60,10 +60,10 @@ func (c *vocabulary) ciiModel() []*context {
 		c.on(ciiDelivery, must("BR-57", either(c.hasNot("ShipToTradeParty/PostalTradeAddress"), c.filled("ShipToTradeParty/PostalTradeAddress/CountryID")))),
 		c.on("ApplicableHeaderTradeSettlement/SpecifiedTradeAllowanceCharge/ChargeIndicator[Indicator=false]",
 			must("BR-31", c.has("../ActualAmount")), must("BR-32", c.has("../CategoryTradeTax[VAT]/CategoryCode")), must("BR-33", reason), must("BR-CO-05", always),
-			must("BR-CO-21", reason), must("BR-DEC-01", c.twoDecimals("../ActualAmount")), must("BR-DEC-02", c.twoDecimals("../BasisAmount"))),
+			must("BR-CO-21", reason), must("BR-DEC-01", c.twoDecimals("../ActualAmount[1]")), must("BR-DEC-02", c.twoDecimals("../BasisAmount"))),
 		c.on("ApplicableHeaderTradeSettlement/SpecifiedTradeAllowanceCharge/ChargeIndicator[Indicator=true]",
 			must("BR-36", c.has("../ActualAmount")), must("BR-37", c.has("../CategoryTradeTax[VAT]/CategoryCode")), must("BR-38", reason), must("BR-CO-06", always),
-			must("BR-CO-22", reason), must("BR-DEC-05", c.twoDecimals("../ActualAmount")), must("BR-DEC-06", c.twoDecimals("../BasisAmount"))),
+			must("BR-CO-22", reason), must("BR-DEC-05", c.twoDecimals("../ActualAmount[1]")), must("BR-DEC-06", c.twoDecimals("../BasisAmount"))),
 		c.on("SpecifiedTradeSettlementHeaderMonetarySummation",
 			must("BR-12", c.has("LineTotalAmount")), must("BR-13", c.has("TaxBasisTotalAmount")), must("BR-14", c.has("GrandTotalAmount")), must("BR-15", c.has("DuePayableAmount")),
 			must("BR-53", c.ciiTaxCurrency()), must("BR-CO-10", c.ciiSumOfLines()),
@@ -81,8 +81,8 @@ func (c *vocabulary) ciiModel() []*context {
 			must("BR-08", c.has(seller+"/PostalTradeAddress")), must("BR-09", c.filled(seller+"/PostalTradeAddress/CountryID")),
 			must("BR-10", c.has(buyer+"/PostalTradeAddress")), must("BR-11", c.filled(buyer+"/PostalTradeAddress/CountryID")),
 			must("BR-16", c.has("//IncludedSupplyChainTradeLineItem")),
-			must("BR-62", either(c.hasNot(seller+"/URIUniversalCommunication"), c.filled(seller+"/URIUniversalCommunication/URIID@schemeID"))),
-			must("BR-63", either(c.hasNot(buyer+"/URIUniversalCommunication"), c.filled(buyer+"/URIUniversalCommunication/URIID@schemeID"))),
+			must("BR-62", either(c.hasNot(seller+"/URIUniversalCommunication"), c.filled(seller+"/URIUniversalCommunication/URIID@schemeID[1]"))),
+			must("BR-63", either(c.hasNot(buyer+"/URIUniversalCommunication"), c.filled(buyer+"/URIUniversalCommunication/URIID@schemeID[1]"))),
 			must("BR-CO-15", c.ciiWithVAT()),
 		}, ciiCategoryUse(c)...)...),
 		c.on("IncludedSupplyChainTradeLineItem",
@@ -96,10 +96,10 @@ func (c *vocabulary) ciiModel() []*context {
 			must("BR-CO-18", c.has(ciiSettlement+"/ApplicableTradeTax")), must("BR-DEC-23", c.twoDecimals("SpecifiedLineTradeSettlement/"+ciiLineTotal))),
 		c.on("SpecifiedLineTradeSettlement/SpecifiedTradeAllowanceCharge/ChargeIndicator[Indicator=false]",
 			must("BR-41", c.has("../ActualAmount")), must("BR-42", reason), must("BR-CO-07", always), must("BR-CO-23", reason),
-			must("BR-DEC-24", c.twoDecimals("../ActualAmount")), must("BR-DEC-25", c.twoDecimals("../BasisAmount"))),
+			must("BR-DEC-24", c.twoDecimals("../ActualAmount[1]")), must("BR-DEC-25", c.twoDecimals("../BasisAmount"))),
 		c.on("SpecifiedLineTradeSettlement/SpecifiedTradeAllowanceCharge/ChargeIndicator[Indicator=true]",
 			must("BR-43", c.has("../ActualAmount")), must("BR-44", reason), must("BR-CO-08", always), must("BR-CO-24", reason),
-			must("BR-DEC-27", c.twoDecimals("../ActualAmount")), must("BR-DEC-28", c.twoDecimals("../BasisAmount"))),
+			must("BR-DEC-27", c.twoDecimals("../ActualAmount[1]")), must("BR-DEC-28", c.twoDecimals("../BasisAmount"))),
 		c.on("SpecifiedLineTradeSettlement/BillingSpecifiedPeriod", must("BR-30", period), must("BR-CO-20", given)),
 		c.on("ApplicableHeaderTradeSettlement/BillingSpecifiedPeriod", must("BR-29", period), must("BR-CO-19", given)),
 		c.on("ApplicableProductCharacteristic", must("BR-54", all(c.has("Description"), c.has("Value")))),
@@ -160,28 +160,28 @@ func (c *vocabulary) ciiWithoutVAT() test {
 	stated, lines := c.path("TaxBasisTotalAmount"), c.path("LineTotalAmount")
 	allowances, charges := c.path("AllowanceTotalAmount"), c.path("ChargeTotalAmount")
 	return func(x *eval) bool {
-		sum, terms := lines.value(x, x.n), "BT-106"
+		sum, terms := lines.firstValue(x, x.n), "BT-106"
 		if n := allowances.find(x, x.n); n.Valid() {
 			sum, terms = sum.Sub(decimal.Read(n.Text())), terms+" - BT-107"
 		}
 		if n := charges.find(x, x.n); n.Valid() {
 			sum, terms = sum.Add(decimal.Read(n.Text())), terms+" + BT-108"
 		}
-		return x.equal(stated.value(x, x.n), "BT-109", sum.Round(2), terms)
+		return x.equal(stated.firstValue(x, x.n), "BT-109", sum.Round(2), terms)
 	}
 }
 
 func (c *vocabulary) ciiAmountDue() test {
 	due, with, paid, rounding := c.path("DuePayableAmount"), c.path("GrandTotalAmount"), c.path("TotalPrepaidAmount"), c.path("RoundingAmount")
 	return func(x *eval) bool {
-		sum, terms := with.value(x, x.n), "BT-112"
+		sum, terms := with.firstValue(x, x.n), "BT-112"
 		if n := paid.find(x, x.n); n.Valid() {
 			sum, terms = sum.Sub(decimal.Read(n.Text())), terms+" - BT-113"
 		}
 		if n := rounding.find(x, x.n); n.Valid() {
 			sum, terms = sum.Add(decimal.Read(n.Text())), terms+" + BT-114"
 		}
-		return x.equal(due.value(x, x.n), "BT-115", sum, terms)
+		return x.equal(due.firstValue(x, x.n), "BT-115", sum, terms)
 	}
 }
 
@@ -220,7 +220,7 @@ func (c *vocabulary) ciiWithVAT() test {
 				}
 				return false
 			})
-			w, o := with.value(x, x.n), without.value(x, x.n)
+			w, o := with.firstValue(x, x.n), without.firstValue(x, x.n)
 			if w.Equal(o) || k == 1 && w.Equal(o.Add(tax).Round(2)) {
 				return false
 			}

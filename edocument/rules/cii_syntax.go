@@ -130,7 +130,7 @@ func (c *vocabulary) accounted(p string) test {
 func (c *vocabulary) alike(p string) test {
 	q := c.path(p)
 	return func(x *eval) bool {
-		first := normalize(q.string(x, x.n))
+		first := normalize(q.find(x, x.n).Text())
 		return !q.walk(x, x.n, func(n dom.Node) bool { return normalize(n.Text()) != first })
 	}
 }

@@ -130,11 +130,11 @@ func (c *vocabulary) ciiBreakdown() []*context {
 		must("BR-48", all(c.vatHere, either(c.has(rate), c.is("CategoryCode", "O")))),
 		must("BR-CO-03", not(all(c.has("//TaxPointDate"), c.has("//DueDateTypeCode")))),
 		must("BR-CO-17", func(x *eval) bool {
-			r := percent.find(x, x.n)
+			r := percent.one(x, x.n)
 			if strings.ToUpper(normalize(scheme.string(x, x.n))) != "VAT" {
 				r = dom.Node{}
 			}
-			return x.taxAtRate(r, tax.value(x, x.n), base.value(x, x.n), true)
+			return x.taxAtRate(r, tax.value(x, x.n), base, true)
 		}),
 		must("BR-DEC-19", c.twoDecimals("BasisAmount")), must("BR-DEC-20", c.twoDecimals("CalculatedAmount"))))
 }
@@ -166,7 +166,7 @@ func (c *vocabulary) ciiEntry(family, code, header string) *context {
 		return f.sums[key].net()
 	}
 	whole := sumKey{code, decimal.NaN}
-	taxable := func(x *eval) bool { return x.nearDouble(base.find(x, x.n), "BT-116", sum(x, whole), terms, false) }
+	taxable := func(x *eval) bool { return x.nearDouble(base.one(x, x.n), "BT-116", sum(x, whole), terms, false) }
 	asserts := []assert{must(id("08"), taxable), must(id("09"), noTax), must(id("10"), reason)}
 	switch code {
 	case "L", "M": // 08 looks for the rate where none stands, 09 asks nothing
@@ -189,7 +189,11 @@ func (c *vocabulary) ciiEntry(family, code, header string) *context {
 			}),
 			must(id("09"), func(x *eval) bool {
 				b, t := base.value(x, x.n), tax.value(x, x.n)
-				want := b.Abs().Mul(rate.value(x, x.n)).Round(0).Mul(decimal.New(1, 2))
+				r := rate.value(x, x.n)
+				if r.IsNaN() {
+					r = exact(double(rate.string(x, x.n)))
+				}
+				want := b.Abs().Mul(r).Round(0).Mul(decimal.New(1, 2))
 				return t.Abs().Sub(want).Abs().Less(one) || x.explain(t, "BT-117", want, "BT-116 × BT-119 / 100")
 			}),
 			must(id("10"), not(reason)),

@@ -34,7 +34,7 @@ var codeLists = sync.OnceValue(func() map[string]map[string]bool {
 			}
 		} else {
 			for _, f := range fields {
-				set[f] = true
+				set[strings.Trim(f, `"`)] = true
 			}
 		}
 		lists[name] = set

@@ -69,6 +69,12 @@ type eval struct {
 
 	note, fix string // set by a test that fails: the numbers, and what to do
 
+	listed  []bool    // by code: some path looks for the name anywhere
+	twice   []bool    // by code: somewhere two elements of the name stand beside each other
+	rows    [][]int32 // by depth and code: the last parent, plus one
+	parents []dom.Node
+	unclear bool // a test wanted one node and found several: the published one cannot be evaluated, and the rule is broken
+
 	out        []raw
 	limit      int
 	suppressed int
@@ -273,7 +279,8 @@ func (s *Set) run(doc *dom.Document, limit int) *eval {
 func (x *eval) ask(asserts []assert, n dom.Node) {
 	for j := range asserts {
 		x.n = n
-		if a := &asserts[j]; !a.holds(x) {
+		x.unclear = false
+		if a := &asserts[j]; !a.holds(x) || x.unclear {
 			x.report(a, n)
 		} else if x.note != "" { // of an alternative that failed
 			x.note, x.fix = "", ""
@@ -306,24 +313,60 @@ func (x *eval) reset(doc *dom.Document, limit int) {
 		x.names = append(x.names, v.find(space, local))
 	}
 	if x.all == nil {
-		x.all, x.top = make([][]dom.Node, len(v.names)), make([][]dom.Node, len(v.names))
+		x.all, x.top, x.twice, x.listed = make([][]dom.Node, len(v.names)), make([][]dom.Node, len(v.names)), make([]bool, len(v.names)), make([]bool, len(v.names))
+		for c := range v.listed {
+			x.listed[c] = true
+		}
 	}
 	for i := range x.all {
 		x.all[i], x.top[i] = x.all[i][:0], x.top[i][:0]
 	}
+	clear(x.twice)
+	for _, row := range x.rows {
+		clear(row)
+	}
+	parents := x.parents[:0]
 	for i := x.root.Index(); i < x.root.End(); i++ {
 		n := doc.At(i)
 		if n.Kind() != dom.ElementNode {
 			continue
 		}
 		c := x.code(n)
-		if v.listed[c] {
+		for len(parents) > 0 && i >= parents[len(parents)-1].End() {
+			parents = parents[:len(parents)-1]
+		}
+		x.beside(c, parents)
+		parents = append(parents, n)
+		if x.listed[c] {
 			x.all[c] = append(x.all[c], n)
 		}
 		if n.Parent() == x.root {
 			x.top[c] = append(x.top[c], n)
 		}
 	}
+	x.parents = parents[:0]
+}
+
+// deepest is how deep elements are that are told apart; further down every name counts as one that stands twice.
+const deepest = 32
+
+// beside notes that an element of the name stands below the last of the parents.
+func (x *eval) beside(code uint16, parents []dom.Node) {
+	depth := len(parents)
+	if code == 0 || depth == 0 || x.twice[code] {
+		return
+	}
+	if depth > deepest {
+		x.twice[code] = true
+		return
+	}
+	for len(x.rows) < depth {
+		x.rows = append(x.rows, make([]int32, len(x.set.v.names)))
+	}
+	last := &x.rows[depth-1][code]
+	parent := int32(parents[depth-1].Index()) + 1
+	x.twice[code] = *last == parent
+	*last = parent
 }
 
 // release gives the tables back; they hold nodes of the document, so they are cleared.
@@ -332,6 +375,7 @@ func (x *eval) release() {
 		clear(x.all[i])
 		clear(x.top[i])
 	}
+	clear(x.parents[:cap(x.parents)])
 	x.doc, x.root, x.n, x.facts, x.out = nil, dom.Node{}, dom.Node{}, nil, nil
 	x.set.pool.Put(x)
 }

@@ -265,6 +265,27 @@ func (p *path) first(x *eval, n dom.Node, i int) dom.Node {
 	return dom.Node{}
 }
 
+// one returns the node of the path where there has to be one. Several make the test unclear, and the first is returned.
+func (p *path) one(x *eval, n dom.Node) dom.Node {
+	found := p.find(x, n)
+	if found.Valid() && p.mayRepeat(x) && p.count(x, n) > 1 {
+		x.unclear = true
+	}
+	return found
+}
+
+// mayRepeat reports whether the document has names beside each other so that the path may lead to several nodes.
+func (p *path) mayRepeat(x *eval) bool {
+	for i := range p.steps {
+		switch code := p.steps[i].code; {
+		case code == parentStep:
+		case code >= textStep, x.twice[code], i == 0 && p.from == fromAnywhere:
+			return true
+		}
+	}
+	return false
+}
+
 // count counts the nodes of the path.
 func (p *path) count(x *eval, n dom.Node) int {
 	k := 0

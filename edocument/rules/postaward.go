@@ -273,7 +273,7 @@ func (u *vocabulary) order(t string) []*context {
 			must(t+"R001", u.ownIdentifier()),
 			must(t+"R004", u.first("Quantity")), should(t+"R013", u.has("Quantity"))),
 		u.on("Price/AllowanceCharge", must(t+"R019", func(x *eval) bool {
-			b := base.find(x, x.n)
+			b := base.one(x, x.n)
 			return !b.Valid() || x.equal(price.value(x, x.n), "the price", decimal.Read(b.Text()).Sub(discount.value(x, x.n)), "gross price - discount")
 		})),
 		u.price(t+"R005", t+"R027", t+"R033"),
@@ -370,14 +370,14 @@ func (u *vocabulary) orderAgreement(t string) []*context {
 	rate := u.categoryAndRate()
 	category, percent, tax, taxable := u.path("ID"), u.path("TaxCategory/Percent"), u.path("TaxAmount"), u.path("TaxableAmount")
 	taxes := u.path("TaxSubtotal/TaxAmount")
-	total := u.has("//TaxTotal")
+	total, rated := u.has("//TaxTotal"), u.has("Percent")
 	identified := either(u.has("StandardItemIdentification/ID"), u.has("SellersItemIdentification/ID"))
 	out := []*context{
 		u.customization(t+"R030", "order_agreement:3"),
 		u.on("Item", must(t+"R002", identified)),
 		u.on("Amount|TaxAmount|TaxableAmount|LineExtensionAmount|PriceAmount|BaseAmount|LegalMonetaryTotal/*", must(t+"R004", inCurrency), must(t+"R013", u.cents())).where(basic),
 		u.on("TaxTotal/TaxSubtotal", must(t+"R024", func(x *eval) bool {
-			r, a := percent.find(x, x.n), tax.value(x, x.n)
+			r, a := percent.one(x, x.n), tax.value(x, x.n)
 			if !r.Valid() || decimal.Read(r.Text()).Round(0).IsZero() {
 				return a.Round(0).IsZero()
 			}
@@ -391,8 +391,11 @@ func (u *vocabulary) orderAgreement(t string) []*context {
 		u.on("AllowanceCharge/TaxCategory|Item/ClassifiedTaxCategory", append([]assert{
 			must(t+"R026", func(x *eval) bool {
 				n := x.n
+				if !rated(x) || !total(x) {
+					return true
+				}
 				_, both := rate(x, n)
-				return strings.HasSuffix(both, "-") || !total(x) || postFacts(x).rates[both]
+				return postFacts(x).rates[both]
 			}),
 			must(t+"R027", func(x *eval) bool {
 				return !total(x) || category.walk(x, x.n, func(n dom.Node) bool { return postFacts(x).taxes[n.Text()] })
@@ -460,11 +463,17 @@ func (u *vocabulary) catalogue(t string) []*context {
 	priceFrom, priceTo := u.path("Price/ValidityPeriod/StartDate"), u.path("Price/ValidityPeriod/EndDate")
 	most, least := u.path("MaximumOrderQuantity"), u.path("MinimumOrderQuantity")
 	line := func(x *eval, n dom.Node) (a, b decimal.Decimal) {
-		return day(from.find(x, n), postFacts(x).from), day(to.find(x, n), postFacts(x).to)
+		return day(from.one(x, n), postFacts(x).from), day(to.one(x, n), postFacts(x).to)
 	}
-	price := func(x *eval) (a, b, c, d decimal.Decimal) {
-		a, b = line(x, x.n.Parent())
-		return day(priceFrom.find(x, x.n), a), day(priceTo.find(x, x.n), b), a, b
+	price := func(x *eval) (a, b decimal.Decimal) {
+		a, b = day(priceFrom.one(x, x.n), decimal.NaN), day(priceTo.one(x, x.n), decimal.NaN)
+		if !priceFrom.find(x, x.n).Valid() {
+			a = day(from.one(x, x.n.Parent()), postFacts(x).from)
+		}
+		if !priceTo.find(x, x.n).Valid() {
+			b = day(to.one(x, x.n.Parent()), postFacts(x).to)
+		}
+		return a, b
 	}
 	within := func(from, to, first, last decimal.Decimal) bool {
 		return first.LessEqual(from) && from.LessEqual(last) && to.LessEqual(last) && first.LessEqual(to)
@@ -480,8 +489,8 @@ func (u *vocabulary) catalogue(t string) []*context {
 			must(t+"R013", func(x *eval) bool { a, b := line(x, x.n); return a.LessEqual(b) })),
 		u.on("RequiredItemLocationQuantity",
 			must(t+"R006", u.first("Price/PriceAmount")),
-			must(t+"R011", func(x *eval) bool { a, b, c, d := price(x); return within(a, b, c, d) }),
-			must(t+"R016", func(x *eval) bool { a, b, _, _ := price(x); return a.LessEqual(b) })),
+			must(t+"R011", func(x *eval) bool { a, b := price(x); c, d := line(x, x.n.Parent()); return within(a, b, c, d) }),
+			must(t+"R016", func(x *eval) bool { a, b := price(x); return a.LessEqual(b) })),
 		u.on("ClassifiedTaxCategory", u.rated(t+"R014", t+"R015")...),
 		u.on("Item", must(t+"R012", either(u.has("StandardItemIdentification/ID"), u.has("SellersItemIdentification/ID")))),
 	}
@@ -493,14 +502,14 @@ func (u *vocabulary) punchOut(t string) []*context {
 	base, batch := u.path("Price/BaseQuantity"), u.path("DeliveryUnit/BatchQuantity")
 	both := func(f func(a, b dom.Node) bool) test {
 		return func(x *eval) bool {
-			a, b := base.find(x, x.n), batch.find(x, x.n)
+			a, b := base.one(x, x.n), batch.find(x, x.n)
 			return !a.Valid() || !b.Valid() || f(a, b)
 		}
 	}
 	return []*context{
 		u.customization(t+"R010", "punch_out:3"),
 		u.on("/ValidityPeriod", must(t+"R001", func(x *eval) bool {
-			return day(issued.find(x, x.n), decimal.NaN).LessEqual(day(end.find(x, x.n), decimal.NaN))
+			return day(issued.one(x, x.n), decimal.NaN).LessEqual(day(end.one(x, x.n), decimal.NaN))
 		})),
 		u.on("RequiredItemLocationQuantity/Price", must(t+"R003", u.first("PriceAmount"))),
 		u.on("Item", must(t+"R004", either(u.has("StandardItemIdentification/ID"), u.has("SellersItemIdentification/ID"))), must(t+"R005", u.atMost(1, "ItemSpecificationDocumentReference[DocumentTypeCode=PRODUCT_IMAGE]"))),

@@ -20,6 +20,8 @@ func TestRepeatedElementsAndOddForms(t *testing.T) {
 		{"an identifier that begins with a blank", `>EE100137025<`, `> E100137025<`, ""},
 		{"a year beyond four digits", `<cbc:DocumentCurrencyCode>`, `<cac:InvoicePeriod><cbc:StartDate>2026-01-01</cbc:StartDate><cbc:EndDate>12026-01-01</cbc:EndDate></cac:InvoicePeriod><cbc:DocumentCurrencyCode>`, "PEPPOL-EN16931-F001:fatal"},
 		{"a code with an element in it", `>380</cbc:InvoiceTypeCode>`, `>380<cbc:Note>1</cbc:Note></cbc:InvoiceTypeCode>`, "BR-CL-01:fatal"},
+		{"two totals where the published tests need one", `<cbc:PayableAmount`, `<cbc:TaxInclusiveAmount currencyID="EUR">124.00</cbc:TaxInclusiveAmount><cbc:PayableAmount`, "BR-CO-15:fatal BR-CO-16:fatal BR-DEC-14:fatal"},
+		{"two identifiers of one tax scheme", `<cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:TaxCategory>`, `<cbc:ID>VAT</cbc:ID><cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:TaxCategory>`, "BR-47:fatal BR-48:fatal BR-CO-17:fatal"},
 	} {
 		if r := judge(t, sample(1, c.from, c.to)); strings.Join(r.Fired(), " ") != c.fired {
 			t.Errorf("%s: %s, want %s", c.name, strings.Join(r.Fired(), " "), c.fired)

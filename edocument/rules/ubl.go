@@ -134,10 +134,10 @@ func (u *vocabulary) countryPrefix(p, list string) test {
 func (u *vocabulary) inOrder(start, end string) test {
 	a, b := u.path(start), u.path(end)
 	return func(x *eval) bool {
-		from, to := a.find(x, x.n), b.find(x, x.n)
-		if !from.Valid() || !to.Valid() {
+		if !a.find(x, x.n).Valid() || !b.find(x, x.n).Valid() {
 			return true
 		}
+		from, to := a.one(x, x.n), b.one(x, x.n)
 		s, ok := date(from.Text())
 		t, also := date(to.Text())
 		if ok && also && !t.Before(s) {

@@ -11,7 +11,7 @@ func (u *vocabulary) sumOfLines() test {
 	stated := u.path("LineExtensionAmount")
 	invoice, credit := u.path("//InvoiceLine/LineExtensionAmount"), u.path("//CreditNoteLine/LineExtensionAmount")
 	return func(x *eval) bool {
-		sum := invoice.sum(x, x.n).Add(credit.sum(x, x.n)).Round(2)
+		sum := invoice.sumOfOne(x, x.n).Add(credit.sumOfOne(x, x.n)).Round(2)
 		return x.equal(stated.value(x, x.n), "BT-106", sum, "Σ BT-131")
 	}
 }
@@ -28,7 +28,7 @@ func (u *vocabulary) sumOfCharges(total, kind, name string) test {
 		if !n.Valid() && !charges.find(x, x.n).Valid() {
 			return true
 		}
-		return x.equal(stated.value(x, x.n), name, amounts.sum(x, x.n).Round(2), terms)
+		return x.equal(stated.value(x, x.n), name, amounts.sumOfOne(x, x.n).Round(2), terms)
 	}
 }
 
@@ -38,10 +38,10 @@ func (u *vocabulary) totalWithoutVAT() test {
 	allowances, charges := u.path("AllowanceTotalAmount"), u.path("ChargeTotalAmount")
 	return func(x *eval) bool {
 		sum, terms, rounded := lines.value(x, x.n), "BT-106", false
-		if n := allowances.find(x, x.n); n.Valid() {
+		if n := allowances.one(x, x.n); n.Valid() {
 			sum, terms, rounded = sum.Sub(decimal.Read(n.Text())), terms+" - BT-107", true
 		}
-		if n := charges.find(x, x.n); n.Valid() {
+		if n := charges.one(x, x.n); n.Valid() {
 			sum, terms, rounded = sum.Add(decimal.Read(n.Text())), terms+" + BT-108", true
 		}
 		if rounded {
@@ -81,10 +81,10 @@ func (u *vocabulary) amountDue() test {
 	due, with, paid, rounding := u.path("PayableAmount"), u.path("TaxInclusiveAmount"), u.path("PrepaidAmount"), u.path("PayableRoundingAmount")
 	return func(x *eval) bool {
 		stated, sum, terms := due.value(x, x.n), with.value(x, x.n), "BT-112"
-		if n := paid.find(x, x.n); n.Valid() {
+		if n := paid.one(x, x.n); n.Valid() {
 			sum, terms = sum.Sub(decimal.Read(n.Text())).Round(2), terms+" - BT-113"
 		}
-		if n := rounding.find(x, x.n); n.Valid() {
+		if n := rounding.one(x, x.n); n.Valid() {
 			r := decimal.Read(n.Text())
 			if stated.Sub(r).Round(2).Equal(sum) {
 				return true
@@ -99,7 +99,7 @@ func (u *vocabulary) amountDue() test {
 func (u *vocabulary) sumOfTaxes() test {
 	stated, parts, amounts := u.path("TaxAmount"), u.path("TaxSubtotal"), u.path("TaxSubtotal/TaxAmount")
 	return func(x *eval) bool {
-		return !parts.find(x, x.n).Valid() || x.equal(stated.value(x, x.n), "BT-110", amounts.sum(x, x.n).Round(2), "Σ BT-117")
+		return !parts.find(x, x.n).Valid() || x.equal(stated.value(x, x.n), "BT-110", amounts.sumOfOne(x, x.n).Round(2), "Σ BT-117")
 	}
 }
 
@@ -107,13 +107,13 @@ func (u *vocabulary) sumOfTaxes() test {
 func (u *vocabulary) taxOfCategory() test {
 	rate, tax, base := u.path("TaxCategory[VAT]/Percent"), u.path("TaxAmount"), u.path("TaxableAmount")
 	return func(x *eval) bool {
-		return x.taxAtRate(rate.find(x, x.n), tax.value(x, x.n), base.value(x, x.n), false)
+		return x.taxAtRate(rate.one(x, x.n), tax.value(x, x.n), base, false)
 	}
 }
 
 // taxAtRate judges one entry of the VAT breakdown; a rate that rounds to nothing, or is absent, leaves no tax. With
 // closed, a difference of exactly one unit is allowed too.
-func (x *eval) taxAtRate(rate dom.Node, tax, base decimal.Decimal, closed bool) bool {
+func (x *eval) taxAtRate(rate dom.Node, tax decimal.Decimal, taxable *path, closed bool) bool {
 	r := decimal.Decimal{}
 	if rate.Valid() {
 		r = decimal.Read(rate.Text())
@@ -121,6 +121,7 @@ func (x *eval) taxAtRate(rate dom.Node, tax, base decimal.Decimal, closed bool) 
 	if r.Round(0).IsZero() {
 		return tax.Round(0).IsZero() || x.explain(tax, "BT-117", decimal.New(0, 2), "BT-116 × BT-119 / 100")
 	}
+	base := taxable.value(x, x.n)
 	want := base.Abs().Mul(r).Mul(decimal.New(1, 2)).Round(2)
 	difference := tax.Abs().Sub(want).Abs()
 	if difference.Less(one) || closed && difference.Equal(one) {

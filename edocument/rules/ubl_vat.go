@@ -60,6 +60,7 @@ func (f *ublFacts) enter(category string) *use {
 func (u *vocabulary) prepareUBL() func(*eval) {
 	category, classified, allowance, subtotal, total := u.code("TaxCategory"), u.code("ClassifiedTaxCategory"), u.code("AllowanceCharge"), u.code("TaxSubtotal"), u.code("TaxTotal")
 	u.listed[category], u.listed[classified], u.listed[allowance] = true, true, true
+	u.listed[u.code("InvoiceLine")], u.listed[u.code("CreditNoteLine")] = true, true
 	id, isCharge, isAllowance := u.path("ID"), u.charge(true), u.charge(false)
 	sellerTax, sellerVAT := u.path("//AccountingSupplierParty/Party/PartyTaxScheme/CompanyID"), u.path("//AccountingSupplierParty/Party/PartyTaxScheme[VAT]/CompanyID")
 	agentVAT, buyerVAT := u.path("//TaxRepresentativeParty/PartyTaxScheme[VAT]/CompanyID"), u.path("//AccountingCustomerParty/Party/PartyTaxScheme[VAT]/CompanyID")
@@ -320,23 +321,22 @@ func (u *vocabulary) taxableAmount(code string, byRate bool) test {
 		if !f.summed {
 			compute(x, f)
 		}
-		amount := base.find(x, x.n)
+		if byRate && !rates.find(x, x.n).Valid() {
+			return true
+		}
+		amount := base.one(x, x.n)
 		stated := decimal.Read(amount.Text())
 		if !byRate {
-			s, ok := f.sums[sumKey{code, decimal.NaN}], len(x.top[x.set.v.codes["InvoiceLine"]]) > 0
+			s, ok := f.sums[sumKey{code, decimal.NaN}], len(x.all[x.set.v.codes["InvoiceLine"]]) > 0
 			if ok && stated.Equal(s.invoiceLines.Add(s.net)) {
 				return true
 			}
-			if len(x.top[x.set.v.codes["CreditNoteLine"]]) > 0 {
+			if len(x.all[x.set.v.codes["CreditNoteLine"]]) > 0 {
 				return x.equal(stated, "BT-116", s.creditLines.Add(s.net), terms)
 			}
 			return x.explain(stated, "BT-116", s.invoiceLines.Add(s.net), terms)
 		}
-		n := rates.find(x, x.n)
-		if !n.Valid() {
-			return true
-		}
-		r := decimal.Read(n.Text())
+		r := rates.value(x, x.n)
 		if r.IsNaN() {
 			return false
 		}
@@ -344,7 +344,7 @@ func (u *vocabulary) taxableAmount(code string, byRate bool) test {
 		invoice := s.hasInvoiceLine || s.charged
 		credit := s.hasCreditLine || s.charged
 		if code != "S" {
-			invoice, credit = len(x.top[x.set.v.codes["InvoiceLine"]]) > 0, len(x.top[x.set.v.codes["CreditNoteLine"]]) > 0
+			invoice, credit = len(x.all[x.set.v.codes["InvoiceLine"]]) > 0, len(x.all[x.set.v.codes["CreditNoteLine"]]) > 0
 		}
 		terms := terms + " at " + r.String() + " %"
 		return invoice && x.nearDouble(amount, "BT-116", s.invoiceLines.Add(s.net), terms, true) ||

@@ -93,6 +93,14 @@ func (v *vocabulary) charge(want bool) condition {
 
 // vat holds where a tax scheme is VAT, in whatever case.
 func (v *vocabulary) vat(x *eval, n dom.Node) bool {
+	if v.scheme.mayRepeat(x) {
+		var parent dom.Node
+		v.scheme.walk(x, n, func(c dom.Node) bool {
+			x.unclear = x.unclear || c.Parent() == parent
+			parent = c.Parent()
+			return false
+		})
+	}
 	return v.scheme.walk(x, n, func(c dom.Node) bool {
 		s := c.Text()
 		return s == "VAT" || !v.strict && strings.ToUpper(normalize(s)) == "VAT" || v.strict && strings.ToUpper(s) == "VAT"
