@@ -15,7 +15,7 @@ import (
 	"github.com/viadukt-eu/viadukt/xmlcore/schematron"
 )
 
-var mutants = flag.Int("mutants", 2, "mutants of each document that are held against the official rules")
+var mutants = flag.Int("mutants", 1, "mutants of each document that are held against the official rules")
 var mutantSeed = flag.Uint64("mutant-seed", 2, "other mutants")
 
 // TestMutantsAgree damages the documents of the corpus at random places and holds our rules against the official files,

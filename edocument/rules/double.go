@@ -57,8 +57,8 @@ func (x *eval) someEqual(p *path, name string, computed decimal.Decimal, terms s
 	}) || x.explain(p.value(x, x.n), name, computed, terms)
 }
 
-// nearDouble is near for a stated amount that is read as a double: less than one unit above and below, as doubles are
-// added. Where the sums count as decimals the results of adding are compared exactly.
+// nearDouble compares a stated amount, read as a double, with room for rounding: it lies less than one unit above or below, as doubles
+// are added. Where the sums count as decimals the results of adding are compared exactly.
 func (x *eval) nearDouble(stated dom.Node, name string, computed decimal.Decimal, terms string, decimals bool) bool {
 	d := decimal.Read(stated.Text())
 	if difference := d.Sub(computed).Abs(); difference.Less(decimal.New(999, 3)) {

@@ -10,14 +10,6 @@ func (x *eval) equal(stated decimal.Decimal, name string, computed decimal.Decim
 	return x.explain(stated, name, computed, terms)
 }
 
-// near is equal with room for rounding: the difference stays below one unit.
-func (x *eval) near(stated decimal.Decimal, name string, computed decimal.Decimal, terms string) bool {
-	if stated.Sub(computed).Abs().Less(one) {
-		return true
-	}
-	return x.explain(stated, name, computed, terms)
-}
-
 // explain writes "BT-112 = 1234.00, BT-109 + BT-110 = 1234.50, difference 0.50" and what to set. It returns false.
 func (x *eval) explain(stated decimal.Decimal, name string, computed decimal.Decimal, terms string) bool {
 	switch {
