@@ -55,10 +55,10 @@ type dssVerdict struct {
 	Error  any
 }
 
-// dssCommand is a run of the peer that is over soon: most of it is the start of the JVM.
+// dssCommand is a run of the peer that is not measured.
 func dssCommand(args ...string) *exec.Cmd {
 	c := exec.Command(dssPeer, args...)
-	c.Env = append(os.Environ(), "PEER_JAVA_OPTS=-XX:TieredStopAtLevel=1")
+	c.Env = append(os.Environ(), quickJVM)
 	return c
 }
 

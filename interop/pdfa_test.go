@@ -54,7 +54,7 @@ type pdfaLine struct {
 func pdfa(t *testing.T, args ...string) []pdfaLine {
 	t.Helper()
 	c := exec.Command(pdfaPeer, args...)
-	c.Env = append(os.Environ(), "PEER_JAVA_OPTS=-XX:TieredStopAtLevel=1") // most of it is the start of the JVM
+	c.Env = append(os.Environ(), quickJVM)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	out, err := c.Output()

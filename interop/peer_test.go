@@ -58,6 +58,9 @@ func (p peer) pki(name string) string {
 // javaQuick starts a JVM in half the time; what it does then is slower.
 var javaQuick = []string{"JAVA_OPTS=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"}
 
+// quickJVM is the same for the peers dss, pdfa and rules: for runs that are not measured.
+const quickJVM = "PEER_JAVA_OPTS=-XX:TieredStopAtLevel=1"
+
 // command runs the program; env replaces JAVA_OPTS where it is given.
 func (p peer) command(env []string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(p.dir, p.program), args...)

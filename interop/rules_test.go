@@ -427,16 +427,17 @@ func (s *sideBySide) ask() (map[string]told, map[string]time.Duration) {
 			fmt.Fprintf(&list, "%s\t%s\n", set.peer, file)
 		}
 	}
-	return askBatch(t, list.Bytes())
+	return askBatch(t, nil, list.Bytes())
 }
 
-// askBatch has the peer judge a list of rule sets and documents. With the option --text what fired of Schematron is a line each, with its text.
-func askBatch(t *testing.T, list []byte, options ...string) (map[string]told, map[string]time.Duration) {
+// askBatch has the peer judge a list of rule sets and documents, with more in its environment. With the option --text what fired of Schematron is a line each, with its text.
+func askBatch(t *testing.T, env []string, list []byte, options ...string) (map[string]told, map[string]time.Duration) {
 	names := filepath.Join(t.TempDir(), "list")
 	if err := os.WriteFile(names, list, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(rulesPeer, append([]string{"batch", "--list", names, "--threads", "2"}, options...)...)
+	cmd.Env = append(os.Environ(), env...)
 	var log bytes.Buffer // Saxon says there what it warns of, and where each error arose
 	cmd.Stderr = &log
 	out, err := cmd.Output()

@@ -149,7 +149,7 @@ func TestSpoiltDocumentsFireAsInSaxon(t *testing.T) {
 			fmt.Fprintf(&list, "%s\t%s\n", peer, file)
 		}
 	}
-	said, _ := askBatch(t, list.Bytes())
+	said, _ := askBatch(t, []string{quickJVM}, list.Bytes())
 	agree, errors, fired := 0, 0, map[string]bool{}
 	for p, name := range all {
 		theirs, ok := said[p.peer+"\t"+p.file]
@@ -222,7 +222,7 @@ func TestGeneratedRulesFireAsInSaxon(t *testing.T) {
 			fmt.Fprintf(&list, "%s\t%s\n", peer, d)
 		}
 	}
-	said, _ := askBatch(t, list.Bytes(), "--text")
+	said, _ := askBatch(t, []string{quickJVM}, list.Bytes(), "--text")
 	agree, errors, fired, reported := 0, 0, 0, map[string]bool{}
 	refused := 0
 	for peer, judge := range rules {

@@ -298,7 +298,7 @@ func TestXPathAgreesWithSaxon(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(rulesPeer, "xpath", "--exprs", list, "--ns", "o=urn:order", "--ns", "x=urn:more", file)
-	cmd.Stderr = os.Stderr
+	cmd.Env, cmd.Stderr = append(os.Environ(), quickJVM), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

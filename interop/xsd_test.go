@@ -147,7 +147,7 @@ func againstXerces(t *testing.T, folder, schemaFile, document string, wanted int
 		t.Fatal(err)
 	}
 	cmd := exec.Command(rulesPeer, "xsd", "--text", "--schema", filepath.Join(folder, schemaFile), "--list", names)
-	cmd.Stderr = os.Stderr
+	cmd.Env, cmd.Stderr = append(os.Environ(), quickJVM), os.Stderr
 	out, err := cmd.Output()
 	if len(out) == 0 {
 		t.Fatalf("the peer said nothing: %v", err)
