@@ -136,8 +136,11 @@ const (
 	BrainpoolP512r1 KeyAlgorithm = "brainpoolP512r1"
 )
 
-// GenerateKey makes a key pair.
+// GenerateKey makes a key pair; random nil: crypto/rand.
 func GenerateKey(random io.Reader, alg KeyAlgorithm) (Key, error) {
+	if random == nil {
+		random = rand.Reader
+	}
 	private, err := generate(random, alg)
 	if err != nil {
 		return nil, err

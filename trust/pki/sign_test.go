@@ -165,3 +165,13 @@ func TestMLDSAKeysAreKeptButNothingSignsWithThemUnasked(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysWithoutASource: every kind of key is made of the system's randomness where nobody brings another.
+func TestKeysWithoutASource(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []KeyAlgorithm{P256, P384, P521, Ed25519, X25519, MLDSA44, BrainpoolP256r1, BrainpoolP384r1, BrainpoolP512r1} {
+		if k, err := GenerateKey(nil, alg); err != nil || k.Public() == nil {
+			t.Errorf("%s: %v", alg, err)
+		}
+	}
+}
