@@ -22,6 +22,8 @@ var curves = []struct {
 	{"1.3.132.0.34", elliptic.P384},
 	{"1.3.132.0.35", elliptic.P521},
 	{"1.3.36.3.3.2.8.1.1.7", func() elliptic.Curve { return brainpool.P256r1() }},
+	{"1.3.36.3.3.2.8.1.1.11", func() elliptic.Curve { return brainpool.P384r1() }},
+	{"1.3.36.3.3.2.8.1.1.13", func() elliptic.Curve { return brainpool.P512r1() }},
 }
 
 func curveOID(c elliptic.Curve) string {

@@ -124,6 +124,7 @@ func (p *ConcatParams) read(n dom.Node) error {
 
 // readOriginator reads the ephemeral public key, and leaves it nil where OriginatorKeyInfo only names one.
 func (k *EncryptedKey) readOriginator() (err error) {
+	var form string // in which the first key is written
 	for e := range k.OriginatorInfo.Elements() {
 		holder := e
 		if e.Is(nsDS, "KeyValue") {
@@ -145,12 +146,14 @@ func (k *EncryptedKey) readOriginator() (err error) {
 		if err != nil {
 			return err
 		}
-		if k.Originator != nil {
-			return e.Errorf("%w: a second originator key", ErrStructure)
-		}
 		if method, _ := agreementOf(pub); method != k.Transport.Agreement {
 			return holder.Errorf("%w: key of another kind than %s", ErrAlgorithm, k.Transport.Agreement)
 		}
+		same, _ := pub.(interface{ Equal(crypto.PublicKey) bool })
+		if k.Originator != nil && (form == holder.Local() || same == nil || !same.Equal(k.Originator)) { // nodes of the eIDAS network write one key in both forms
+			return e.Errorf("%w: a second originator key", ErrStructure)
+		}
+		form = holder.Local()
 		k.Originator = pub
 	}
 	return nil

@@ -37,6 +37,15 @@ func TestHostileEncryptedKeys(t *testing.T) {
 	off := bytes.Clone(point)
 	off[64] ^= 1
 	const oid256 = "urn:oid:1.2.840.10045.3.1.7"
+	other, err := pki.GenerateKey(nil, pki.P256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := pki.MarshalPublicKey(other.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki := `<d:DEREncodedKeyValue xmlns:d="` + nsDSig11 + `">` + base64.StdEncoding.EncodeToString(der) + `</d:DEREncodedKeyValue>`
 	digestElement := `<ds:DigestMethod Algorithm="` + SHA256 + `"/>`
 	tests := []struct {
 		name, src string
@@ -90,6 +99,7 @@ func TestHostileEncryptedKeys(t *testing.T) {
 		{"a negative KeyLength", agreedKey(X25519, derKey(make([]byte, 32)), `<m:KeyLength>-16</m:KeyLength>`), ErrStructure},
 		{"a KeyLength beyond all numbers", agreedKey(X25519, derKey(make([]byte, 32)), `<m:KeyLength>99999999999999999999</m:KeyLength>`), ErrStructure},
 		{"a KeyLength of the largest size", agreedKey(X25519, derKey(make([]byte, 32)), `<m:KeyLength>2147483647</m:KeyLength>`), ErrStructure},
+		{"two originators in two forms", agreedKey(ECDHES, ecKey(oid256, point)+spki, ""), ErrStructure},
 		{"two originators", agreedKey(ECDHES, ecKey(oid256, point)+ecKey(oid256, point), ""), ErrStructure},
 		{"an originator of another kind", agreedKey(X25519, ecKey(oid256, point), ""), ErrAlgorithm},
 		{"an RSA originator", agreedKey(ECDHES, `<ds:KeyValue><ds:RSAKeyValue/></ds:KeyValue>`, ""), ErrAlgorithm},

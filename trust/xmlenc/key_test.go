@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -72,6 +74,8 @@ var transports = []struct {
 	{"ECDH-ES with HKDF on P-256", TransportECDHHKDF, pki.P256},
 	{"ECDH-ES with ConcatKDF on P-256", TransportECDHConcat, pki.P256},
 	{"ECDH-ES with ConcatKDF on brainpoolP256r1", TransportECDHConcat, pki.BrainpoolP256r1},
+	{"ECDH-ES with ConcatKDF on brainpoolP384r1", TransportECDHConcat, pki.BrainpoolP384r1},
+	{"ECDH-ES with ConcatKDF on brainpoolP512r1", TransportECDHConcat, pki.BrainpoolP512r1},
 	{"ECDH-ES with HKDF, salt and info on P-384", Transport{Agreement: ECDHES, KDF: HKDF, KeyWrap: KWAES192, HKDF: HKDFParams{Salt: []byte("salt"), Info: []byte("info")}}, pki.P384},
 	{"ECDH-ES with HKDF on P-521 without salt", Transport{Agreement: ECDHES, KDF: HKDF, KeyWrap: KWAES256, HKDF: HKDFParams{Salt: []byte{}}}, pki.P521},
 }
@@ -433,6 +437,10 @@ func TestWriteEncryptedKeyRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name    string
 		t       Transport
@@ -451,7 +459,7 @@ func TestWriteEncryptedKeyRefuses(t *testing.T) {
 		{"RSA-OAEP to X25519", TransportRSAOAEP256, x, session, ErrAlgorithm},
 		{"X25519 to RSA", TransportX25519, rsaPub, session, ErrAlgorithm},
 		{"ECDH-ES to X25519", TransportECDHHKDF, x, session, ErrAlgorithm},
-		{"ECDH-ES on a curve that is not listed", TransportECDHHKDF, testKey(t, pki.BrainpoolP384r1).Public(), session, ErrAlgorithm},
+		{"ECDH-ES on a curve that is not listed", TransportECDHHKDF, &p224.PublicKey, session, ErrAlgorithm},
 		{"no recipient", TransportRSAOAEP256, nil, session, ErrAlgorithm},
 		{"a recipient of low order", TransportX25519, lowOrder, session, nil},
 		{"a session key of 15 octets", TransportRSAOAEP256, rsaPub, session[:15], nil},
