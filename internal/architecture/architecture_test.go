@@ -158,7 +158,7 @@ func TestSeed(t *testing.T) {
 			}
 			for _, n := range p.Exported() {
 				names++
-				if domainWords.MatchString(n) {
+				if domainWords.MatchString(n) && !(path == "eid/stork" && n == "stork") { // the profile has no other name
 					t.Errorf("%s exports %s", path, n)
 				}
 			}
