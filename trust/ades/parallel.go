@@ -56,15 +56,20 @@ func (p Params) beside(documents []xades.Document, join func(alone []byte) ([]by
 	if err != nil {
 		return nil, err
 	}
-	alone := q.complete
+	return q.then(join), nil
+}
+
+// then has what comes out put where it belongs.
+func (q *Pending) then(put func(b []byte) ([]byte, error)) *Pending {
+	made := q.complete
 	q.complete = whole(func(value []byte) ([]byte, error) {
 		var b bytes.Buffer
-		if err := alone(&b, value); err != nil {
+		if err := made(&b, value); err != nil {
 			return nil, err
 		}
-		return join(b.Bytes())
+		return put(b.Bytes())
 	})
-	return q, nil
+	return q
 }
 
 func (p Params) besideCMS(b []byte, documents []xades.Document) (*Pending, error) {
@@ -165,15 +170,7 @@ func (p Params) besideFiles(c *asic.Container) (*Pending, error) {
 			if err != nil {
 				return nil, err
 			}
-			alone := q.complete
-			q.complete = whole(func(value []byte) ([]byte, error) {
-				var b bytes.Buffer
-				if err := alone(&b, value); err != nil {
-					return nil, err
-				}
-				return replace(b.Bytes())
-			})
-			return q, nil
+			return q.then(replace), nil
 		}
 		doc, err := dom.Parse(b, dom.Limits{})
 		if err != nil {
