@@ -216,7 +216,7 @@ func TestWhoSigned(t *testing.T) {
 	}
 }
 
-// TestRollover: the sender publishes two keys and the message shows no certificate.
+// TestKeysWithoutCertificate: the sender publishes two keys and the message shows no certificate.
 func TestKeysWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	signer, reader, next := identity(t, pki.P256, "Signer"), identity(t, pki.P256, "Reader"), identity(t, pki.P256, "Next")
