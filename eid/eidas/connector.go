@@ -165,7 +165,7 @@ func (c *Connector) Open(octets []byte, p *Pending) (*Person, error) {
 		return nil, received(err, "202003")
 	}
 	if !r.Status.Success() {
-		return nil, refusal(r.Status)
+		return nil, &Refusal{r.Status, r.Status.LeadingCode()}
 	}
 	if !SameCountry(p.Country, from.Country) && p.Country != "" {
 		return nil, fail("200015", "asked was %s, and %s answers", p.Country, from.Country)

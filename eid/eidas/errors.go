@@ -3,7 +3,6 @@ package eidas
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/viadukt-eu/viadukt/eid/saml"
 )
@@ -79,23 +78,11 @@ func (e *Error) Status() (s saml.Status, ok bool) {
 // Refusal is an answer that identifies nobody: what the other node says.
 type Refusal struct {
 	saml.Status
-	Code string // of six or seven digits at the begin of its message, "" where there is none
+	Code string // of the error, "" where it does not say
 }
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("eidas: the other node refuses: %s %s %q", r.Status.Code, r.SubCode, r.Message)
-}
-
-func refusal(s saml.Status) *Refusal {
-	r := &Refusal{Status: s}
-	n := 0
-	for n < len(s.Message) && '0' <= s.Message[n] && s.Message[n] <= '9' {
-		n++
-	}
-	if _, err := strconv.Atoi(s.Message[:n]); err == nil && (n == 6 || n == 7) {
-		r.Code = s.Message[:n]
-	}
-	return r
 }
 
 // received gives an error of package saml the code of the network; other is what it is without a better one.

@@ -62,14 +62,7 @@ func TestWhoRepresents(t *testing.T) {
 	x := connect(t, pki.P256, nil)
 	q := question()
 	q.Attributes = append(eidas.MinimumDataSet(eidas.NamespaceLegal), eidas.RequestedAttribute{Name: eidas.NamespaceLegal + "/LEI"})
-	p, _, octets, err := x.connector.Ask(x.proxy.Self, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := x.proxy.Read(octets)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, r := x.asked(t, q)
 	const l, rn = eidas.NamespaceLegal + "/", eidas.NamespaceRepresentativeNatural + "/"
 	company := said(l+"LegalPersonIdentifier", "500", l+"LegalName", "Padaria Lda", l+"VATRegistrationNumber", "PT500", rn+"PersonIdentifier", "ES/PT/7", rn+"CurrentFamilyName", "García", rn+"CurrentGivenName", "Eva")
 	if _, err := x.proxy.Respond(r, eidas.Answer{Level: eidas.High, Attributes: company}); codeOf(err) != "203021" {
@@ -96,14 +89,7 @@ func TestWhoRepresents(t *testing.T) {
 func TestNamesInTheirOwnScript(t *testing.T) {
 	t.Parallel()
 	x := connect(t, pki.P256, nil)
-	p, _, octets, err := x.connector.Ask(x.proxy.Self, question())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := x.proxy.Read(octets)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, r := x.asked(t, question())
 	person := ana()
 	person[1].Values = []eidas.Value{{Text: "Ωνάσης"}}
 	if _, err := x.proxy.Respond(r, eidas.Answer{Level: eidas.High, Attributes: person}); codeOf(err) != "203008" {
@@ -198,14 +184,7 @@ func TestAnswersThatLackSomething(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			x := connect(t, pki.P256, nil)
-			_, _, octets, err := x.connector.Ask(x.proxy.Self, question())
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := x.proxy.Read(octets)
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, r := x.asked(t, question())
 			a := eidas.Answer{Level: eidas.Substantial, Attributes: ana()}
 			tt.change(&a)
 			if _, err := x.proxy.Respond(r, a); codeOf(err) != tt.code {
@@ -219,14 +198,7 @@ func TestAnswersThatLackSomething(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	x := connect(t, pki.P256, nil)
-	p, _, octets, err := x.connector.Ask(x.proxy.Self, question())
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := x.proxy.Read(octets)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, r := x.asked(t, question())
 	answer, ok, err := x.proxy.Refuse(r, &eidas.Error{Code: "003002", Text: "the person could not be authenticated"})
 	if err != nil || !ok {
 		t.Fatal(ok, err)

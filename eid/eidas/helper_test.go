@@ -86,6 +86,20 @@ func connect(t testing.TB, alg pki.KeyAlgorithm, change func(c, p *eidas.Descrip
 	return x
 }
 
+// asked carries a question across the border.
+func (x *pair) asked(t testing.TB, q eidas.Question) (*eidas.Pending, *eidas.Request) {
+	t.Helper()
+	p, _, octets, err := x.connector.Ask(x.proxy.Self, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := x.proxy.Read(octets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, r
+}
+
 func question() eidas.Question {
 	return eidas.Question{SPType: eidas.Public, ProviderName: "Tax and Customs Board", Level: eidas.AtLeast(eidas.Substantial), Attributes: eidas.MinimumDataSet(eidas.NamespaceNatural)}
 }

@@ -37,7 +37,7 @@ type Assertion struct {
 	Attributes    []Attribute
 	HasAttributes bool
 
-	Signer    *pki.Certificate // whose key signed the assertion itself, nil where it is not signed
+	Signer    *pki.Certificate // whose key signed the assertion itself; nil where it is not signed, or [Assertion.Verify] is to tell
 	Encrypted bool             // it came encrypted
 	Node      dom.Node         // as read
 
@@ -59,9 +59,6 @@ type Confirmation struct {
 	NotBefore, NotOnOrAfter time.Time
 	Recipient, InResponseTo string
 	Address                 string
-	KeyInfo                 dom.Node // of holder-of-key, as read
-	KeyOwner                *pki.Certificate
-	hasData                 bool
 }
 
 // Name is a name in a namespace.
@@ -102,8 +99,22 @@ func (a *Assertion) Attribute(name string) *Attribute {
 	return nil
 }
 
-// readAssertion reads a saml:Assertion. A signature in it must be of one of certs.
-func readAssertion(n dom.Node, certs []*pki.Certificate, alg *Algorithms) (*Assertion, error) {
+// Verify checks the signature of an assertion that somebody else than the sender of the response made, with that party's
+// certificates. Until then such an assertion says nothing by itself.
+func (a *Assertion) Verify(certs []*pki.Certificate, alg Algorithms) error {
+	sig := a.Node.Child(xmldsig.Namespace, "Signature")
+	if !sig.Valid() {
+		return a.Node.Errorf("%w: the assertion is not signed", ErrSignature)
+	}
+	signer, err := verifyEnveloped(a.Node, sig, certs, &alg, false)
+	if err == nil {
+		a.Signer = signer
+	}
+	return err
+}
+
+// readAssertion reads a saml:Assertion. A signature in it must be of one of certs, or is left to [Assertion.Verify].
+func readAssertion(n dom.Node, certs []*pki.Certificate, alg *Algorithms, left bool) (*Assertion, error) {
 	if err := attributes(n, "ID", "Version", "IssueInstant"); err != nil {
 		return nil, err
 	}
@@ -132,7 +143,7 @@ func readAssertion(n dom.Node, certs []*pki.Certificate, alg *Algorithms) (*Asse
 	if a.Issuer, a.IssuerFormat, err = readIssuer(issuer); err != nil {
 		return nil, err
 	}
-	if sig := c.take(xmldsig.Namespace, "Signature"); sig.Valid() {
+	if sig := c.take(xmldsig.Namespace, "Signature"); sig.Valid() && !left {
 		if a.Signer, err = verifyEnveloped(n, sig, certs, alg, false); err != nil {
 			return nil, err
 		}
@@ -223,7 +234,6 @@ func readConfirmation(n dom.Node) (conf Confirmation, err error) {
 	if !d.Valid() {
 		return conf, c.end()
 	}
-	conf.hasData = true
 	if err := attributes(d, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
 		return conf, err
 	}
@@ -238,7 +248,7 @@ func readConfirmation(n dom.Node) (conf Confirmation, err error) {
 	if err != nil {
 		return conf, err
 	}
-	conf.KeyInfo = inner.take(xmldsig.Namespace, "KeyInfo")
+	inner.take(xmldsig.Namespace, "KeyInfo") // of holder-of-key, which no answer is taken by
 	if err := inner.end(); err != nil {
 		return conf, err
 	}
@@ -463,8 +473,8 @@ func (a *Assertion) prefixes() (byNamespace map[string]string, declarations, nam
 
 // write writes the assertion and returns the prefixes that its values use.
 func (a *Assertion) write() (octets []byte, names []string, err error) {
-	if !isNCName(a.ID) || a.Issuer == "" || a.IssueInstant.IsZero() {
-		return nil, nil, fmt.Errorf("%w: an assertion needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(a.ID, a.Issuer, a.IssueInstant); err != nil {
+		return nil, nil, err
 	}
 	byNamespace, declarations, names := a.prefixes()
 	w := dom.NewWriter(nil)
@@ -545,11 +555,6 @@ func (c *Confirmation) write(w *dom.Writer) {
 	w.Start("saml2:SubjectConfirmation", "Method", c.Method)
 	w.Start("saml2:SubjectConfirmationData", present("Address", c.Address, "InResponseTo", c.InResponseTo, "NotBefore", moment(c.NotBefore),
 		"NotOnOrAfter", moment(c.NotOnOrAfter), "Recipient", c.Recipient)...)
-	if c.KeyOwner != nil {
-		w.Start("ds:KeyInfo", "xmlns:ds", xmldsig.Namespace)
-		xmldsig.X509Data(c.KeyOwner)(w)
-		w.End()
-	}
 	w.End()
 	w.End()
 }

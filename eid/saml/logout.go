@@ -1,7 +1,6 @@
 package saml
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/viadukt-eu/viadukt/trust/pki"
@@ -90,8 +89,8 @@ func openMessage(octets []byte, local string, names ...string) (dom.Node, conten
 
 // Marshal writes a request, signed where s has an identity.
 func (r *LogoutRequest) Marshal(s Signing) ([]byte, error) {
-	if !isNCName(r.ID) || r.Issuer == "" || r.IssueInstant.IsZero() {
-		return nil, fmt.Errorf("%w: a request needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(r.ID, r.Issuer, r.IssueInstant); err != nil {
+		return nil, err
 	}
 	w := dom.NewWriter(nil)
 	w.Start("saml2p:LogoutRequest", r.attrs()...)
@@ -106,8 +105,8 @@ func (r *LogoutRequest) Marshal(s Signing) ([]byte, error) {
 
 // Marshal writes an answer, signed where s has an identity.
 func (r *LogoutResponse) Marshal(s Signing) ([]byte, error) {
-	if !isNCName(r.ID) || r.Issuer == "" || r.IssueInstant.IsZero() {
-		return nil, fmt.Errorf("%w: a response needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(r.ID, r.Issuer, r.IssueInstant); err != nil {
+		return nil, err
 	}
 	w := dom.NewWriter(nil)
 	w.Start("saml2p:LogoutResponse", r.attrs(present("InResponseTo", r.InResponseTo)...)...)

@@ -1,8 +1,6 @@
 package saml
 
 import (
-	"fmt"
-
 	"github.com/viadukt-eu/viadukt/trust/pki"
 	"github.com/viadukt-eu/viadukt/xmlcore/dom"
 )
@@ -40,8 +38,8 @@ func ParseAttributeQuery(octets []byte, certs []*pki.Certificate, a Algorithms) 
 
 // Marshal writes a query, signed where s has an identity.
 func (q *AttributeQuery) Marshal(s Signing) ([]byte, error) {
-	if !isNCName(q.ID) || q.Issuer == "" || q.IssueInstant.IsZero() {
-		return nil, fmt.Errorf("%w: a query needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(q.ID, q.Issuer, q.IssueInstant); err != nil {
+		return nil, err
 	}
 	w := dom.NewWriter(nil)
 	w.Start("saml2p:AttributeQuery", q.attrs(present("AssertionConsumerServiceURL", q.ACSURL)...)...)

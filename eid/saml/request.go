@@ -98,6 +98,14 @@ func (h *Header) attrs(extra ...string) []string {
 	return append(out, extra...)
 }
 
+// complete looks whether what is to be written has what every message and assertion needs.
+func complete(id, issuer string, issued time.Time) error {
+	if !isNCName(id) || issuer == "" || issued.IsZero() {
+		return fmt.Errorf("%w: it needs an ID, its issuer and its time", ErrSyntax)
+	}
+	return nil
+}
+
 func (h *Header) write(w *dom.Writer) {
 	writeIssuer(w, h.Issuer, h.IssuerFormat)
 	if h.WriteExtensions != nil {
@@ -282,8 +290,8 @@ func (r *AuthnRequest) readScoping(n dom.Node) error {
 
 // Marshal writes a request, signed where s has an identity.
 func (r *AuthnRequest) Marshal(s Signing) ([]byte, error) {
-	if !isNCName(r.ID) || r.Issuer == "" || r.IssueInstant.IsZero() {
-		return nil, fmt.Errorf("%w: a request needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(r.ID, r.Issuer, r.IssueInstant); err != nil {
+		return nil, err
 	}
 	var extra []string
 	for _, b := range []struct {

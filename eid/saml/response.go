@@ -42,6 +42,9 @@ type Opening struct {
 	// Clear also takes assertions that came unencrypted. A response that is not signed as a whole is taken if each of its
 	// assertions is.
 	Clear bool
+	// Others takes assertions behind the first that somebody else signed, as gateways pass on what sources of attributes said.
+	// Their signatures are left to [Assertion.Verify]; the response has to be signed as a whole.
+	Others bool
 }
 
 // ParseResponse reads a response: syntax, signature, decryption, signatures of the assertions, and their syntax. What
@@ -80,7 +83,7 @@ func ParseResponse(octets []byte, o Opening) (*Response, error) {
 		case !o.Clear:
 			return nil, n.Errorf("%w: the assertion is not encrypted", ErrDecrypt)
 		}
-		a, err := readAssertion(n, o.Certificates, &o.Algorithms)
+		a, err := readAssertion(n, o.Certificates, &o.Algorithms, o.Others && r.Signer != nil && len(r.Assertions) > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -317,7 +320,7 @@ func (c *Confirmation) check(e Expected, early, late time.Time) error {
 	switch {
 	case c.Method != ConfirmationBearer:
 		return fmt.Errorf("method %s", c.Method)
-	case !c.hasData || c.NotOnOrAfter.IsZero():
+	case c.NotOnOrAfter.IsZero():
 		return errors.New("NotOnOrAfter is missing")
 	case !late.Before(c.NotOnOrAfter):
 		return fmt.Errorf("%w: not on or after %s", ErrTime, formatTime(c.NotOnOrAfter))
@@ -329,6 +332,19 @@ func (c *Confirmation) check(e Expected, early, late time.Time) error {
 		return fmt.Errorf("%w: InResponseTo is %q", ErrUnsolicited, c.InResponseTo)
 	}
 	return nil
+}
+
+// LeadingCode is the number of six or seven digits at the begin of the message, by which the networks name an error; "" where
+// there is none.
+func (s *Status) LeadingCode() string {
+	n := 0
+	for n < len(s.Message) && '0' <= s.Message[n] && s.Message[n] <= '9' {
+		n++
+	}
+	if n == 6 || n == 7 {
+		return s.Message[:n]
+	}
+	return ""
 }
 
 func (s *Status) write(w *dom.Writer) {
@@ -355,8 +371,8 @@ type Sealing struct {
 
 // Marshal writes a response: assertions signed where asked for, encrypted, and the whole signed.
 func (r *Response) Marshal(s Sealing) ([]byte, error) {
-	if !isNCName(r.ID) || r.Issuer == "" || r.IssueInstant.IsZero() {
-		return nil, fmt.Errorf("%w: a response needs an ID, its issuer and its time", ErrSyntax)
+	if err := complete(r.ID, r.Issuer, r.IssueInstant); err != nil {
+		return nil, err
 	}
 	w := dom.NewWriter(nil)
 	w.Start("saml2p:Response", r.attrs(present("InResponseTo", r.InResponseTo)...)...)

@@ -20,7 +20,7 @@ type Answer struct {
 	Address    string // of the person's browser
 
 	// Sources are further assertions, as attribute providers signed them: evidence beside what the gateway says, each to be
-	// checked with keys of its own before it is believed.
+	// checked by [saml.Assertion.Verify] before it is believed.
 	Sources []*saml.Assertion
 }
 
@@ -33,7 +33,7 @@ type Expected struct {
 
 // Open reads the answer to a request.
 func Open(octets []byte, o saml.Opening, e Expected) (*Answer, error) {
-	o.Clear = true // most gateways do not encrypt
+	o.Clear, o.Others = true, true // most gateways do not encrypt
 	r, err := saml.ParseResponse(octets, o)
 	if err != nil {
 		return nil, err
@@ -43,11 +43,10 @@ func Open(octets []byte, o saml.Opening, e Expected) (*Answer, error) {
 	}
 	a := &Answer{ID: r.ID, Issuer: r.Issuer, Status: r.Status}
 	if !r.Status.Success() { // with an assertion that names nobody
-		r.Assertions = nil
 		if err := r.Check(e.Expected); err != nil {
 			return nil, err
 		}
-		a.Code = code(r.Status.Message)
+		a.Code = r.Status.LeadingCode()
 		return a, nil
 	}
 	if len(r.Assertions) > 1 {
@@ -85,18 +84,6 @@ func Open(octets []byte, o saml.Opening, e Expected) (*Answer, error) {
 		}
 	}
 	return a, nil
-}
-
-// code is the number at the begin of a message.
-func code(message string) string {
-	n := 0
-	for n < len(message) && '0' <= message[n] && message[n] <= '9' {
-		n++
-	}
-	if n == 6 || n == 7 {
-		return message[:n]
-	}
-	return ""
 }
 
 // Reply is what it takes to answer a request.

@@ -43,6 +43,25 @@ func question() *stork.Request {
 			{Name: stork.Base + "isAgeOver", Values: []string{"16", "18", "65"}}, {Name: stork.Base + "canonicalResidenceAddress"}, {Name: stork.Base + "eMail"}}}
 }
 
+// signed puts a signature behind the issuer of a message.
+func signed(t testing.TB, src []byte, signer *pki.Identity) []byte {
+	t.Helper()
+	doc, err := dom.Parse(src, dom.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := doc.Root()
+	sig, err := xmldsig.Sign(signer.Key.(crypto.Signer), []xmldsig.SignReference{{URI: "#" + root.Attr("ID"), Node: root,
+		Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Enveloped}, xmldsig.Canonicalize(c14n.Method{Algorithm: c14n.Exclusive10, InclusivePrefixes: []string{"xs"}})}}},
+		xmldsig.SignOptions{KeyInfo: xmldsig.X509Data(signer.Certificate)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := root.Child(saml.NamespaceAssertion, "Issuer")
+	at := issuer.Offset() + len(issuer.Raw())
+	return slices.Concat(doc.Source()[:at], sig, doc.Source()[at:])
+}
+
 // TestARequestOfThePilots: a file of theirs, signed anew, for the print that survived was changed after signing.
 func TestARequestOfThePilots(t *testing.T) {
 	t.Parallel()
@@ -53,17 +72,7 @@ func TestARequestOfThePilots(t *testing.T) {
 	}
 	old := doc.Root().Child(xmldsig.Namespace, "Signature")
 	src := slices.Concat(doc.Source()[:old.Offset()], doc.Source()[old.Offset()+len(old.Raw()):])
-	at := old.Offset()
-	if doc, err = dom.Parse(src, dom.Limits{}); err != nil {
-		t.Fatal(err)
-	}
-	sig, err := xmldsig.Sign(signer.Key.(crypto.Signer), []xmldsig.SignReference{{URI: "#" + doc.Root().Attr("ID"), Node: doc.Root(),
-		Transforms: []xmldsig.Transform{{Algorithm: xmldsig.Enveloped}, xmldsig.Canonicalize(c14n.Method{Algorithm: c14n.Exclusive10, InclusivePrefixes: []string{"xs"}})}}},
-		xmldsig.SignOptions{KeyInfo: xmldsig.X509Data(signer.Certificate)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := stork.ParseRequest(slices.Concat(doc.Source()[:at], sig, doc.Source()[at:]), []*pki.Certificate{signer.Certificate}, stork.Algorithms(false))
+	r, err := stork.ParseRequest(signed(t, src, signer), []*pki.Certificate{signer.Certificate}, stork.Algorithms(false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,6 +239,51 @@ func TestAnswers(t *testing.T) {
 	}
 	if _, err := stork.Open(b, o, expected(q)); !errors.Is(err, saml.ErrSignature) {
 		t.Errorf("of a stranger: %v", err)
+	}
+}
+
+// TestSources: what a source of attributes signed stands behind what the gateway says, and is believed by the source's key alone.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	gateway, source := identity(t, "C-PEPS"), identity(t, "University")
+	q := question()
+	write := func(issuer string, ids [2]string, s saml.Signing) []byte {
+		t.Helper()
+		b, err := (&stork.Reply{To: q, Issuer: issuer, IDs: ids, Now: now, Address: "192.0.2.1", Attributes: known()}).Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	element := func(b []byte) string {
+		return string(b[bytes.Index(b, []byte("<saml2:Assertion ")):bytes.LastIndex(b, []byte("</saml2p:Response>"))])
+	}
+	diploma := string(signed(t, []byte(element(write("https://university.example", [2]string{"_x", "_diploma"}, saml.Signing{}))), source))
+	open := func(diploma string, s func([]byte) []byte) (*stork.Answer, error) {
+		b := bytes.Replace(write("https://c-peps.example", [2]string{"_r", "_a"}, saml.Signing{}), []byte("</saml2p:Response>"), []byte(diploma+"</saml2p:Response>"), 1)
+		return stork.Open(s(b), saml.Opening{Certificates: []*pki.Certificate{gateway.Certificate}, Algorithms: stork.Algorithms(false)},
+			stork.Expected{Expected: saml.Expected{Issuer: "https://c-peps.example", RequestID: q.ID, ACS: q.ACS, Audience: q.Issuer, Now: now}, QAA: q.QAA})
+	}
+	whole := func(b []byte) []byte { return signed(t, b, gateway) }
+	a, err := open(diploma, whole)
+	if err != nil || len(a.Sources) != 1 {
+		t.Fatalf("%+v %v", a, err)
+	}
+	if by := a.Sources[0]; by.Signer != nil || by.Verify([]*pki.Certificate{gateway.Certificate}, stork.Algorithms(false)) == nil || by.Signer != nil {
+		t.Errorf("believed without the source's key: %v", by.Signer)
+	}
+	if err := a.Sources[0].Verify([]*pki.Certificate{source.Certificate}, stork.Algorithms(false)); err != nil || a.Sources[0].Signer != source.Certificate {
+		t.Errorf("the source's key: %v", err)
+	}
+	if a, err = open(strings.Replace(diploma, "Ana", "Eva", 1), whole); err != nil || a.Sources[0].Verify([]*pki.Certificate{source.Certificate}, stork.Algorithms(false)) == nil {
+		t.Errorf("changed by the gateway: %v", err)
+	}
+	if _, err := open(diploma, func(b []byte) []byte { return b }); !errors.Is(err, saml.ErrSignature) {
+		t.Errorf("in a response that nobody signed: %v", err)
+	}
+	if a, err = open(strings.Replace(element(write("https://university.example", [2]string{"_x", "_diploma"}, saml.Signing{})), "_diploma", "_bare", 1), whole); err != nil ||
+		!errors.Is(a.Sources[0].Verify([]*pki.Certificate{source.Certificate}, stork.Algorithms(false)), saml.ErrSignature) {
+		t.Errorf("without a signature: %v", err)
 	}
 }
 
