@@ -3,7 +3,6 @@ package main
 import (
 	"crypto"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -98,9 +97,10 @@ func (f *elsewhereFlags) hand(c *call, id *pki.Identity, at time.Time) error {
 	if err := writeWhole(*f.digest, key.digest); err != nil {
 		return err
 	}
-	what := "octets to be signed with Ed25519, not hashed"
+	what, hash := "octets to be signed with Ed25519, not hashed", ""
 	if key.hash != 0 {
-		what = fmt.Sprintf("the %s to be signed", key.hash)
+		hash = key.hash.String()
+		what = "the " + hash + " to be signed"
 	}
 	when := at.UTC().Format(time.RFC3339)
 	if c.json {
@@ -109,7 +109,7 @@ func (f *elsewhereFlags) hand(c *call, id *pki.Identity, at time.Time) error {
 			Hash        string `json:"hash,omitempty"`
 			Digest      []byte `json:"digest"`
 			SigningTime string `json:"signingTime"`
-		}{*f.digest, map[bool]string{true: key.hash.String()}[key.hash != 0], key.digest, when})
+		}{*f.digest, hash, key.digest, when})
 	}
 	c.printf("%s: %s; then the same with --value and --signing-time %s in place of --digest-out\n", *f.digest, what, when)
 	return nil

@@ -291,7 +291,7 @@ func (s *signing) beside(ctx context.Context, file, to string, detached []string
 		return usage("%s: XML and PDF are signed again without --parallel", file)
 	}
 	return adesProblem(writeFile(to, func(w io.Writer) error {
-		return ades.SignParallel(ctx, w, nil, s.id, f, size, opt.Documents, s.params(), s.stamp)
+		return ades.SignParallel(ctx, w, nil, s.id, f, size, opt.Documents, s.params(ades.Params{}), s.stamp)
 	}))
 }
 
@@ -304,7 +304,7 @@ func (s *signing) counter(file, to, format, of string) error {
 	if err != nil {
 		return usage("%v", err)
 	}
-	p := s.params()
+	p := s.params(ades.Params{})
 	if p.Format = ades.Format(format); format == "" {
 		r, err := gatherFile(file, gather.Options{})
 		if err != nil {
@@ -341,9 +341,9 @@ func fileDocuments(files []string) (out []xades.Document) {
 	return out
 }
 
-// params are those of the signature that are not of its place.
-func (s *signing) params() ades.Params {
-	p := ades.Params{Time: s.at, Roles: s.roles, Place: xades.Place{City: s.city, Country: s.country}, Policy: s.policy}
+// params completes what says where a signature stands by what it says.
+func (s *signing) params(p ades.Params) ades.Params {
+	p.Time, p.Roles, p.Place, p.Policy = s.at, s.roles, xades.Place{City: s.city, Country: s.country}, s.policy
 	if s.commitment != "" {
 		p.Commitments = []string{s.commitment}
 	}
@@ -352,9 +352,7 @@ func (s *signing) params() ades.Params {
 
 // write signs documents into a file, with a time-stamp where there is an authority.
 func (s *signing) write(ctx context.Context, to string, p ades.Params, docs ...xades.Document) error {
-	what := s.params()
-	what.Format, what.Packaging, what.Container = p.Format, p.Packaging, p.Container
-	p = what
+	p = s.params(p)
 	if s.stamp != nil {
 		p.JSON = jades.Flattened // which has room for the time-stamp
 	}
